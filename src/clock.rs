@@ -1,0 +1,52 @@
+//! Wall time. Nothing else in the crate reads the system clock.
+//!
+//! Durations and deadlines are measured with [`tokio::time::Instant`], which follows a paused
+//! clock in tests; wall time is needed only where a date is shown or compared with the exchange's.
+
+use std::{sync::Arc, time::SystemTime};
+
+use tokio::time::Instant;
+
+use crate::market::UnixMs;
+
+/// A source of wall time that moves with tokio's clock.
+///
+/// The wall clock is read once, when the value is made; from then on it advances with
+/// [`Instant`], so a paused clock in a test also pauses the date. The drift against the system's
+/// clock is corrected by [`Clock::system`] on every read.
+#[derive(Clone, Debug)]
+pub struct Clock(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    System,
+    Anchored(Arc<(Instant, UnixMs)>),
+}
+
+impl Clock {
+    /// The system's wall clock.
+    pub fn system() -> Self {
+        Self(Kind::System)
+    }
+
+    /// A clock that shows `start` now and advances with tokio's clock.
+    pub fn anchored(start: UnixMs) -> Self {
+        Self(Kind::Anchored(Arc::new((Instant::now(), start))))
+    }
+
+    /// The present wall time.
+    pub fn now(&self) -> UnixMs {
+        match &self.0 {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the one place that reads the system clock"
+            )]
+            Kind::System => {
+                let since_epoch =
+                    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+                UnixMs::from_millis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+            }
+            Kind::Anchored(anchor) => anchor.1 + anchor.0.elapsed(),
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! The checked settings, section by section, with their defaults.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use crate::exchange::Family;
+
+/// Every setting in force.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Config {
+    /// `[server]`
+    pub server: Server,
+    /// `[exchanges]`
+    pub exchanges: Exchanges,
+    /// `[upstream]`
+    pub upstream: Upstream,
+    /// `[cache]`
+    pub cache: Cache,
+    /// `[validation]`
+    pub validation: Validation,
+    /// `[store]`
+    pub store: Store,
+    /// `[feed]`
+    pub feed: Feed,
+    /// `[log]`
+    pub log: Log,
+}
+
+/// The listener and its bounds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Server {
+    /// Address to listen on; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// The longest a request may take.
+    pub request_deadline: Duration,
+    /// How long requests in flight may go on after the stop signal.
+    pub drain_grace: Duration,
+    /// Bounds against slow and hostile clients.
+    pub limits: Limits,
+}
+
+/// Bounds of the listener.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    /// Connections at once; further ones are answered 503 and closed.
+    pub max_connections: usize,
+    /// Requests at once that wait for something; further ones are answered 503 `overloaded`.
+    pub max_waiting: usize,
+    /// Bytes of a request's line and headers.
+    pub max_header_bytes: usize,
+    /// Bytes of path and query.
+    pub max_uri_bytes: usize,
+    /// Symbols in one batch request.
+    pub max_symbols: usize,
+    /// How long a client may take to send a request's headers; also ends idle connections.
+    pub header_timeout: Duration,
+}
+
+/// `[exchanges]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exchanges {
+    /// The exchange that answers where a request names none.
+    pub default: String,
+    /// `[exchanges.bitfinex]`
+    pub bitfinex: Bitfinex,
+}
+
+/// `[exchanges.bitfinex]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bitfinex {
+    /// Whether it is served.
+    pub enabled: bool,
+    /// Root of the public REST interface, without `/v2`.
+    pub rest_url: String,
+    /// The public WebSocket.
+    pub ws_url: String,
+    /// The longest one request may take.
+    pub request_timeout: Duration,
+    /// `[exchanges.bitfinex.budget]`
+    pub budget: Budget,
+}
+
+/// Requests a minute, by family.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the fields are the families")]
+pub struct Budget {
+    pub ticker: u32,
+    pub tickers: u32,
+    pub candles: u32,
+    pub trades: u32,
+    pub book: u32,
+    pub conf: u32,
+    pub status: u32,
+    pub stats: u32,
+}
+
+impl Budget {
+    /// The limit of a family.
+    pub fn per_minute(&self, family: Family) -> u32 {
+        match family {
+            Family::Ticker => self.ticker,
+            Family::Tickers => self.tickers,
+            Family::Candles => self.candles,
+            Family::Trades => self.trades,
+            Family::Book => self.book,
+            Family::Conf => self.conf,
+            Family::Status => self.status,
+            Family::Stats => self.stats,
+        }
+    }
+}
+
+/// How calls to an exchange are paced, retried and suspended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Upstream {
+    /// Length of the window in which no more calls are sent than a family's limit. Exchanges
+    /// count by the minute; only tests have reason to shorten it.
+    pub window: Duration,
+    /// How long a family stays closed after a 429 that names no time.
+    pub ban: Duration,
+    /// Calls of one family that may wait; further ones are refused at once.
+    pub max_queue: usize,
+    /// After this long a waiting refresh or background call goes before waiting clients, one
+    /// time in four.
+    pub starvation_bound: Duration,
+    /// How long a refresh that no client waits for may wait for its turn.
+    pub refresh_deadline: Duration,
+    /// Tries of one call, the first included.
+    pub max_attempts: u32,
+    /// Consecutive failures that open a family's breaker.
+    pub breaker_failures: u32,
+    /// How long the breaker stays open the first time; doubled with each failed probe.
+    pub breaker_open: Duration,
+    /// The longest it stays open.
+    pub breaker_open_max: Duration,
+    /// How long single tickers are gathered into one request.
+    pub merge_window: Duration,
+}
+
+/// How long a kind of data may be served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Fresh for this long after it was received.
+    pub ttl: Duration,
+    /// After that, served for this long while it is fetched anew.
+    pub stale_while_revalidate: Duration,
+    /// After the ttl, served for this long where fetching it anew failed.
+    pub stale_if_error: Duration,
+    /// A failure is remembered for this long.
+    pub negative_ttl: Duration,
+}
+
+/// `[cache]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cache {
+    /// Bound of the memory cache in bytes.
+    pub max_bytes: u64,
+    /// Single and batch tickers.
+    pub ticker: Policy,
+    /// Order books.
+    pub orderbook: Policy,
+    /// The newest candles of a series.
+    pub ohlcv: Policy,
+    /// Spans of candles or trades that end in the past.
+    pub history: Policy,
+    /// The newest trades.
+    pub trades: Policy,
+    /// The market list and other conf documents.
+    pub markets: Policy,
+    /// Platform and derivatives status, and statistics.
+    pub status: Policy,
+}
+
+/// Limits of `validate-market`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Validation {
+    /// Highest volatility, in percent.
+    pub max_volatility_pct: f64,
+    /// Widest spread, in percent of the ask.
+    pub max_spread_pct: f64,
+    /// Oldest data.
+    pub max_age: Duration,
+}
+
+/// `[store]`
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Store {
+    /// Where closed candles and bans are kept; `None` keeps everything in memory.
+    pub path: Option<PathBuf>,
+}
+
+/// `[feed]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Feed {
+    /// Whether the exchange's WebSocket is used.
+    pub enabled: bool,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Pretty on a terminal, JSON elsewhere.
+    Auto,
+    /// For people.
+    Pretty,
+    /// For machines.
+    Json,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Log {
+    /// Filter in the syntax of `tracing-subscriber`'s `EnvFilter`: `info`, `tidegate=debug`.
+    pub filter: String,
+    /// Shape of the lines.
+    pub format: LogFormat,
+}
+
+const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8087)),
+            request_deadline: secs(10),
+            drain_grace: secs(15),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_connections: 8192,
+            max_waiting: 4096,
+            max_header_bytes: 16 * 1024,
+            max_uri_bytes: 4 * 1024,
+            max_symbols: 200,
+            header_timeout: secs(30),
+        }
+    }
+}
+
+impl Default for Exchanges {
+    fn default() -> Self {
+        Self { default: "bitfinex".to_owned(), bitfinex: Bitfinex::default() }
+    }
+}
+
+impl Default for Bitfinex {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            rest_url: "https://api-pub.bitfinex.com".to_owned(),
+            ws_url: "wss://api-pub.bitfinex.com/ws/2".to_owned(),
+            request_timeout: secs(5),
+            budget: Budget::default(),
+        }
+    }
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            ticker: 90,
+            tickers: 30,
+            candles: 30,
+            trades: 15,
+            book: 240,
+            conf: 90,
+            status: 30,
+            stats: 15,
+        }
+    }
+}
+
+impl Default for Upstream {
+    fn default() -> Self {
+        Self {
+            window: secs(60),
+            ban: secs(60),
+            max_queue: 1024,
+            starvation_bound: secs(15),
+            refresh_deadline: secs(30),
+            max_attempts: 2,
+            breaker_failures: 5,
+            breaker_open: secs(1),
+            breaker_open_max: secs(30),
+            merge_window: Duration::from_millis(5),
+        }
+    }
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        let policy = |ttl, stale_while_revalidate, stale_if_error, negative_ttl| Policy {
+            ttl,
+            stale_while_revalidate,
+            stale_if_error,
+            negative_ttl,
+        };
+        Self {
+            max_bytes: 64 * 1024 * 1024,
+            ticker: policy(secs(3), secs(3), secs(30), secs(1)),
+            orderbook: policy(secs(2), secs(2), secs(10), secs(1)),
+            ohlcv: policy(secs(10), secs(20), secs(300), secs(2)),
+            history: policy(secs(600), secs(600), secs(3600), secs(2)),
+            trades: policy(secs(5), secs(10), secs(60), secs(2)),
+            markets: policy(secs(3600), secs(3600), secs(86_400), secs(5)),
+            status: policy(secs(10), secs(10), secs(60), secs(2)),
+        }
+    }
+}
+
+impl Default for Validation {
+    fn default() -> Self {
+        Self { max_volatility_pct: 10.0, max_spread_pct: 1.0, max_age: secs(30) }
+    }
+}
+
+impl Default for Feed {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { filter: "info".to_owned(), format: LogFormat::Auto }
+    }
+}

@@ -1,0 +1,89 @@
+//! What can go wrong with one request, and whose fault it is.
+
+use std::time::Duration;
+
+/// How a request failed before an answer could be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TransportFault {
+    /// No connection could be made.
+    Connect,
+    /// The connection ended before the answer was complete.
+    Cut,
+    /// No complete answer in the time given to one request.
+    Timeout,
+}
+
+/// A request that brought no usable data.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UpstreamError {
+    /// The exchange refused because of its rate limit (429 in any form).
+    #[error("the exchange refused: rate limit")]
+    RateLimited {
+        /// Its `Retry-After`, where it gave one.
+        retry_after: Option<Duration>,
+    },
+    /// The exchange is in maintenance.
+    #[error("the exchange is in maintenance")]
+    Maintenance,
+    /// The exchange says that the request is wrong; repeating it cannot help.
+    #[error("the exchange refused the request: {message}")]
+    Rejected {
+        /// Its own error code (Bitfinex: 10020).
+        code: i64,
+        /// Its own words.
+        message: String,
+    },
+    /// The exchange or something before it answered that it cannot serve now (5xx, not ready).
+    #[error("the exchange is unavailable (HTTP {status})")]
+    Unavailable {
+        /// HTTP status.
+        status: u16,
+    },
+    /// No complete answer arrived.
+    #[error("no answer from the exchange: {0:?}")]
+    Transport(TransportFault),
+    /// The answer cannot be read or cannot be true.
+    #[error("the exchange's answer is invalid: {0}")]
+    Invalid(String),
+}
+
+impl UpstreamError {
+    /// True if asking once more soon may bring the data.
+    pub fn may_retry(&self) -> bool {
+        match self {
+            Self::Unavailable { .. } => true,
+            Self::Transport(fault) => {
+                matches!(fault, TransportFault::Connect | TransportFault::Cut)
+            }
+            Self::RateLimited { .. }
+            | Self::Maintenance
+            | Self::Rejected { .. }
+            | Self::Invalid(_) => false,
+        }
+    }
+
+    /// True if it tells that the exchange is unwell, as opposed to this one request being wrong.
+    pub fn is_exchange_fault(&self) -> bool {
+        match self {
+            Self::Maintenance
+            | Self::Unavailable { .. }
+            | Self::Transport(_)
+            | Self::Invalid(_) => true,
+            Self::RateLimited { .. } | Self::Rejected { .. } => false,
+        }
+    }
+
+    /// A short name for a metric's label.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::RateLimited { .. } => "rate_limited",
+            Self::Maintenance => "maintenance",
+            Self::Rejected { .. } => "rejected",
+            Self::Unavailable { .. } => "unavailable",
+            Self::Transport(TransportFault::Connect) => "connect",
+            Self::Transport(TransportFault::Cut) => "cut",
+            Self::Transport(TransportFault::Timeout) => "timeout",
+            Self::Invalid(_) => "invalid",
+        }
+    }
+}

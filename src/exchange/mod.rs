@@ -1,0 +1,86 @@
+//! Exchanges: one method is exactly one request.
+//!
+//! An adapter never retries, waits for budget, caches or logs; that is the work of the rooms
+//! above. Facts about an exchange (limits, sizes, widths) are data in its [`Profile`].
+
+pub mod bitfinex;
+mod error;
+mod profile;
+mod transport;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+
+pub use error::{TransportFault, UpstreamError};
+pub use profile::{Family, FamilyLimit, Profile};
+pub use transport::Transport;
+
+use crate::market::{Book, BookQuery, Candle, CandleQuery, Listing, Ticker, Trade, TradeQuery};
+
+/// The outcome of one request. Dropping it abandons the request.
+pub type Fetch<'a, T> = BoxFuture<'a, Result<T, UpstreamError>>;
+
+/// What an exchange lists, and the documents that the same request brought.
+#[derive(Clone, Debug, Default)]
+pub struct MarketList {
+    /// Every market that can be asked for.
+    pub listings: Vec<Listing>,
+    /// Native documents by their key, for the drop-in routes (Bitfinex: `pub:list:currency` …).
+    pub documents: Vec<(String, Bytes)>,
+}
+
+/// A request in the exchange's own terms, for drop-in routes that have no unified form.
+///
+/// Only an exchange's own room makes one, so that nothing a client typed is sent unchecked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct NativeQuery {
+    family: Family,
+    path_and_query: String,
+}
+
+impl NativeQuery {
+    /// The family whose budget it spends.
+    pub fn family(&self) -> Family {
+        self.family
+    }
+
+    /// Canonical path and query below the exchange's REST root, without a leading slash; equal
+    /// for requests that mean the same.
+    pub fn path_and_query(&self) -> &str {
+        &self.path_and_query
+    }
+}
+
+/// One exchange's public REST interface.
+pub trait Exchange: Send + Sync + 'static {
+    /// Limits, sizes and widths as data.
+    fn profile(&self) -> &Profile;
+
+    /// Everything the exchange lists. Spends [`Family::Conf`].
+    fn markets(&self) -> Fetch<'_, MarketList>;
+
+    /// One ticker. Spends [`Family::Ticker`].
+    fn ticker<'a>(&'a self, market: &'a Listing) -> Fetch<'a, Ticker>;
+
+    /// Tickers of the named markets, or of all; each with its native id, in the exchange's order.
+    /// Markets the exchange leaves out are missing from the answer. Spends [`Family::Tickers`].
+    fn tickers<'a>(
+        &'a self,
+        markets: Option<&'a [Arc<Listing>]>,
+    ) -> Fetch<'a, Vec<(String, Ticker)>>;
+
+    /// One order book. Spends [`Family::Book`].
+    fn book<'a>(&'a self, query: &'a BookQuery) -> Fetch<'a, Book>;
+
+    /// Candles, oldest first. Spends [`Family::Candles`].
+    fn candles<'a>(&'a self, query: &'a CandleQuery) -> Fetch<'a, Vec<Candle>>;
+
+    /// Public trades, oldest first. Spends [`Family::Trades`].
+    fn trades<'a>(&'a self, query: &'a TradeQuery) -> Fetch<'a, Vec<Trade>>;
+
+    /// A native document, unparsed but proved to be JSON that is not an error. Spends
+    /// [`NativeQuery::family`].
+    fn native<'a>(&'a self, query: &'a NativeQuery) -> Fetch<'a, Bytes>;
+}

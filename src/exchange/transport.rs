@@ -1,0 +1,5 @@
+//! The only user of reqwest.
+
+/// A connection pool to one exchange.
+#[derive(Clone, Debug)]
+pub struct Transport;

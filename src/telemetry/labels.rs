@@ -1,0 +1,137 @@
+//! The values that labels of metrics can have.
+
+macro_rules! labels {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$vdoc])* $variant,)* }
+
+        impl $name {
+            /// Every value.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The label's text.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+
+            /// Position in [`Self::ALL`].
+            pub const fn index(self) -> usize {
+                self as usize
+            }
+        }
+    };
+}
+
+labels! {
+    /// What a client asked for.
+    #[expect(missing_docs, reason = "the variants are their names")]
+    Endpoint {
+        Ohlcv = "ohlcv",
+        Ticker = "ticker",
+        Tickers = "tickers",
+        Orderbook = "orderbook",
+        Trades = "trades",
+        MarketContext = "market_context",
+        MarketContexts = "market_contexts",
+        ValidateMarket = "validate_market",
+        Markets = "markets",
+        Exchanges = "exchanges",
+        V2Ticker = "v2_ticker",
+        V2Tickers = "v2_tickers",
+        V2Trades = "v2_trades",
+        V2Book = "v2_book",
+        V2Candles = "v2_candles",
+        V2Conf = "v2_conf",
+        V2Status = "v2_status",
+        V2Stats = "v2_stats",
+        Ops = "ops",
+        Unknown = "unknown",
+    }
+}
+
+labels! {
+    /// How a request ended.
+    Outcome {
+        /// 2xx.
+        Ok = "ok",
+        /// 304.
+        NotModified = "not_modified",
+        /// 4xx: the client's mistake.
+        ClientError = "client_error",
+        /// 429 or 503: budget, ban, breaker, overload, drain.
+        Refused = "refused",
+        /// 502 or 504: the exchange failed.
+        UpstreamError = "upstream_error",
+        /// Any other 5xx.
+        InternalError = "internal_error",
+    }
+}
+
+impl Outcome {
+    /// The outcome that a status stands for.
+    pub const fn of_status(status: u16) -> Self {
+        match status {
+            304 => Self::NotModified,
+            0..400 => Self::Ok,
+            429 | 503 => Self::Refused,
+            400..500 => Self::ClientError,
+            502 | 504 => Self::UpstreamError,
+            _ => Self::InternalError,
+        }
+    }
+}
+
+labels! {
+    /// A kind of data, as policies of the cache distinguish them.
+    #[expect(missing_docs, reason = "the variants are their names")]
+    DataKind {
+        Ticker = "ticker",
+        Orderbook = "orderbook",
+        Ohlcv = "ohlcv",
+        History = "history",
+        Trades = "trades",
+        Markets = "markets",
+        Status = "status",
+    }
+}
+
+labels! {
+    /// How the cache answered.
+    CacheOutcome {
+        /// A fresh entry.
+        Hit = "hit",
+        /// An entry past its ttl, served while it is fetched anew or because that failed.
+        Stale = "stale",
+        /// Nothing usable: this request started the fetch.
+        Miss = "miss",
+        /// Nothing usable: this request joined a fetch that was under way.
+        Collapsed = "collapsed",
+        /// A failure remembered from a moment ago.
+        Negative = "negative",
+    }
+}
+
+labels! {
+    /// Who waits for a call.
+    Wait {
+        /// A client's request.
+        Client = "client",
+        /// A refresh of data that is still being served.
+        Refresh = "refresh",
+        /// Warm-up and backfill.
+        Background = "background",
+    }
+}
+
+labels! {
+    /// State of a breaker.
+    BreakerState {
+        /// Calls pass.
+        Closed = "closed",
+        /// One probe passes.
+        HalfOpen = "half_open",
+        /// No call passes.
+        Open = "open",
+    }
+}
