@@ -1,0 +1,171 @@
+//! One call.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use rand::RngExt as _;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::{
+    CallError, UpstreamSnapshot,
+    lane::Lane,
+    ledger::{Ask, End, Ledger},
+    turn::{Desk, Sent},
+};
+use crate::{
+    config,
+    exchange::{Family, UpstreamError},
+    tasks::Tasks,
+    telemetry::{Metrics, Wait},
+};
+
+/// The pause before a second try; a further try waits longer in proportion.
+const BACKOFF_MS: std::ops::RangeInclusive<u64> = 50..=250;
+
+/// The way to one exchange: every request to it goes through [`Upstream::call`].
+#[derive(Debug)]
+pub struct Upstream {
+    exchange: &'static str,
+    desk: Arc<Desk>,
+    max_attempts: u32,
+    window: Duration,
+}
+
+impl Upstream {
+    /// Budgets for `families`, each with its calls per `settings.window`. A family that is not
+    /// named, or has a limit of 0, is never called.
+    pub fn new(
+        exchange: &'static str,
+        families: &[(Family, u32)],
+        settings: &config::Upstream,
+        metrics: &Metrics,
+        tasks: &Tasks,
+    ) -> Arc<Self> {
+        let now = Instant::now();
+        let lanes = families.iter().filter(|(_, limit)| *limit > 0).map(|(family, limit)| {
+            let metrics = metrics.family(exchange, family.as_str());
+            Lane::new(*family, *limit, settings, metrics, now)
+        });
+        let ledger = Ledger::new(lanes.collect(), settings.ban, settings.max_queue);
+        let upstream = Self {
+            exchange,
+            desk: Desk::new(ledger, tasks),
+            max_attempts: settings.max_attempts.max(1),
+            window: settings.window,
+        };
+        upstream.publish();
+        Arc::new(upstream)
+    }
+
+    /// Waits for a turn within `deadline`, sends `request` and reports how it went to breaker and
+    /// budget. A fault that a retry may mend is tried again within the deadline, in a turn of its
+    /// own.
+    ///
+    /// # Errors
+    /// Who cannot be served within `deadline` is told at once with the wait, or as soon as it is
+    /// certain if others were preferred. Once the request was sent: its own error, or
+    /// [`CallError::DeadlineExceeded`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future before the request is sent spends nothing. Dropped afterwards, the
+    /// request is abandoned and stays charged.
+    pub async fn call<T, F, Fut>(
+        &self,
+        family: Family,
+        class: Wait,
+        deadline: Instant,
+        request: F,
+    ) -> Result<T, CallError>
+    where
+        F: Fn() -> Fut,
+        Fut: Future<Output = Result<T, UpstreamError>>,
+    {
+        let Some(lane) = self.desk.ledger().position(family) else {
+            return Err(CallError::BudgetExhausted { retry_after: self.window });
+        };
+        let mut attempt = 1;
+        let mut failure = None;
+        loop {
+            let ask = Ask { class, deadline, retry: failure.is_some() };
+            let sent = match self.begin(lane, ask).await {
+                Ok(sent) => sent,
+                // The reason for the retry says more than the reason why there was none.
+                Err(refusal) => return Err(failure.unwrap_or(refusal)),
+            };
+            let error = match timeout_at(deadline, request()).await {
+                Ok(Ok(data)) => {
+                    sent.finish(&End::Data);
+                    return Ok(data);
+                }
+                Ok(Err(error)) => error,
+                Err(_elapsed) => {
+                    sent.finish(&End::Late);
+                    return Err(CallError::DeadlineExceeded);
+                }
+            };
+            let told = sent.finish(&End::Failed(&error));
+            let told = told.unwrap_or(CallError::Upstream(error.clone()));
+            let backoff = Duration::from_millis(rand::rng().random_range(BACKOFF_MS)) * attempt;
+            let in_time = Instant::now() + backoff < deadline;
+            if !error.may_retry() || attempt >= self.max_attempts || !in_time {
+                return Err(told);
+            }
+            failure = Some(told);
+            attempt += 1;
+            sleep(backoff).await;
+        }
+    }
+
+    async fn begin(&self, lane: usize, ask: Ask) -> Result<Sent, CallError> {
+        let begun = self.try_begin(lane, ask).await;
+        if let Err(refusal) = &begun
+            && !ask.retry
+        {
+            self.desk.ledger().lane(lane).metrics.refused(refusal.refusal());
+        }
+        begun
+    }
+
+    async fn try_begin(&self, lane: usize, ask: Ask) -> Result<Sent, CallError> {
+        loop {
+            if ask.deadline <= Instant::now() {
+                return Err(CallError::DeadlineExceeded);
+            }
+            let permit = self.desk.pass_breaker(lane)?;
+            let slot = self.desk.turn(lane, ask).await?;
+            if let Some(sent) = slot.send(permit) {
+                return Ok(sent);
+            }
+        }
+    }
+
+    /// Calls of `family` that could be sent now without waiting; 0 while it is closed by a ban
+    /// or the breaker, 1 when only a probe may pass.
+    pub fn ready(&self, family: Family) -> u32 {
+        let now = Instant::now();
+        let mut ledger = self.desk.ledger();
+        ledger.settle(now);
+        let lane = ledger.lanes().iter().find(|lane| lane.family == family);
+        lane.map_or(0, |lane| lane.ready(now, ledger.exchange()))
+    }
+
+    /// The state of every budget now.
+    pub fn snapshot(&self) -> UpstreamSnapshot {
+        let now = Instant::now();
+        let mut ledger = self.desk.ledger();
+        ledger.settle(now);
+        UpstreamSnapshot::of(self.exchange, &ledger, now)
+    }
+
+    /// Brings the gauges up to date; to be called before metrics are rendered, since budgets and
+    /// bans change by time alone.
+    pub fn publish(&self) {
+        let snapshot = self.snapshot();
+        let ledger = self.desk.ledger();
+        for (lane, family) in ledger.lanes().iter().zip(snapshot.families) {
+            let waiting = family.waiting.total();
+            lane.metrics.budget(family.limit, family.ceiling, family.left, waiting);
+            lane.metrics.breaker(family.breaker);
+            lane.metrics.banned_for(family.banned_for);
+        }
+    }
+}

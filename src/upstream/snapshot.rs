@@ -1,0 +1,111 @@
+//! The state of an exchange's budget, for people and for the ops interface.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{gate::Gate, lane::Lane, ledger::Ledger};
+use crate::{
+    exchange::Family,
+    telemetry::{BreakerState, Wait},
+};
+
+/// One exchange at one instant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamSnapshot {
+    /// Which exchange.
+    pub exchange: &'static str,
+    /// What is left of a ban of all families; zero: there is none.
+    pub banned_for: Duration,
+    /// Each family that has a budget.
+    pub families: Vec<FamilySnapshot>,
+}
+
+/// One family at one instant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FamilySnapshot {
+    /// Which family.
+    pub family: Family,
+    /// The operator's limit: calls in any window.
+    pub limit: u32,
+    /// What the exchange was seen to bear; at most `limit`.
+    pub ceiling: u32,
+    /// Calls that the exchange may still be counting.
+    pub used: u32,
+    /// Calls that the window has room for; the pace may spread them.
+    pub left: u32,
+    /// When a client's call that comes now would be sent; zero: at once.
+    pub next_slot_in: Duration,
+    /// Calls that wait.
+    pub waiting: Waiting,
+    /// State of the breaker.
+    pub breaker: BreakerState,
+    /// How long the breaker lets no call pass.
+    pub breaker_open_for: Duration,
+    /// What is left of a ban of this family, or of all; zero: there is none.
+    pub banned_for: Duration,
+    /// The last call that failed.
+    pub last_error: Option<LastError>,
+}
+
+/// Waiting calls by class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// A client's request.
+    pub client: usize,
+    /// A refresh of data that is still being served.
+    pub refresh: usize,
+    /// Warm-up and backfill.
+    pub background: usize,
+}
+
+impl Waiting {
+    /// All of them.
+    pub fn total(self) -> usize {
+        self.client + self.refresh + self.background
+    }
+}
+
+/// A call that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastError {
+    /// [`crate::exchange::UpstreamError::label`].
+    pub label: &'static str,
+    /// How long ago.
+    pub ago: Duration,
+}
+
+impl UpstreamSnapshot {
+    pub(super) fn of(exchange: &'static str, ledger: &Ledger, now: Instant) -> Self {
+        let gate = ledger.exchange();
+        let families = ledger.lanes().iter().map(|lane| FamilySnapshot::of(lane, gate, now));
+        Self { exchange, banned_for: gate.left(now), families: families.collect() }
+    }
+}
+
+impl FamilySnapshot {
+    fn of(lane: &Lane, exchange: &Gate, now: Instant) -> Self {
+        let turn = lane.turn_of_newcomer(Wait::Client, now, exchange);
+        let breaker_open_for = lane.breaker.left(now);
+        Self {
+            family: lane.family,
+            limit: lane.limit,
+            ceiling: lane.ceiling,
+            used: u32::try_from(lane.window.held()).unwrap_or(u32::MAX),
+            left: lane.left(),
+            next_slot_in: turn.saturating_duration_since(now).max(breaker_open_for),
+            waiting: Waiting {
+                client: lane.queue.waiting(Wait::Client),
+                refresh: lane.queue.waiting(Wait::Refresh),
+                background: lane.queue.waiting(Wait::Background),
+            },
+            breaker: lane.breaker.state(now),
+            breaker_open_for,
+            banned_for: lane.gate.left(now).max(exchange.left(now)),
+            last_error: lane.last_error.map(|(label, at)| LastError {
+                label,
+                ago: now.saturating_duration_since(at),
+            }),
+        }
+    }
+}

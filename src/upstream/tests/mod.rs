@@ -1,0 +1,162 @@
+//! The room as its callers see it, in paused virtual time.
+
+mod ban;
+mod breaker;
+mod budget;
+mod merge;
+mod retry;
+mod waiting;
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::{
+    task::{JoinHandle, JoinSet},
+    time::{Instant, sleep},
+};
+
+use super::{CallError, FamilySnapshot, Upstream};
+use crate::{
+    config,
+    exchange::{Family, UpstreamError},
+    tasks::Tasks,
+    telemetry::{Metrics, Wait},
+};
+
+const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn tasks() -> Tasks {
+    Tasks::new(|name| panic!("the task {name} panicked"))
+}
+
+/// A call as the exchange of a test will answer it.
+#[derive(Clone, Debug)]
+struct Call {
+    family: Family,
+    class: Wait,
+    within: Duration,
+    latency: Duration,
+    answer: Result<(), UpstreamError>,
+}
+
+impl Call {
+    /// A client's, answered well in 150 ms.
+    fn within(within: Duration) -> Self {
+        let (family, class) = (Family::Candles, Wait::Client);
+        Self { family, class, within, latency: millis(150), answer: Ok(()) }
+    }
+
+    fn of(self, family: Family) -> Self {
+        Self { family, ..self }
+    }
+
+    fn class(self, class: Wait) -> Self {
+        Self { class, ..self }
+    }
+
+    fn taking(self, latency: Duration) -> Self {
+        Self { latency, ..self }
+    }
+
+    fn failing(self, error: UpstreamError) -> Self {
+        Self { answer: Err(error), ..self }
+    }
+}
+
+fn banned(seconds: u64) -> UpstreamError {
+    UpstreamError::RateLimited { retry_after: Some(secs(seconds)) }
+}
+
+fn unavailable() -> UpstreamError {
+    UpstreamError::Unavailable { status: 503 }
+}
+
+fn settings() -> config::Upstream {
+    config::Upstream { max_attempts: 1, ..config::Upstream::default() }
+}
+
+/// An upstream and what reached its exchange.
+#[derive(Clone)]
+struct Rig {
+    upstream: Arc<Upstream>,
+    sends: Arc<Mutex<Vec<(Family, Instant)>>>,
+    start: Instant,
+}
+
+impl Rig {
+    fn new(limit: u32) -> Self {
+        Self::with(&[(Family::Candles, limit)], &settings())
+    }
+
+    fn with(families: &[(Family, u32)], settings: &config::Upstream) -> Self {
+        let upstream = Upstream::new("test", families, settings, &Metrics::new(), &tasks());
+        Self { upstream, sends: Arc::default(), start: Instant::now() }
+    }
+
+    /// Returns when the request was sent.
+    async fn call(&self, call: Call) -> Result<Instant, CallError> {
+        let deadline = Instant::now() + call.within;
+        let request = || {
+            let sent = Instant::now();
+            self.sends.lock().unwrap().push((call.family, sent));
+            let call = call.clone();
+            async move {
+                sleep(call.latency).await;
+                call.answer.map(|()| sent)
+            }
+        };
+        self.upstream.call(call.family, call.class, deadline, request).await
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "callers of a test, joined or aborted by it")]
+    fn spawn(&self, call: Call) -> JoinHandle<Result<Instant, CallError>> {
+        let rig = self.clone();
+        tokio::spawn(async move { rig.call(call).await })
+    }
+
+    /// `count` calls that are sent at once.
+    async fn burst(&self, count: usize) {
+        let mut calls = JoinSet::new();
+        for _ in 0..count {
+            let rig = self.clone();
+            calls.spawn(async move { rig.call(Call::within(millis(1000))).await });
+        }
+        let before = Instant::now();
+        for sent in calls.join_all().await {
+            assert_eq!(sent.unwrap(), before);
+        }
+    }
+
+    fn sent(&self) -> usize {
+        self.sends.lock().unwrap().len()
+    }
+
+    fn family(&self, family: Family) -> FamilySnapshot {
+        let families = self.upstream.snapshot().families;
+        families.into_iter().find(|snapshot| snapshot.family == family).unwrap()
+    }
+
+    fn candles(&self) -> FamilySnapshot {
+        self.family(Family::Candles)
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+}
+
+/// Equal up to the resolution of tokio's clock.
+fn assert_about(actual: Duration, expected: Duration) {
+    assert!(
+        actual.abs_diff(expected) <= millis(3),
+        "expected about {expected:?}, got {actual:?}"
+    );
+}
