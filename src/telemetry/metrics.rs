@@ -21,42 +21,31 @@ use super::{
 };
 use crate::{clock::Clock, market::UnixMs};
 
-const fn micros<const N: usize>(micros: [u64; N]) -> [Duration; N] {
+/// Bounds of a histogram, given in steps of so many microseconds.
+const fn bounds<const N: usize>(micros: u64, steps: [u64; N]) -> [Duration; N] {
     let mut bounds = [Duration::ZERO; N];
     let mut index = 0;
     while index < N {
-        bounds[index] = Duration::from_micros(micros[index]);
+        bounds[index] = Duration::from_micros(steps[index] * micros);
         index += 1;
     }
     bounds
 }
 
 /// 50 µs to 10 s.
-static DURATIONS: [Duration; 17] = micros([
-    50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000,
-    1_000_000, 2_000_000, 5_000_000, 10_000_000,
-]);
+static DURATIONS: [Duration; 17] = bounds(
+    10,
+    [
+        5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000,
+        200_000, 500_000, 1_000_000,
+    ],
+);
 
 /// 0.1 s to a day.
-static AGES: [Duration; 14] = {
-    const SECOND: u64 = 1_000_000;
-    micros([
-        SECOND / 10,
-        SECOND / 4,
-        SECOND / 2,
-        SECOND,
-        2 * SECOND + SECOND / 2,
-        5 * SECOND,
-        10 * SECOND,
-        30 * SECOND,
-        60 * SECOND,
-        300 * SECOND,
-        900 * SECOND,
-        3_600 * SECOND,
-        21_600 * SECOND,
-        86_400 * SECOND,
-    ])
-};
+static AGES: [Duration; 14] = bounds(
+    50_000,
+    [2, 5, 10, 20, 50, 100, 200, 600, 1_200, 6_000, 18_000, 72_000, 432_000, 1_728_000],
+);
 
 /// Every metric of one gateway. Made per gateway, not static: two fit in one process.
 ///

@@ -111,6 +111,7 @@ fn what_happened_is_counted_where_it_belongs() {
         ("tidegate_cache_lookups_total{kind=\"ohlcv\",outcome=\"collapsed\"}", 1.0),
         ("tidegate_served_age_seconds_bucket{kind=\"status\",le=\"1\"}", 0.0),
         ("tidegate_served_age_seconds_bucket{kind=\"status\",le=\"2.5\"}", 1.0),
+        ("tidegate_served_age_seconds_bucket{kind=\"status\",le=\"86400\"}", 1.0),
         ("tidegate_served_age_seconds_sum{kind=\"status\"}", 1.5),
         ("tidegate_cache_entries", 3.0),
         ("tidegate_cache_bytes", 1234.0),

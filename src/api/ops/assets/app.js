@@ -23,7 +23,8 @@ const isList = (value) => Array.isArray(value) && value.every(isObject);
 const isScalar = (value) => !isObject(value) && !isList(value);
 
 function label(key) {
-  return key.replace(/_(ms|seconds)$/, "").replaceAll("_", " ");
+  const words = key.replace(/_(ms|seconds)$/, "").replaceAll("_", " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 function span(seconds) {
@@ -58,7 +59,9 @@ function text(key, value) {
     if (/(^|_)bytes$/.test(key)) return size(value);
     return value.toLocaleString("en");
   }
-  return Array.isArray(value) ? value.join(", ") : String(value).replaceAll("_", " ");
+  if (Array.isArray(value)) return value.join(", ");
+  const date = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d+)?Z$/.exec(value);
+  return date ? `${date[1]} ${date[2]} UTC` : String(value).replaceAll("_", " ");
 }
 
 function cell(tag, key, value, attributes = {}) {
@@ -140,10 +143,10 @@ async function refresh() {
     });
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     const status = await answer.json();
-    const { name, state, ...figures } = status;
+    const { name: _, state, ...figures } = status;
     const place = document.getElementById("figures");
     morph(place, element("div", { id: "figures" }, ...section(figures, 3)));
-    notice(`${name ?? "The gateway"} is ${text("state", state ?? "running")}.`, MOODS[state] ?? "good");
+    notice(`The gateway is ${text("state", state ?? "running")}.`, MOODS[state] ?? "good");
   } catch (error) {
     notice(`No figures at the moment (${error.message}); those below may be old.`, "bad");
   }

@@ -3,7 +3,9 @@
 "use strict";
 
 const METHODS = ["get", "head", "post", "put", "patch", "delete", "options"];
-const SHOWN_HEADERS = ["age", "cache-status", "cache-control", "etag", "retry-after", "x-request-id", "content-type"];
+const SHOWN_HEADERS = [
+  "age", "cache-status", "cache-control", "etag", "retry-after", "x-request-id", "content-type",
+];
 const BODY_CHARS = 200_000;
 let api = {};
 
@@ -11,7 +13,7 @@ function element(tag, attributes, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes ?? {})) {
     if (value === true) made.setAttribute(name, "");
-    else if (value !== undefined && value !== false) made.setAttribute(name, value);
+    else if (value !== undefined && value !== null && value !== false) made.setAttribute(name, value);
   }
   made.append(...children.flat().filter((child) => child !== null && child !== undefined));
   return made;
@@ -20,6 +22,8 @@ function element(tag, attributes, ...children) {
 const code = (words) => element("code", {}, String(words));
 const slug = (words) => String(words).toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
 const shown = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+const mood = (status) => (status < 300 ? "good" : status < 400 ? undefined : status < 500 ? "warn" : "bad");
+const sampleOf = (parameter, schema) => parameter.example ?? schema.example ?? schema.examples?.[0];
 
 /** Follows `$ref` inside the document; `{}` where it leads nowhere. */
 function resolve(value) {
@@ -37,7 +41,8 @@ function prose(words) {
   const inline = (line) => line.split(/`([^`]+)`/).map((part, at) => (at % 2 ? code(part) : part));
   return String(words ?? "").split(/\n\s*\n/).filter((part) => part.trim()).map((part) => {
     const lines = part.trim().split("\n");
-    if (!lines.every((line) => /^(\s*[-*] |\s{2,})/.test(line))) return element("p", {}, inline(part.trim()));
+    const isList = lines.every((line) => /^(\s*[-*] |\s{2,})/.test(line));
+    if (!isList) return element("p", {}, inline(part.trim()));
     const items = part.trim().split(/\n?\s*[-*] /).filter(Boolean);
     return element("ul", {}, items.map((item) => element("li", {}, inline(item.trim()))));
   });
@@ -45,9 +50,11 @@ function prose(words) {
 
 function table(head, rows, name) {
   if (rows.length === 0) return null;
-  const line = (tag, cells) => element("tr", {}, cells.map((cell) => element(tag, tag === "th" ? { scope: "col" } : {}, cell)));
+  const cell = (content, at) => element("td", { "data-name": head[at] }, content);
+  const line = (row) => element("tr", {}, row.map(cell));
+  const heading = element("tr", {}, head.map((words) => element("th", { scope: "col" }, words)));
   return element("div", { class: "table", role: "region", tabindex: "0", "aria-label": name },
-    element("table", {}, element("thead", {}, line("th", head)), element("tbody", {}, rows.map((row) => line("td", row)))));
+    element("table", {}, element("thead", {}, heading), element("tbody", {}, rows.map(line))));
 }
 
 /** What a schema allows, in a line; named schemas are links. */
@@ -57,33 +64,34 @@ function type(schema, depth = 0) {
     const name = schema.$ref.split("/").pop();
     return [element("a", { href: `#schema-${slug(name)}` }, name)];
   }
+  const joined = (parts, word) =>
+    parts.flatMap((part, at) => [...(at ? [word] : []), ...type(part, depth + 1)]);
   const parts = schema.oneOf ?? schema.anyOf ?? schema.allOf;
-  if (Array.isArray(parts)) {
-    const word = schema.allOf ? " and " : " or ";
-    return parts.flatMap((part, at) => (at ? [word, ...type(part, depth + 1)] : type(part, depth + 1)));
-  }
+  if (Array.isArray(parts)) return joined(parts, schema.allOf ? " and " : " or ");
   const names = [].concat(schema.type ?? (schema.properties ? "object" : schema.enum ? "string" : "any"));
   return names.flatMap((name, at) => {
     const made = at ? [" or "] : [];
     if (name === "array") {
-      const items = schema.prefixItems ?? (schema.items ? [schema.items] : []);
-      const inside = items.flatMap((item, place) => (place ? [", ", ...type(item, depth + 1)] : type(item, depth + 1)));
-      return [...made, "array of ", ...(inside.length > 1 && schema.prefixItems ? ["[", ...inside, "]"] : inside.length ? inside : ["any"])];
+      if (schema.prefixItems) return [...made, "[", ...joined(schema.prefixItems, ", "), "]"];
+      return [...made, "array of ", ...type(schema.items, depth + 1)];
     }
-    if (name === "object" && schema.additionalProperties && typeof schema.additionalProperties === "object") {
-      return [...made, "map of ", ...type(schema.additionalProperties, depth + 1)];
+    const values = schema.additionalProperties;
+    if (name === "object" && values && typeof values === "object") {
+      return [...made, "map of ", ...type(values, depth + 1)];
     }
-    return [...made, schema.format ? `${name} (${schema.format})` : name];
+    return [...made, schema.format && name !== "null" ? `${name} (${schema.format})` : name];
   });
 }
 
 /** Enum, range, length, pattern. */
 function allowed(schema) {
   const values = schema.enum ?? (schema.const === undefined ? [] : [schema.const]);
-  const words = values.flatMap((value, at) => (at ? [", ", code(shown(value))] : [code(shown(value))]));
+  const words = values.flatMap((value, at) => [at ? ", " : "", code(shown(value))]);
   const bounds = (low, high, unit) => {
     if (low === undefined && high === undefined) return;
-    words.push(words.length ? "; " : "", low === undefined ? `at most ${high}` : high === undefined ? `at least ${low}` : `${low} to ${high}`, unit);
+    const open = low === undefined ? `at most ${high}` : `at least ${low}`;
+    const range = low === undefined || high === undefined ? open : `${low} to ${high}`;
+    words.push(words.length ? "; " : "", range, unit);
   };
   bounds(schema.minimum, schema.maximum, "");
   bounds(schema.minLength, schema.maxLength, " characters");
@@ -134,25 +142,32 @@ function indent(json) {
 }
 
 function parameters(list) {
-  return table(["Name", "In", "Type", "Default", "Allowed", "Meaning"], list.map((parameter) => {
+  const rows = list.map((parameter) => {
     const schema = resolve(parameter.schema);
-    const sample = parameter.example ?? schema.example ?? schema.examples?.[0];
+    const sample = sampleOf(parameter, schema);
+    const name = element("span", { class: parameter.deprecated && "gone" }, code(parameter.name ?? "?"));
     return [
-      element("span", { class: parameter.deprecated ? "gone" : undefined }, code(parameter.name ?? "?"), parameter.required ? " (required)" : ""),
-      parameter.in ?? "", type(parameter.schema), schema.default === undefined ? "" : code(shown(schema.default)),
-      allowed(schema), [...prose(parameter.description ?? schema.description), sample === undefined ? null : element("p", {}, "Example: ", code(shown(sample)))],
+      [name, parameter.required ? " (required)" : ""],
+      parameter.in ?? "",
+      type(parameter.schema),
+      schema.default === undefined ? "" : code(shown(schema.default)),
+      allowed(schema),
+      [...prose(parameter.description ?? schema.description),
+        sample === undefined ? null : element("p", {}, "Example: ", code(shown(sample)))],
     ];
-  }), "Parameters");
+  });
+  return table(["Name", "In", "Type", "Default", "Allowed", "Meaning"], rows, "Parameters");
 }
 
 function responses(all) {
   return Object.entries(all ?? {}).map(([status, given]) => {
     const response = resolve(given);
-    const headers = Object.entries(response.headers ?? {}).map(([name, header]) => [code(name), prose(resolve(header).description)]);
-    const bodies = Object.entries(response.content ?? {}).map(([mime, media]) => [
-      element("p", {}, code(mime), ": ", type(media?.schema)), example(media)]).flat(2);
-    const mood = status < "300" ? "good" : status < "400" ? undefined : status < "500" ? "warn" : "bad";
-    return element("div", {}, element("h5", {}, element("span", { "data-mood": mood }, status)),
+    const headers = Object.entries(response.headers ?? {})
+      .map(([name, header]) => [code(name), prose(resolve(header).description)]);
+    const bodies = Object.entries(response.content ?? {}).flatMap(([mime, media]) =>
+      [element("p", {}, code(mime), ": ", type(media?.schema)), ...example(media)]);
+    return element("div", {},
+      element("h5", {}, element("span", { "data-mood": mood(Number.parseInt(status, 10)) }, status)),
       prose(response.description), table(["Header", "Meaning"], headers, `Headers of ${status}`), bodies);
   });
 }
@@ -160,46 +175,58 @@ function responses(all) {
 function field(parameter, id) {
   const schema = resolve(parameter.schema);
   const values = schema.enum ?? (schema.type === "boolean" ? [true, false] : null);
-  const sample = parameter.example ?? schema.example ?? schema.examples?.[0];
-  const common = { id, name: parameter.name, required: Boolean(parameter.required) };
+  const sample = sampleOf(parameter, schema);
+  const required = Boolean(parameter.required);
+  const common = { id, name: parameter.name, required };
+  const option = (value, words, selected) => element("option", { value, selected }, words);
+  const unset = schema.default === undefined ? "(not given)" : `default: ${schema.default}`;
   const input = values
-    ? element("select", common, parameter.required ? [] : element("option", { value: "" }, schema.default === undefined ? "(not given)" : `default: ${schema.default}`),
-      values.map((value) => element("option", { value: String(value), selected: parameter.required && value === sample }, String(value))))
-    : element("input", { ...common, value: parameter.required ? sample ?? schema.default : undefined, autocomplete: "off", spellcheck: "false",
-      placeholder: schema.default ?? sample });
+    ? element("select", common, required ? null : option("", unset),
+      values.map((value) => option(String(value), String(value), required && value === sample)))
+    : element("input", { ...common, autocomplete: "off", spellcheck: "false",
+      value: required ? sample ?? schema.default : undefined, placeholder: schema.default ?? sample });
   return element("div", {}, element("label", { for: id }, parameter.name ?? "?"), input);
 }
 
 /** The address and headers that a filled form stands for. */
 function request(path, list, form) {
   const headers = {}, query = [];
-  for (const parameter of list) {
-    const value = form.elements.namedItem(parameter.name)?.value ?? "";
-    if (parameter.in === "path") path = path.replace(`{${parameter.name}}`, encodeURIComponent(value));
-    else if (value !== "" && parameter.in === "query") query.push(`${encodeURIComponent(parameter.name)}=${encodeURIComponent(value)}`);
-    else if (value !== "" && parameter.in === "header") headers[parameter.name] = value;
+  for (const { name, in: place } of list) {
+    const value = form.elements.namedItem(name)?.value ?? "";
+    if (place === "path") path = path.replace(`{${name}}`, encodeURIComponent(value));
+    else if (value === "") continue;
+    else if (place === "query") query.push(`${encodeURIComponent(name)}=${encodeURIComponent(value)}`);
+    else if (place === "header") headers[name] = value;
   }
   return { url: path + (query.length ? `?${query.join("&")}` : ""), headers };
 }
 
-async function send({ url, headers }, out) {
+async function send({ url, headers }, status, out) {
+  const quoted = (words) => `'${words.replaceAll("'", "'\\''")}'`;
+  const flags = Object.entries(headers).map(([name, value]) => `-H ${quoted(`${name}: ${value}`)} `);
+  const command = `curl -i ${flags.join("")}${quoted(location.origin + url)}`;
+  const made = [element("pre", { tabindex: "0", "aria-label": "As a command" }, code(command))];
+  status.textContent = "Asking…";
+  delete status.dataset.mood;
   const before = performance.now();
-  const flags = Object.entries(headers).map(([name, value]) => ` -H '${name}: ${value.replaceAll("'", "'\\''")}'`).join("");
-  const made = [element("pre", { tabindex: "0", "aria-label": "As a command" }, element("code", {}, `curl -i${flags} '${location.origin}${url.replaceAll("'", "%27")}'`))];
   try {
     const answer = await fetch(url, { headers, signal: AbortSignal.timeout(30_000) });
     const body = await answer.text();
     const took = Math.round(performance.now() - before);
-    const mood = answer.ok ? "good" : answer.status < 500 ? "warn" : "bad";
-    const rows = SHOWN_HEADERS.filter((name) => answer.headers.has(name)).map((name) => [code(name), code(answer.headers.get(name))]);
-    const json = /json/.test(answer.headers.get("content-type") ?? "");
     const cut = body.length > BODY_CHARS;
-    const shownBody = cut ? body.slice(0, BODY_CHARS) : json ? indent(body) : body;
-    made.push(element("p", { role: "status" }, element("strong", { "data-mood": mood }, `${answer.status} ${answer.statusText}`), ` in ${took} ms, ${body.length} characters${cut ? " (cut)" : ""}`),
+    const json = /json/.test(answer.headers.get("content-type") ?? "");
+    const rows = SHOWN_HEADERS.filter((name) => answer.headers.has(name))
+      .map((name) => [code(name), code(answer.headers.get(name))]);
+    made.push(
       table(["Header", "Value"], rows, "Headers of the answer"),
-      element("pre", { class: "tall", tabindex: "0", "aria-label": "Body of the answer" }, element("code", {}, shownBody)));
+      element("pre", { class: "tall", tabindex: "0", "aria-label": "Body of the answer" },
+        code(cut ? body.slice(0, BODY_CHARS) : json ? indent(body) : body)));
+    status.textContent = `${answer.status} ${answer.statusText} in ${took} ms, `
+      + `${body.length} characters${cut ? `, the first ${BODY_CHARS} shown` : ""}`;
+    status.dataset.mood = mood(answer.status);
   } catch (error) {
-    made.push(element("p", { role: "status", "data-mood": "bad" }, `No answer: ${error.message}`));
+    status.textContent = `No answer: ${error.message}`;
+    status.dataset.mood = "bad";
   }
   out.replaceChildren(...made.filter(Boolean));
 }
@@ -207,26 +234,30 @@ async function send({ url, headers }, out) {
 function tryIt(path, list, id) {
   const usable = list.filter((parameter) => parameter.name && parameter.in !== "cookie");
   const button = element("button", { type: "submit" }, "Send");
+  const status = element("p", { role: "status" });
   const out = element("div", {});
   const form = element("form", { class: "try", "aria-label": `Try ${path}` },
-    element("div", { class: "fields" }, usable.map((parameter, at) => field(parameter, `${id}-${at}`))), button);
+    element("div", { class: "fields" }, usable.map((parameter, at) => field(parameter, `${id}-${at}`))),
+    button);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    button.disabled = true;
-    await send(request(path, usable, form), out);
-    button.disabled = false;
-    button.focus();
+    if (button.getAttribute("aria-disabled")) return;
+    button.setAttribute("aria-disabled", "true");
+    await send(request(path, usable, form), status, out);
+    button.removeAttribute("aria-disabled");
   });
-  return [element("h4", {}, "Try it"), form, out];
+  return [element("h4", {}, "Try it"), form, status, out];
 }
 
 function operation({ path, method, item, details, id }) {
   const own = (details.parameters ?? []).map(resolve);
-  const inherited = (item.parameters ?? []).map(resolve).filter((one) => !own.some((other) => other.name === one.name && other.in === one.in));
+  const same = (one) => (other) => other.name === one.name && other.in === one.in;
+  const inherited = (item.parameters ?? []).map(resolve).filter((one) => !own.some(same(one)));
   const list = [...inherited, ...own];
   return element("details", { class: "operation", id },
     element("summary", {}, element("span", { class: "method" }, method.toUpperCase()), " ",
-      element("span", { class: details.deprecated ? "path gone" : "path" }, path), element("span", { class: "about" }, details.summary ?? "")),
+      element("span", { class: details.deprecated ? "path gone" : "path" }, path),
+      element("span", { class: "about" }, details.summary ?? "")),
     element("div", {}, prose(details.description),
       list.length ? [element("h4", {}, "Parameters"), parameters(list)] : null,
       method === "get" ? tryIt(path, list, id) : null,
@@ -237,11 +268,17 @@ function schema([name, given]) {
   const value = resolve(given);
   const parts = [value, ...(value.allOf ?? []).map(resolve)];
   const required = new Set(parts.flatMap((part) => part.required ?? []));
-  const rows = parts.flatMap((part) => Object.entries(part.properties ?? {})).map(([key, property]) => [
-    code(key), type(property), required.has(key) ? "always" : "", allowed(resolve(property)), prose(property?.description ?? resolve(property).description)]);
-  const line = rows.length ? null : element("p", {}, type(value), allowed(value).length ? ": " : "", allowed(value));
-  return element("details", { class: "schema", id: `schema-${slug(name)}` }, element("summary", {}, element("span", { class: "path" }, name)),
-    element("div", {}, prose(value.description), line, table(["Field", "Type", "Present", "Allowed", "Meaning"], rows, `Fields of ${name}`), example({ schema: value })));
+  const fields = parts.flatMap((part) => Object.entries(part.properties ?? {}));
+  const rows = fields.map(([key, property]) => [
+    code(key), type(property), required.has(key) ? "always" : "", allowed(resolve(property)),
+    prose(property?.description ?? resolve(property).description)]);
+  const limits = allowed(value);
+  const line = rows.length ? null : element("p", {}, type(value), limits.length ? ": " : "", limits);
+  return element("details", { class: "schema", id: `schema-${slug(name)}` },
+    element("summary", {}, element("span", { class: "path" }, name)),
+    element("div", {}, prose(value.description), line,
+      table(["Field", "Type", "Present", "Allowed", "Meaning"], rows, `Fields of ${name}`),
+      example({ schema: value })));
 }
 
 function openTarget() {
@@ -260,20 +297,27 @@ function render() {
       const details = item[method];
       const tag = details.tags?.[0] ?? "Other";
       if (!groups.has(tag)) groups.set(tag, { operations: [] });
-      groups.get(tag).operations.push({ path, method, item, details, id: slug(details.operationId ?? `${method}-${path}`) });
+      const id = slug(details.operationId ?? `${method}-${path}`);
+      groups.get(tag).operations.push({ path, method, item, details, id });
     }
   }
-  const schemas = Object.entries(api.components?.schemas ?? {});
   const content = prose(api.info?.description), toc = [];
-  const entry = (id, words) => element("li", {}, element("a", { href: `#${id}` }, words));
-  for (const [tag, group] of groups) {
-    if (group.operations.length === 0) continue;
-    content.push(element("section", { "aria-labelledby": `tag-${slug(tag)}` }, element("h2", { id: `tag-${slug(tag)}` }, tag), prose(group.about), group.operations.map(operation)));
-    toc.push(element("h2", {}, tag), element("ul", {}, group.operations.map(({ id, path, method }) => entry(id, method === "get" ? path : `${method.toUpperCase()} ${path}`))));
+  const section = (id, title, about, parts, links) => {
+    const heading = element("h2", { id }, title);
+    content.push(element("section", { "aria-labelledby": id }, heading, prose(about), parts));
+    toc.push(element("h2", {}, title), element("ul", {}, links.map(([to, words]) =>
+      element("li", {}, element("a", { href: `#${to}` }, words)))));
+  };
+  for (const [tag, { about, operations }] of groups) {
+    if (operations.length === 0) continue;
+    const links = operations.map(({ id, path, method }) =>
+      [id, method === "get" ? path : `${method.toUpperCase()} ${path}`]);
+    section(`tag-${slug(tag)}`, tag, about, operations.map(operation), links);
   }
+  const schemas = Object.entries(api.components?.schemas ?? {});
   if (schemas.length) {
-    content.push(element("section", { "aria-labelledby": "schemas" }, element("h2", { id: "schemas" }, "Schemas"), schemas.map(schema)));
-    toc.push(element("h2", {}, "Schemas"), element("ul", {}, schemas.map(([name]) => entry(`schema-${slug(name)}`, name))));
+    const links = schemas.map(([name]) => [`schema-${slug(name)}`, name]);
+    section("schemas", "Schemas", "", schemas.map(schema), links);
   }
   document.getElementById("title").textContent = `${api.info?.title ?? "API"} reference`;
   document.getElementById("toc").replaceChildren(...toc);
