@@ -1,16 +1,178 @@
 //! The metrics.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use super::{BreakerState, CacheOutcome, DataKind, Endpoint, Outcome, Wait};
+use metrics::{
+    Counter, Gauge, counter, describe_counter, describe_gauge, gauge, with_local_recorder,
+};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
+use tokio::time::Instant;
 
-/// Every metric of one gateway. Made per gateway, not static: two fit in one test process.
-#[derive(Debug, Default)]
-pub struct Metrics {}
+use super::{
+    CacheOutcome, DataKind, Endpoint, Outcome,
+    family::{self, FamilyMetrics},
+    histogram::Histograms,
+    latency::Latency,
+    process,
+    tally::Tally,
+};
+use crate::{clock::Clock, market::UnixMs};
 
-/// The metrics of one family of one exchange.
-#[derive(Clone, Debug)]
-pub struct FamilyMetrics {}
+/// Bounds of a histogram, given in steps of so many microseconds.
+const fn bounds<const N: usize>(micros: u64, steps: [u64; N]) -> [Duration; N] {
+    let mut bounds = [Duration::ZERO; N];
+    let mut index = 0;
+    while index < N {
+        bounds[index] = Duration::from_micros(steps[index] * micros);
+        index += 1;
+    }
+    bounds
+}
+
+/// 50 µs to 10 s.
+static DURATIONS: [Duration; 17] = bounds(
+    10,
+    [
+        5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000,
+        200_000, 500_000, 1_000_000,
+    ],
+);
+
+/// 0.1 s to a day.
+static AGES: [Duration; 14] = bounds(
+    50_000,
+    [2, 5, 10, 20, 50, 100, 200, 600, 1_200, 6_000, 18_000, 72_000, 432_000, 1_728_000],
+);
+
+/// Every metric of one gateway. Made per gateway, not static: two fit in one process.
+///
+/// Every series is registered when the value is made (or, for a family, by
+/// [`Metrics::family`]), so that it stands at 0 before anything happens. What every request
+/// records ([`Metrics::answered`], [`Metrics::looked_up`], [`Metrics::served`]) is an array index
+/// and an atomic addition or two.
+#[derive(Debug)]
+pub struct Metrics {
+    recorder: PrometheusRecorder,
+    started: (Instant, UnixMs),
+    series: Series,
+    request_duration: Histograms<1_000_000_000>,
+    served_age: Histograms<1_000>,
+    latency: Mutex<Latency>,
+    families: Mutex<Vec<FamilyMetrics>>,
+}
+
+/// What the exporter shows, except for families and panics.
+#[derive(Debug)]
+struct Series {
+    requests: Tally,
+    lookups: Tally,
+    cache_entries: Gauge,
+    cache_bytes: Gauge,
+    connections_open: Gauge,
+    connections_refused: Counter,
+    uptime: Gauge,
+}
+
+/// What a gateway did since its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Requests answered, those for [`Endpoint::Ops`] left out.
+    pub requests: u64,
+    /// Times the cache was asked; a market context asks three times.
+    pub lookups: u64,
+    /// Lookups that started no fetch: fresh, stale, joined to a fetch under way, or a failure
+    /// remembered. The rest of `lookups` are misses.
+    pub from_cache: u64,
+    /// Calls made to exchanges, whatever came of them.
+    pub upstream_calls: u64,
+    /// Those that an exchange refused by its rate limit.
+    pub rate_limited: u64,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut builder = PrometheusBuilder::new();
+        for (name, bounds) in family::BUCKETS {
+            builder = builder
+                .set_buckets_for_metric(Matcher::Full(name.to_owned()), bounds)
+                .expect("the bounds are not empty");
+        }
+        let recorder = builder.build_recorder();
+        let started = (Instant::now(), Clock::system().now());
+        let series = with_local_recorder(&recorder, || Series::register(started.1));
+        Self {
+            recorder,
+            started,
+            series,
+            request_duration: Histograms::new(
+                "tidegate_request_duration_seconds",
+                "How long requests took to be answered.",
+                "endpoint",
+                Endpoint::ALL.iter().map(|endpoint| endpoint.as_str()),
+                &DURATIONS,
+            ),
+            served_age: Histograms::new(
+                "tidegate_served_age_seconds",
+                "Age of the data in an answer at the moment it was given.",
+                "kind",
+                DataKind::ALL.iter().map(|kind| kind.as_str()),
+                &AGES,
+            ),
+            latency: Mutex::new(Latency::new(DURATIONS.len() + 1)),
+            families: Mutex::default(),
+        }
+    }
+}
+
+impl Series {
+    /// Registers everything with the exporter in force.
+    fn register(started: UnixMs) -> Self {
+        describe();
+        family::describe();
+        gauge!("tidegate_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1);
+        let since_epoch = Duration::from_millis(started.millis().unsigned_abs());
+        gauge!("tidegate_start_time_seconds").set(since_epoch);
+        Self {
+            requests: grid(Endpoint::ALL, Outcome::ALL, |endpoint, outcome| {
+                let (endpoint, outcome) = (endpoint.as_str(), outcome.as_str());
+                counter!("tidegate_requests_total", "endpoint" => endpoint, "outcome" => outcome)
+            }),
+            lookups: grid(DataKind::ALL, CacheOutcome::ALL, |kind, outcome| {
+                let (kind, outcome) = (kind.as_str(), outcome.as_str());
+                counter!("tidegate_cache_lookups_total", "kind" => kind, "outcome" => outcome)
+            }),
+            cache_entries: gauge!("tidegate_cache_entries"),
+            cache_bytes: gauge!("tidegate_cache_bytes"),
+            connections_open: gauge!("tidegate_connections_open"),
+            connections_refused: counter!("tidegate_connections_refused_total"),
+            uptime: gauge!("tidegate_uptime_seconds"),
+        }
+    }
+}
+
+fn grid<A, B>(rows: &[A], columns: &[B], counter: impl Fn(&A, &B) -> Counter) -> Tally {
+    let counter = &counter;
+    Tally::new(rows.iter().flat_map(|row| columns.iter().map(move |column| counter(row, column))))
+}
+
+fn describe() {
+    describe_counter!("tidegate_requests_total", "Requests answered, by outcome.");
+    describe_counter!("tidegate_cache_lookups_total", "How the cache answered when it was asked.");
+    describe_gauge!("tidegate_cache_entries", "Entries in the memory cache.");
+    describe_gauge!("tidegate_cache_bytes", "Size of the entries in the memory cache.");
+    describe_gauge!("tidegate_connections_open", "Client connections that are open.");
+    describe_counter!(
+        "tidegate_connections_refused_total",
+        "Client connections that were refused because too many were open."
+    );
+    describe_counter!("tidegate_task_panics_total", "Tasks that ended by a panic.");
+    describe_gauge!("tidegate_build_info", "1; the labels tell what is running.");
+    describe_gauge!("tidegate_start_time_seconds", "When the gateway started (Unix time).");
+    describe_gauge!("tidegate_uptime_seconds", "How long the gateway has been running.");
+}
 
 impl Metrics {
     /// Registers everything.
@@ -19,56 +181,140 @@ impl Metrics {
     }
 
     /// A request was answered.
-    pub fn answered(&self, _endpoint: Endpoint, _outcome: Outcome, _took: Duration) {}
+    pub fn answered(&self, endpoint: Endpoint, outcome: Outcome, took: Duration) {
+        self.series.requests.count(endpoint.index() * Outcome::ALL.len() + outcome.index());
+        self.request_duration.record(endpoint.index(), took);
+    }
 
     /// The cache was asked.
-    pub fn looked_up(&self, _kind: DataKind, _outcome: CacheOutcome) {}
+    pub fn looked_up(&self, kind: DataKind, outcome: CacheOutcome) {
+        self.series.lookups.count(kind.index() * CacheOutcome::ALL.len() + outcome.index());
+    }
 
     /// Data of this age was served.
-    pub fn served(&self, _kind: DataKind, _age: Duration) {}
+    pub fn served(&self, kind: DataKind, age: Duration) {
+        self.served_age.record(kind.index(), age);
+    }
 
     /// The cache holds this much.
-    pub fn cache_holds(&self, _entries: u64, _bytes: u64) {}
+    #[expect(clippy::cast_precision_loss, reason = "no cache comes near 2^52 bytes")]
+    pub fn cache_holds(&self, entries: u64, bytes: u64) {
+        self.series.cache_entries.set(entries as f64);
+        self.series.cache_bytes.set(bytes as f64);
+    }
+
+    /// Makes the series of panics for these tasks, so that they stand at 0 before the first one.
+    pub fn expect_tasks(&self, names: &[&'static str]) {
+        for name in names {
+            drop(self.task_panics(name));
+        }
+    }
 
     /// A task panicked.
-    pub fn task_panicked(&self, _name: &'static str) {}
+    pub fn task_panicked(&self, name: &'static str) {
+        self.task_panics(name).increment(1);
+    }
+
+    fn task_panics(&self, name: &'static str) -> Counter {
+        with_local_recorder(
+            &self.recorder,
+            || counter!("tidegate_task_panics_total", "task" => name),
+        )
+    }
 
     /// So many connections are open.
-    pub fn connections(&self, _open: usize) {}
+    #[expect(clippy::cast_precision_loss, reason = "no process has 2^52 connections")]
+    pub fn connections(&self, open: usize) {
+        self.series.connections_open.set(open as f64);
+    }
 
     /// A connection was refused because there were too many.
-    pub fn connection_refused(&self) {}
-
-    /// Handles for a family; made once and kept.
-    pub fn family(&self, _exchange: &'static str, _family: &'static str) -> FamilyMetrics {
-        FamilyMetrics {}
+    pub fn connection_refused(&self) {
+        self.series.connections_refused.increment(1);
     }
 
-    /// The text for `/metrics`.
+    /// Handles for a family; made once and kept. The same names bring the same series.
+    pub fn family(&self, exchange: &'static str, family: &'static str) -> FamilyMetrics {
+        let mut families = self.families.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = families.iter().find(|known| known.is(exchange, family)) {
+            return known.clone();
+        }
+        let made =
+            with_local_recorder(&self.recorder, || FamilyMetrics::register(exchange, family));
+        families.push(made.clone());
+        made
+    }
+
+    /// When the gateway started, as wall time.
+    pub fn started(&self) -> UnixMs {
+        self.started.1
+    }
+
+    /// How long the gateway has been running.
+    pub fn uptime(&self) -> Duration {
+        self.started.0.elapsed()
+    }
+
+    /// What happened since the start.
+    pub fn totals(&self) -> Totals {
+        let outcomes = Outcome::ALL.len();
+        let ops: u64 = (0..outcomes)
+            .map(|at| self.series.requests.get(Endpoint::Ops.index() * outcomes + at))
+            .sum();
+        let misses: u64 = (0..DataKind::ALL.len())
+            .map(|kind| kind * CacheOutcome::ALL.len() + CacheOutcome::Miss.index())
+            .map(|index| self.series.lookups.get(index))
+            .sum();
+        let lookups = self.series.lookups.sum();
+        let families = self.families.lock().unwrap_or_else(PoisonError::into_inner);
+        let calls = families.iter().map(FamilyMetrics::calls);
+        let (upstream_calls, rate_limited) =
+            calls.fold((0, 0), |sum, (made, refused)| (sum.0 + made, sum.1 + refused));
+        Totals {
+            requests: self.series.requests.sum().saturating_sub(ops),
+            lookups,
+            from_cache: lookups.saturating_sub(misses),
+            upstream_calls,
+            rate_limited,
+        }
+    }
+
+    /// What 99 % of the requests of the last minute stayed below ([`Endpoint::Ops`] left out),
+    /// estimated from the histogram; `None` if there were none. The minute is kept by
+    /// [`Metrics::upkeep`]: without it, it reaches back to the start.
+    pub fn p99(&self) -> Option<Duration> {
+        let latency = self.latency.lock().unwrap_or_else(PoisonError::into_inner);
+        latency.quantile(&DURATIONS, &self.durations(), 0.99)
+    }
+
+    fn durations(&self) -> Vec<u64> {
+        let mut counts = vec![0; DURATIONS.len() + 1];
+        for endpoint in Endpoint::ALL.iter().filter(|endpoint| **endpoint != Endpoint::Ops) {
+            self.request_duration.add_counts(endpoint.index(), &mut counts);
+        }
+        counts
+    }
+
+    /// The text for `/metrics`, in the Prometheus text format (version 0.0.4).
     pub fn render(&self) -> String {
-        String::new()
+        self.series.requests.publish();
+        self.series.lookups.publish();
+        self.series.uptime.set(self.uptime());
+        for family in self.families.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            family.publish();
+        }
+        let mut text = self.recorder.handle().render();
+        self.request_duration.render(&mut text);
+        self.served_age.render(&mut text);
+        process::render(&mut text);
+        text
     }
 
-    /// Moves recorded samples into their buckets; to be called about once a second.
-    pub fn upkeep(&self) {}
-}
-
-impl FamilyMetrics {
-    /// A call ended; `result` is `ok` or [`crate::exchange::UpstreamError::label`].
-    pub fn called(&self, _result: &'static str, _took: Duration) {}
-
-    /// A call got its turn after this wait.
-    pub fn waited(&self, _class: Wait, _wait: Duration) {}
-
-    /// A call was refused: `budget`, `banned`, `breaker`, `queue_full`, `deadline`.
-    pub fn refused(&self, _reason: &'static str) {}
-
-    /// The budget: the operator's limit, the learned ceiling, what is left now, calls waiting.
-    pub fn budget(&self, _limit: u32, _learned: u32, _left: u32, _waiting: usize) {}
-
-    /// The breaker changed.
-    pub fn breaker(&self, _state: BreakerState) {}
-
-    /// The family is closed by a 429 for so long from now; zero: it is not.
-    pub fn banned_for(&self, _left: Duration) {}
+    /// Moves recorded samples into their buckets and notes the minute of [`Metrics::p99`]; to be
+    /// called about once a second.
+    pub fn upkeep(&self) {
+        self.recorder.handle().run_upkeep();
+        let counts = self.durations();
+        self.latency.lock().unwrap_or_else(PoisonError::into_inner).note(counts);
+    }
 }

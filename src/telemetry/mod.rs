@@ -3,8 +3,19 @@
 //! Callers say what happened; names, units and labels of metrics are known only here. Labels are
 //! enums or static names, so the number of series is bounded by type.
 
+mod family;
+mod gate;
+mod histogram;
 mod labels;
+mod latency;
+pub mod logs;
 mod metrics;
+mod process;
+mod tally;
+#[cfg(test)]
+mod tests;
 
+pub use family::FamilyMetrics;
+pub use gate::Gate;
 pub use labels::{BreakerState, CacheOutcome, DataKind, Endpoint, Outcome, Wait};
-pub use metrics::{FamilyMetrics, Metrics};
+pub use metrics::{Metrics, Totals};

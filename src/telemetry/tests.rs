@@ -1,0 +1,260 @@
+//! The exposition text, and what `/api/status` reads.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use tokio::time::advance;
+
+use super::*;
+use crate::exchange::{Family, TransportFault, UpstreamError};
+
+/// Every series of a text with its value; fails on text that is not in the format's shape.
+fn series(text: &str) -> BTreeMap<String, f64> {
+    let mut kinds: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut helped = BTreeSet::new();
+    let mut found = BTreeMap::new();
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            let (name, words) = help.split_once(' ').unwrap();
+            assert!(words.ends_with('.') || words.ends_with(')'), "{line}");
+            assert!(helped.insert(name), "two HELP lines: {line}");
+            continue;
+        }
+        if let Some(kind) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = kind.split_once(' ').unwrap();
+            assert!(helped.contains(name), "no HELP before {line}");
+            assert_eq!(kinds.insert(name, kind), None, "two TYPE lines: {line}");
+            continue;
+        }
+        let (series, value) = line.rsplit_once(' ').unwrap();
+        let name = series.split('{').next().unwrap();
+        let family = ["_bucket", "_sum", "_count"].into_iter().find_map(|suffix| {
+            name.strip_suffix(suffix).filter(|name| kinds.get(name) == Some(&"histogram"))
+        });
+        let kind = kinds.get(family.unwrap_or(name)).unwrap_or_else(|| panic!("no TYPE: {line}"));
+        assert_eq!(name.ends_with("_total"), *kind == "counter", "{line}");
+        assert!(name.starts_with("tidegate_") || name.starts_with("process_"), "{line}");
+        let previous = found.insert(series.to_owned(), value.parse().unwrap());
+        assert_eq!(previous, None, "twice: {line}");
+    }
+    found
+}
+
+fn value(metrics: &Metrics, name: &str) -> f64 {
+    let all = series(&metrics.render());
+    *all.get(name).unwrap_or_else(|| panic!("no series {name}"))
+}
+
+#[test]
+fn everything_that_can_happen_stands_at_zero_from_the_start() {
+    let metrics = Metrics::new();
+    metrics.expect_tasks(&["accept", "feed"]);
+    metrics.family("bitfinex", Family::Candles.as_str());
+    let all = series(&metrics.render());
+    let count = |start: &str| all.keys().filter(|name| name.starts_with(start)).count();
+
+    assert_eq!(count("tidegate_requests_total{"), Endpoint::ALL.len() * Outcome::ALL.len());
+    assert_eq!(count("tidegate_request_duration_seconds_count{"), Endpoint::ALL.len());
+    assert_eq!(count("tidegate_request_duration_seconds_bucket{"), Endpoint::ALL.len() * 18);
+    assert_eq!(
+        count("tidegate_cache_lookups_total{"),
+        DataKind::ALL.len() * CacheOutcome::ALL.len()
+    );
+    assert_eq!(count("tidegate_served_age_seconds_count{"), DataKind::ALL.len());
+    assert_eq!(count("tidegate_upstream_calls_total{"), 10);
+    assert_eq!(count("tidegate_upstream_refusals_total{"), 6);
+    assert_eq!(count("tidegate_upstream_call_duration_seconds_count{"), 1);
+    assert_eq!(count("tidegate_upstream_wait_seconds_count{"), Wait::ALL.len());
+    assert_eq!(count("tidegate_breaker_state{"), BreakerState::ALL.len());
+    assert_eq!(count("tidegate_task_panics_total{"), 2);
+    for name in ["limit", "learned", "left", "waiting"] {
+        assert_eq!(count(&format!("tidegate_budget_{name}{{")), 1);
+    }
+    for name in ["entries", "bytes"] {
+        assert_eq!(all[&format!("tidegate_cache_{name}")], 0.0);
+    }
+    assert_eq!(all["tidegate_connections_open"], 0.0);
+    assert_eq!(all["tidegate_connections_refused_total"], 0.0);
+    assert_eq!(all["tidegate_ban_seconds{exchange=\"bitfinex\",family=\"candles\"}"], 0.0);
+    assert_eq!(all["tidegate_build_info{version=\"0.1.0\"}"], 1.0);
+    for (name, value) in &all {
+        if ["_total", "_bucket", "_count", "_sum"].iter().any(|part| name.contains(part))
+            && name.starts_with("tidegate_")
+        {
+            assert_eq!(*value, 0.0, "{name}");
+        }
+    }
+}
+
+#[test]
+fn what_happened_is_counted_where_it_belongs() {
+    let metrics = Metrics::new();
+    metrics.answered(Endpoint::Ticker, Outcome::Ok, Duration::from_micros(80));
+    metrics.answered(Endpoint::Ticker, Outcome::Ok, Duration::from_secs(20));
+    metrics.looked_up(DataKind::Ohlcv, CacheOutcome::Collapsed);
+    metrics.served(DataKind::Status, Duration::from_millis(1_500));
+    metrics.cache_holds(3, 1234);
+    metrics.connections(7);
+    metrics.connection_refused();
+    metrics.task_panicked("feed");
+    let all = series(&metrics.render());
+    for (name, expected) in [
+        ("tidegate_requests_total{endpoint=\"ticker\",outcome=\"ok\"}", 2.0),
+        ("tidegate_requests_total{endpoint=\"tickers\",outcome=\"ok\"}", 0.0),
+        ("tidegate_request_duration_seconds_bucket{endpoint=\"ticker\",le=\"0.00005\"}", 0.0),
+        ("tidegate_request_duration_seconds_bucket{endpoint=\"ticker\",le=\"0.0001\"}", 1.0),
+        ("tidegate_request_duration_seconds_bucket{endpoint=\"ticker\",le=\"10\"}", 1.0),
+        ("tidegate_request_duration_seconds_count{endpoint=\"ticker\"}", 2.0),
+        ("tidegate_request_duration_seconds_sum{endpoint=\"ticker\"}", 20.00008),
+        ("tidegate_cache_lookups_total{kind=\"ohlcv\",outcome=\"collapsed\"}", 1.0),
+        ("tidegate_served_age_seconds_bucket{kind=\"status\",le=\"1\"}", 0.0),
+        ("tidegate_served_age_seconds_bucket{kind=\"status\",le=\"2.5\"}", 1.0),
+        ("tidegate_served_age_seconds_bucket{kind=\"status\",le=\"86400\"}", 1.0),
+        ("tidegate_served_age_seconds_sum{kind=\"status\"}", 1.5),
+        ("tidegate_cache_entries", 3.0),
+        ("tidegate_cache_bytes", 1234.0),
+        ("tidegate_connections_open", 7.0),
+        ("tidegate_connections_refused_total", 1.0),
+        ("tidegate_task_panics_total{task=\"feed\"}", 1.0),
+    ] {
+        assert_eq!(all.get(name), Some(&expected), "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_family_shows_calls_waits_budget_breaker_and_ban() {
+    let metrics = Metrics::new();
+    let candles = metrics.family("bitfinex", "candles");
+    candles.called("ok", Duration::from_millis(150));
+    metrics.family("bitfinex", "candles").called("rate_limited", Duration::from_millis(50));
+    candles.called("a result that nobody foresaw", Duration::ZERO);
+    candles.waited(Wait::Refresh, Duration::from_secs(3));
+    candles.refused("queue_full");
+    candles.budget(30, 25, 12, 4);
+    candles.breaker(BreakerState::Open);
+    candles.banned_for(Duration::from_secs(60));
+    advance(Duration::from_secs(18)).await;
+
+    let all = series(&metrics.render());
+    let of = |name: &str, more: &str| {
+        let labels = format!("{{exchange=\"bitfinex\",family=\"candles\"{more}}}");
+        all[&format!("tidegate_{name}{labels}")]
+    };
+    assert_eq!(of("upstream_calls_total", ",result=\"ok\""), 1.0);
+    assert_eq!(of("upstream_calls_total", ",result=\"rate_limited\""), 1.0);
+    assert_eq!(of("upstream_calls_total", ",result=\"other\""), 1.0);
+    assert_eq!(of("upstream_call_duration_seconds_bucket", ",le=\"0.1\""), 2.0);
+    assert_eq!(of("upstream_call_duration_seconds_count", ""), 3.0);
+    assert_eq!(of("upstream_wait_seconds_bucket", ",class=\"refresh\",le=\"2\""), 0.0);
+    assert_eq!(of("upstream_wait_seconds_bucket", ",class=\"refresh\",le=\"5\""), 1.0);
+    assert_eq!(of("upstream_refusals_total", ",reason=\"queue_full\""), 1.0);
+    assert_eq!(of("budget_limit", ""), 30.0);
+    assert_eq!(of("budget_learned", ""), 25.0);
+    assert_eq!(of("budget_left", ""), 12.0);
+    assert_eq!(of("budget_waiting", ""), 4.0);
+    assert_eq!(of("breaker_state", ",state=\"open\""), 1.0);
+    assert_eq!(of("breaker_state", ",state=\"closed\""), 0.0);
+    assert_eq!(of("ban_seconds", ""), 42.0);
+
+    candles.banned_for(Duration::ZERO);
+    let ban = "tidegate_ban_seconds{exchange=\"bitfinex\",family=\"candles\"}";
+    assert_eq!(value(&metrics, ban), 0.0);
+}
+
+#[test]
+fn labels_are_bounded() {
+    let metrics = Metrics::new();
+    let family = metrics.family("bitfinex", "book");
+    let before = series(&metrics.render()).len();
+    for name in ["what", "ever", "comes", "here"] {
+        family.called(name, Duration::ZERO);
+        family.refused(name);
+    }
+    metrics.family("bitfinex", "book").called("ok", Duration::ZERO);
+    assert_eq!(series(&metrics.render()).len(), before);
+    let other =
+        "tidegate_upstream_refusals_total{exchange=\"bitfinex\",family=\"book\",reason=\"other\"}";
+    assert_eq!(value(&metrics, other), 4.0);
+}
+
+#[test]
+fn every_upstream_error_has_its_own_result() {
+    let faults = [TransportFault::Connect, TransportFault::Cut, TransportFault::Timeout];
+    let errors = faults.map(UpstreamError::Transport).into_iter().chain([
+        UpstreamError::RateLimited { retry_after: None },
+        UpstreamError::Maintenance,
+        UpstreamError::Rejected { code: 10020, message: String::new() },
+        UpstreamError::Unavailable { status: 503 },
+        UpstreamError::Invalid(String::new()),
+    ]);
+    for error in errors {
+        assert!(family::RESULTS[..9].contains(&error.label()), "{}", error.label());
+    }
+}
+
+#[test]
+fn two_gateways_in_one_process_share_nothing() {
+    let (one, two) = (Metrics::new(), Metrics::new());
+    one.answered(Endpoint::Ticker, Outcome::Ok, Duration::from_millis(1));
+    one.looked_up(DataKind::Ticker, CacheOutcome::Hit);
+    one.served(DataKind::Ticker, Duration::from_secs(1));
+    one.family("bitfinex", "ticker").called("ok", Duration::from_millis(1));
+    two.family("bitfinex", "ticker");
+    one.connection_refused();
+    one.task_panicked("feed");
+    assert_eq!(two.totals(), Totals::default());
+    for (name, value) in series(&two.render()) {
+        assert!(!name.contains("task_panics"), "{name}");
+        if name.starts_with("tidegate_") && (name.contains("_total") || name.contains("_count")) {
+            assert_eq!(value, 0.0, "{name}");
+        }
+    }
+}
+
+#[test]
+fn totals_leave_out_the_operators_own_requests() {
+    let metrics = Metrics::new();
+    for endpoint in [Endpoint::Ticker, Endpoint::V2Candles, Endpoint::Unknown, Endpoint::Ops] {
+        metrics.answered(endpoint, Outcome::ClientError, Duration::from_millis(1));
+    }
+    for outcome in CacheOutcome::ALL {
+        metrics.looked_up(DataKind::Trades, *outcome);
+    }
+    let (ticker, book) = (metrics.family("bitfinex", "ticker"), metrics.family("other", "book"));
+    ticker.called("ok", Duration::ZERO);
+    ticker.called("rate_limited", Duration::ZERO);
+    book.called("timeout", Duration::ZERO);
+    let expected =
+        Totals { requests: 3, lookups: 5, from_cache: 4, upstream_calls: 3, rate_limited: 1 };
+    assert_eq!(metrics.totals(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn p99_is_of_the_last_minute() {
+    let metrics = Metrics::new();
+    assert_eq!(metrics.p99(), None);
+    for _ in 0..1000 {
+        metrics.answered(Endpoint::Ops, Outcome::Ok, Duration::from_secs(1));
+        metrics.answered(Endpoint::Ticker, Outcome::Ok, Duration::from_secs(4));
+    }
+    assert_eq!(metrics.p99(), Some(Duration::from_millis(4_970)));
+    for second in 0..62 {
+        metrics.upkeep();
+        if second == 30 {
+            for _ in 0..100 {
+                metrics.answered(Endpoint::V2Book, Outcome::Ok, Duration::from_micros(70));
+            }
+            assert_eq!(metrics.p99(), Some(Duration::from_nanos(4_967_000_000)));
+        }
+        advance(Duration::from_secs(1)).await;
+    }
+    assert_eq!(metrics.p99(), Some(Duration::from_nanos(99_500)));
+    for _ in 0..60 {
+        metrics.upkeep();
+        advance(Duration::from_secs(1)).await;
+    }
+    assert_eq!(metrics.p99(), None);
+    assert_eq!(metrics.uptime(), Duration::from_secs(122));
+}
