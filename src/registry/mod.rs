@@ -75,19 +75,24 @@ impl Registry {
         if text.len() > MAX_TEXT || !text.is_ascii() {
             return Err(Unknown::new(text, Vec::new()));
         }
-        if let Some(exact) = self.first(&self.unified, text).or_else(|| self.first(&self.ids, text)) {
+        if let Some(exact) = self.first(&self.unified, text).or_else(|| self.first(&self.ids, text))
+        {
             return Ok(exact);
         }
         let upper = CompactString::from(text).to_ascii_uppercase();
         let canonical = canonical(&upper);
-        let found = [(&self.separated, &canonical), (&self.aliases, &canonical), (&self.joined, &upper)]
-            .into_iter()
-            .find_map(|(names, name)| names.get(name));
+        let found =
+            [(&self.separated, &canonical), (&self.aliases, &canonical), (&self.joined, &upper)]
+                .into_iter()
+                .find_map(|(names, name)| names.get(name));
         match found.map(SmallVec::as_slice) {
             Some([position]) => Ok(self.at(*position)),
             Some(several) => {
                 let few = several.iter().take(near::MAX_SUGGESTIONS);
-                Err(Unknown::new(text, few.map(|position| self.at(*position).symbol.clone()).collect()))
+                Err(Unknown::new(
+                    text,
+                    few.map(|position| self.at(*position).symbol.clone()).collect(),
+                ))
             }
             None => {
                 let near = self.near.suggestions(&upper);

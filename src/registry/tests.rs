@@ -19,7 +19,12 @@ fn spot(id: &str, base: &str, quote: &str, aliases: &[&str]) -> Listing {
 
 fn swap(id: &str, base: &str, quote: &str, aliases: &[&str]) -> Listing {
     let symbol = Symbol::swap(base, quote, quote);
-    Listing { symbol, kind: Kind::Swap, settle: Some(quote.into()), ..spot(id, base, quote, aliases) }
+    Listing {
+        symbol,
+        kind: Kind::Swap,
+        settle: Some(quote.into()),
+        ..spot(id, base, quote, aliases)
+    }
 }
 
 fn registry() -> Registry {
@@ -61,7 +66,10 @@ fn every_spelling_names_its_market() {
             "BTC/USD",
         ),
         (
-            &["BTC/USDT", "BTC-USDT", "BTC_USDT", "BTCUSDT", "BTC/UST", "BTC-UST", "BTCUST", "tBTCUST"],
+            &[
+                "BTC/USDT", "BTC-USDT", "BTC_USDT", "BTCUSDT", "BTC/UST", "BTC-UST", "BTCUST",
+                "tBTCUST",
+            ],
             "BTC/USDT",
         ),
         (
@@ -104,9 +112,24 @@ fn what_fits_two_markets_names_neither() {
 #[test]
 fn nothing_is_guessed() {
     let registry = registry();
-    for text in
-        ["", "/", "BT/CUSD", "BTC/", "/USD", "tBTC/USD", "TBTC/USD", "BTC//USD", " BTC/USD", "BTC USD", "USD/BTC", "tBTCUSDT", "BTC/UsdT:", "fUSD", "ＢＴＣ/USD", "BTC/USD\0"]
-    {
+    for text in [
+        "",
+        "/",
+        "BT/CUSD",
+        "BTC/",
+        "/USD",
+        "tBTC/USD",
+        "TBTC/USD",
+        "BTC//USD",
+        " BTC/USD",
+        "BTC USD",
+        "USD/BTC",
+        "tBTCUSDT",
+        "BTC/UsdT:",
+        "fUSD",
+        "ＢＴＣ/USD",
+        "BTC/USD\0",
+    ] {
         assert!(symbol(&registry, text).is_err(), "{text}");
     }
 }

@@ -18,7 +18,9 @@ use futures_util::FutureExt as _;
 pub use names::{CONF_KEYS, markets as market_list};
 pub use profile::PROFILE;
 
-use super::{BadTransport, Exchange, Fetch, MarketList, NativeQuery, Profile, Transport, UpstreamError};
+use super::{
+    BadTransport, Exchange, Fetch, MarketList, NativeQuery, Profile, Transport, UpstreamError,
+};
 use crate::market::{Book, BookQuery, Candle, CandleQuery, Listing, Ticker, Trade, TradeQuery};
 
 /// The adapter: one method is one GET.

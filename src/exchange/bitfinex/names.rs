@@ -41,7 +41,8 @@ const MAX_PAIR_LEN: usize = 32;
 pub fn markets(body: &Bytes) -> Result<MarketList, UpstreamError> {
     let elements = rows("conf", body)?;
     let element = |index: usize| elements.get(index).copied().filter(|raw| raw.get() != "null");
-    let list = |index: usize| element(index).map(|raw| parse::<Vec<&str>>(CONF_KEYS[index], raw.get()));
+    let list =
+        |index: usize| element(index).map(|raw| parse::<Vec<&str>>(CONF_KEYS[index], raw.get()));
     let needed = |index: usize| invalid(CONF_KEYS[index], "missing");
 
     let exchange = list(0).ok_or_else(|| needed(0))??;
@@ -54,7 +55,8 @@ pub fn markets(body: &Bytes) -> Result<MarketList, UpstreamError> {
         return Err(invalid(CONF_KEYS[0], "empty"));
     }
 
-    let spot = exchange.into_iter().chain(securities).filter_map(|text| Pair::new(text, Kind::Spot));
+    let spot =
+        exchange.into_iter().chain(securities).filter_map(|text| Pair::new(text, Kind::Spot));
     let swaps = futures.into_iter().filter_map(|text| Pair::new(text, Kind::Swap));
     let mut listings = listed(&spot.collect::<Vec<_>>(), &map);
     listings.extend(listed(&swaps.collect::<Vec<_>>(), &map));
@@ -71,9 +73,8 @@ pub fn markets(body: &Bytes) -> Result<MarketList, UpstreamError> {
         listing.amount = sizes.remove(pair).unwrap_or_default();
     }
     let documents = CONF_KEYS.iter().zip(&elements);
-    let document = |(key, raw): (&&str, &&RawValue)| {
-        ((*key).to_owned(), body.slice_ref(raw.get().as_bytes()))
-    };
+    let document =
+        |(key, raw): (&&str, &&RawValue)| ((*key).to_owned(), body.slice_ref(raw.get().as_bytes()));
     Ok(MarketList { listings, documents: documents.map(document).collect() })
 }
 
@@ -187,8 +188,9 @@ impl<'a> Codes<'a> {
     /// nothing else.
     fn names(&self, code: &'a str, map: &CodeMap) -> Vec<&str> {
         let unified = self.unified[code].as_str();
-        let own_is_free =
-            unified != code && !map.names_another(code) && !self.unified.values().any(|name| name == code);
+        let own_is_free = unified != code
+            && !map.names_another(code)
+            && !self.unified.values().any(|name| name == code);
         if own_is_free { vec![unified, code] } else { vec![unified] }
     }
 }
@@ -231,10 +233,7 @@ fn listing(pair: Pair<'_>, codes: &Codes<'_>, map: &CodeMap) -> Listing {
 
 /// Smallest and largest order by pair, from `[PAIR, [null, null, null, MIN, MAX, ...]]`. The
 /// sizes are numbers in strings.
-fn order_sizes<'a>(
-    key: &str,
-    raw: &'a RawValue,
-) -> Result<Vec<(&'a str, Bound)>, UpstreamError> {
+fn order_sizes<'a>(key: &str, raw: &'a RawValue) -> Result<Vec<(&'a str, Bound)>, UpstreamError> {
     let rows: Vec<Vec<&RawValue>> = parse(key, raw.get())?;
     let size = |columns: &[&RawValue], index: usize| -> Option<Number> {
         columns.get(index)?.get().trim_matches('"').parse().ok()
@@ -242,8 +241,7 @@ fn order_sizes<'a>(
     let sized = |row: Vec<&'a RawValue>| {
         let [pair, columns, ..] = row.as_slice() else { return Err(invalid(key, "row too short")) };
         let pair: &str = parse(key, pair.get())?;
-        let columns: Vec<&RawValue> =
-            parse::<Option<_>>(key, columns.get())?.unwrap_or_default();
+        let columns: Vec<&RawValue> = parse::<Option<_>>(key, columns.get())?.unwrap_or_default();
         Ok((pair, Bound { min: size(&columns, 3), max: size(&columns, 4) }))
     };
     rows.into_iter().map(sized).collect()

@@ -92,8 +92,7 @@ fn error_array(body: &[u8]) -> Option<(i64, String)> {
     start.strip_prefix(b"\"error\"")?;
     let columns = serde_json::from_slice::<Vec<&RawValue>>(body).unwrap_or_default();
     let code = columns.get(1).and_then(|raw| raw.get().parse().ok()).unwrap_or(0);
-    let text: Option<String> =
-        columns.get(2).and_then(|raw| serde_json::from_str(raw.get()).ok());
+    let text: Option<String> = columns.get(2).and_then(|raw| serde_json::from_str(raw.get()).ok());
     let message = text.unwrap_or_else(|| "error".to_owned());
     Some((code, message.chars().filter(|c| !c.is_control()).take(200).collect()))
 }
@@ -176,8 +175,13 @@ fn as_asked(
     if times.len() > usize::try_from(limit).unwrap_or(usize::MAX) {
         return Err(wire::invalid(what, "more rows than asked for"));
     }
-    let outside = |at: UnixMs| since.is_some_and(|since| at < since) || until.is_some_and(|until| at > until);
-    if times.any(outside) { Err(wire::invalid(what, "times that were not asked for")) } else { Ok(()) }
+    let outside =
+        |at: UnixMs| since.is_some_and(|since| at < since) || until.is_some_and(|until| at > until);
+    if times.any(outside) {
+        Err(wire::invalid(what, "times that were not asked for"))
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]

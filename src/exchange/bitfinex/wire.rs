@@ -140,10 +140,7 @@ pub(super) fn rows<'a>(what: &str, body: &'a Bytes) -> Result<Vec<&'a RawValue>,
 }
 
 /// `json` as a `T`. `what` is named in the error.
-pub(super) fn parse<'a, T: Deserialize<'a>>(
-    what: &str,
-    json: &'a str,
-) -> Result<T, UpstreamError> {
+pub(super) fn parse<'a, T: Deserialize<'a>>(what: &str, json: &'a str) -> Result<T, UpstreamError> {
     serde_json::from_str(json).map_err(|error| invalid(what, error))
 }
 
@@ -277,7 +274,8 @@ impl TickerValues {
     }
 
     fn ticker(self, raw: Raw) -> Result<Ticker, &'static str> {
-        let never_negative = [&self.bid, &self.ask, &self.last, &self.volume, &self.high, &self.low];
+        let never_negative =
+            [&self.bid, &self.ask, &self.last, &self.volume, &self.high, &self.low];
         if never_negative.into_iter().flatten().any(Number::is_negative) {
             return Err("a negative price or volume");
         }
