@@ -15,7 +15,7 @@ use futures_util::future::BoxFuture;
 
 pub use error::{TransportFault, UpstreamError};
 pub use profile::{Family, FamilyLimit, Profile};
-pub use transport::Transport;
+pub use transport::{Answer, BadTransport, Transport};
 
 use crate::market::{Book, BookQuery, Candle, CandleQuery, Listing, Ticker, Trade, TradeQuery};
 

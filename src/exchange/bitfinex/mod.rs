@@ -1,1 +1,95 @@
-//! Bitfinex.
+//! Bitfinex: its public REST interface, version 2.
+//!
+//! `wire` turns bodies into values, `names` its market list, `rest` tells data from errors and
+//! writes requests, `native` checks requests that clients make in the exchange's own terms,
+//! `profile` holds its limits.
+
+mod names;
+pub mod native;
+mod profile;
+mod rest;
+pub mod wire;
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+
+pub use names::{CONF_KEYS, markets as market_list};
+pub use profile::PROFILE;
+
+use super::{
+    BadTransport, Exchange, Fetch, MarketList, NativeQuery, Profile, Transport, UpstreamError,
+};
+use crate::market::{Book, BookQuery, Candle, CandleQuery, Listing, Ticker, Trade, TradeQuery};
+
+/// The adapter: one method is one GET.
+#[derive(Clone, Debug)]
+pub struct Bitfinex {
+    transport: Transport,
+}
+
+impl Bitfinex {
+    /// The exchange at `rest_url` (`https://api-pub.bitfinex.com`, without `/v2`); no connection
+    /// is made yet. `request_timeout` bounds each request as a whole.
+    pub fn new(rest_url: &str, request_timeout: Duration) -> Result<Self, BadTransport> {
+        Ok(Self { transport: Transport::new(rest_url, request_timeout)? })
+    }
+
+    async fn get(&self, path_and_query: &str) -> Result<Bytes, UpstreamError> {
+        rest::data(self.transport.get(path_and_query).await?)
+    }
+}
+
+impl Exchange for Bitfinex {
+    fn profile(&self) -> &Profile {
+        &PROFILE
+    }
+
+    fn markets(&self) -> Fetch<'_, MarketList> {
+        async move {
+            let path = format!("v2/conf/{}", CONF_KEYS.join(","));
+            names::markets(&self.get(&path).await?)
+        }
+        .boxed()
+    }
+
+    fn ticker<'a>(&'a self, market: &'a Listing) -> Fetch<'a, Ticker> {
+        async move { wire::ticker(&self.get(&format!("v2/ticker/{}", market.id)).await?) }.boxed()
+    }
+
+    fn tickers<'a>(
+        &'a self,
+        markets: Option<&'a [Arc<Listing>]>,
+    ) -> Fetch<'a, Vec<(String, Ticker)>> {
+        async move {
+            let path = rest::tickers_path(markets.map(|markets| markets.iter().map(Arc::as_ref)));
+            wire::tickers(&self.get(&path).await?)
+        }
+        .boxed()
+    }
+
+    fn book<'a>(&'a self, query: &'a BookQuery) -> Fetch<'a, Book> {
+        async move { wire::book(&self.get(&rest::book_path(query)).await?, query.depth) }.boxed()
+    }
+
+    fn candles<'a>(&'a self, query: &'a CandleQuery) -> Fetch<'a, Vec<Candle>> {
+        async move {
+            let body = self.get(&rest::candles_path(query)).await?;
+            rest::candles_as_asked(query, wire::candles(&body, query.timeframe)?)
+        }
+        .boxed()
+    }
+
+    fn trades<'a>(&'a self, query: &'a TradeQuery) -> Fetch<'a, Vec<Trade>> {
+        async move {
+            let body = self.get(&rest::trades_path(query)).await?;
+            rest::trades_as_asked(query, wire::trades(&body)?)
+        }
+        .boxed()
+    }
+
+    fn native<'a>(&'a self, query: &'a NativeQuery) -> Fetch<'a, Bytes> {
+        async move { rest::json(self.get(query.path_and_query()).await?) }.boxed()
+    }
+}
