@@ -1,1 +1,16 @@
-//! .
+//! The memory between clients and exchanges.
+//!
+//! Generic: it knows neither markets nor exchanges; what to load is passed in. An [`Entry`] knows
+//! when it was received and under which policy; whether it may be served is decided at each read
+//! ([`Demand::judge`]). moka bounds space and nothing else: its own timers do not follow tokio's
+//! clock. Loads run in tasks of their own ([`flight`](Flights)), one per key.
+
+mod demand;
+mod entry;
+mod flight;
+mod read;
+
+pub use demand::{Demand, Verdict};
+pub use entry::{Entry, Source, Stamp};
+pub use flight::{Boarding, Flights, Landed};
+pub use read::{Ask, Cache, Failure, Loaded, Read, ReadError, Weigh};

@@ -31,6 +31,15 @@ pub struct MarketList {
     pub documents: Vec<(String, Bytes)>,
 }
 
+/// The tickers of one request.
+#[derive(Clone, Debug)]
+pub struct TickerList {
+    /// Each market's native id and ticker, in the exchange's order.
+    pub rows: Vec<(String, Ticker)>,
+    /// The exchange's answer, with whatever else it listed (Bitfinex: funding currencies).
+    pub body: Bytes,
+}
+
 /// A request in the exchange's own terms, for drop-in routes that have no unified form.
 ///
 /// Only an exchange's own room makes one, so that nothing a client typed is sent unchecked.
@@ -64,12 +73,9 @@ pub trait Exchange: Send + Sync + 'static {
     /// One ticker. Spends [`Family::Ticker`].
     fn ticker<'a>(&'a self, market: &'a Listing) -> Fetch<'a, Ticker>;
 
-    /// Tickers of the named markets, or of all; each with its native id, in the exchange's order.
+    /// Tickers of the named markets, or of all.
     /// Markets the exchange leaves out are missing from the answer. Spends [`Family::Tickers`].
-    fn tickers<'a>(
-        &'a self,
-        markets: Option<&'a [Arc<Listing>]>,
-    ) -> Fetch<'a, Vec<(String, Ticker)>>;
+    fn tickers<'a>(&'a self, markets: Option<&'a [Arc<Listing>]>) -> Fetch<'a, TickerList>;
 
     /// One order book. Spends [`Family::Book`].
     fn book<'a>(&'a self, query: &'a BookQuery) -> Fetch<'a, Book>;
@@ -79,6 +85,10 @@ pub trait Exchange: Send + Sync + 'static {
 
     /// Public trades, oldest first. Spends [`Family::Trades`].
     fn trades<'a>(&'a self, query: &'a TradeQuery) -> Fetch<'a, Vec<Trade>>;
+
+    /// Native documents by their keys, in the order asked, in one request. Keys have to be those
+    /// of [`MarketList::documents`] or of the same kind. Spends [`Family::Conf`].
+    fn documents<'a>(&'a self, keys: &'a [String]) -> Fetch<'a, Vec<Bytes>>;
 
     /// A native document, unparsed but proved to be JSON that is not an error. Spends
     /// [`NativeQuery::family`].

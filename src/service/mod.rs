@@ -1,1 +1,32 @@
-//! .
+//! The products: what clients ask for, made from what exchanges answer.
+//!
+//! One file per product. Each reads through the one cache ([`Shelf`]), whose loads spend the
+//! exchange's budget ([`crate::upstream`]).
+
+mod books;
+mod candles;
+mod context;
+mod desk;
+mod documents;
+mod error;
+mod markets;
+mod product;
+mod series;
+mod shelf;
+mod span;
+mod tickers;
+mod trades;
+mod validation;
+
+pub use books::Books;
+pub use candles::{CandleSeries, CandleView, Candles};
+pub use context::{CONTEXT_LEVELS, Context, Contexts};
+pub use desk::{Desk, Desks, UnknownExchange};
+pub use documents::Documents;
+pub use error::ServiceError;
+pub use markets::Markets;
+pub use product::{Directory, Got, Key, Product, Series, TickerBoard, Value};
+pub use shelf::{ProductCache, Shelf};
+pub use tickers::Tickers;
+pub use trades::{TradeSeries, TradeView, Trades};
+pub use validation::{Check, Validation, validate};

@@ -105,6 +105,8 @@ labels! {
         Stale = "stale",
         /// Nothing usable: this request started the fetch.
         Miss = "miss",
+        /// An entry too old to be served: this request started the fetch of its successor.
+        Expired = "expired",
         /// Nothing usable: this request joined a fetch that was under way.
         Collapsed = "collapsed",
         /// A failure remembered from a moment ago.

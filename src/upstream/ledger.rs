@@ -6,8 +6,7 @@ use std::time::Duration;
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{
-    CallError,
-    breaker,
+    CallError, breaker,
     gate::Gate,
     lane::{Grant, Lane},
     queue::{Place, Reply, Waiter},
@@ -269,12 +268,7 @@ impl Ledger {
     }
 
     /// True if a turn that was given may still be used.
-    pub(super) fn honours(
-        &self,
-        at: usize,
-        grant: Grant,
-        permit: Option<breaker::Probe>,
-    ) -> bool {
+    pub(super) fn honours(&self, at: usize, grant: Grant, permit: Option<breaker::Probe>) -> bool {
         let lane = &self.lanes[at];
         lane.gate.honours(grant.family_probe)
             && self.exchange.honours(grant.exchange_probe)
@@ -331,9 +325,11 @@ fn refuse(
         .map(|class| lane.turn_of_newcomer(*class, now, exchange).saturating_duration_since(now))
         .map(|retry_after| out_of_turn(closed, retry_after))
         .collect();
-    notices.extend(removed.into_iter().map(|(place, waiter)| {
-        Notice::refusal(waiter, refusals[place.class().index()].clone())
-    }));
+    notices.extend(
+        removed.into_iter().map(|(place, waiter)| {
+            Notice::refusal(waiter, refusals[place.class().index()].clone())
+        }),
+    );
 }
 
 fn out_of_turn(closed: bool, retry_after: Duration) -> CallError {

@@ -19,7 +19,8 @@ pub use names::{CONF_KEYS, markets as market_list};
 pub use profile::PROFILE;
 
 use super::{
-    BadTransport, Exchange, Fetch, MarketList, NativeQuery, Profile, Transport, UpstreamError,
+    BadTransport, Exchange, Fetch, MarketList, NativeQuery, Profile, TickerList, Transport,
+    UpstreamError,
 };
 use crate::market::{Book, BookQuery, Candle, CandleQuery, Listing, Ticker, Trade, TradeQuery};
 
@@ -58,13 +59,11 @@ impl Exchange for Bitfinex {
         async move { wire::ticker(&self.get(&format!("v2/ticker/{}", market.id)).await?) }.boxed()
     }
 
-    fn tickers<'a>(
-        &'a self,
-        markets: Option<&'a [Arc<Listing>]>,
-    ) -> Fetch<'a, Vec<(String, Ticker)>> {
+    fn tickers<'a>(&'a self, markets: Option<&'a [Arc<Listing>]>) -> Fetch<'a, TickerList> {
         async move {
             let path = rest::tickers_path(markets.map(|markets| markets.iter().map(Arc::as_ref)));
-            wire::tickers(&self.get(&path).await?)
+            let body = self.get(&path).await?;
+            Ok(TickerList { rows: wire::tickers(&body)?, body })
         }
         .boxed()
     }
@@ -85,6 +84,18 @@ impl Exchange for Bitfinex {
         async move {
             let body = self.get(&rest::trades_path(query)).await?;
             rest::trades_as_asked(query, wire::trades(&body)?)
+        }
+        .boxed()
+    }
+
+    fn documents<'a>(&'a self, keys: &'a [String]) -> Fetch<'a, Vec<Bytes>> {
+        async move {
+            let query = native::conf(keys.iter().map(String::as_str)).map_err(|bad| {
+                UpstreamError::Rejected { code: bad.code, message: bad.message.clone() }
+            })?;
+            let body = self.native(&query).await?;
+            native::split_conf(keys, &body)
+                .ok_or_else(|| UpstreamError::Invalid("conf: not one element a key".to_owned()))
         }
         .boxed()
     }

@@ -1,0 +1,1 @@
+//! Drop-in routes for Bitfinex's own clients.

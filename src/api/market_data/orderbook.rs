@@ -1,0 +1,87 @@
+//! `/orderbook/{symbol}`.
+
+use std::sync::Arc;
+
+use axum::{extract::State, http::Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    api::{
+        answer::{Format, Text},
+        payload::Payload,
+        problem::Problem,
+        reader::{Asked, Reader, SymbolPath, json},
+    },
+    market::{Book, Level, Number, Precision, Symbol, UnixMs},
+    telemetry::Endpoint,
+};
+
+/// Both sides of a market, best first, each level as `[price, amount]`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = OrderBook)]
+pub(crate) struct BookBody<'a> {
+    #[schema(value_type = String, example = "BTC/USD")]
+    symbol: &'a Symbol,
+    #[schema(example = "bitfinex")]
+    exchange: &'a str,
+    #[schema(value_type = Vec<[f64; 2]>)]
+    bids: Vec<[&'a Number; 2]>,
+    #[schema(value_type = Vec<[f64; 2]>)]
+    asks: Vec<[&'a Number; 2]>,
+    /// Unix milliseconds; when Tidegate received it, for an exchange that gives no time.
+    #[schema(value_type = i64, example = 1_763_821_800_000_i64)]
+    timestamp: UnixMs,
+    #[schema(example = "2025-11-22T14:30:00.000Z")]
+    datetime: String,
+    /// The exchange's number of this state of the book, where it gives one.
+    #[schema(value_type = Option<i64>)]
+    nonce: Option<i64>,
+}
+
+impl<'a> BookBody<'a> {
+    /// At most `limit` levels a side.
+    pub(crate) fn new(
+        symbol: &'a Symbol,
+        exchange: &'a str,
+        book: &'a Book,
+        limit: u32,
+        received_at: UnixMs,
+    ) -> Self {
+        fn side(levels: &[Level], limit: u32) -> Vec<[&Number; 2]> {
+            let best = levels.iter().take(limit as usize);
+            best.map(|Level { price, amount, .. }| [price, amount]).collect()
+        }
+        Self {
+            symbol,
+            exchange,
+            bids: side(&book.bids, limit),
+            asks: side(&book.asks, limit),
+            timestamp: received_at,
+            datetime: received_at.iso(),
+            nonce: None,
+        }
+    }
+}
+
+/// The order book of one market.
+pub(crate) async fn orderbook(
+    State(reader): State<Arc<Reader>>,
+    SymbolPath(symbol): SymbolPath,
+    asked: Asked,
+) -> Result<Response<Payload>, Problem> {
+    let params = asked.params(&["limit", "precision", "exchange"])?;
+    let desk = reader.desk(&params)?;
+    let limit = params.number("limit", 20, 1..=250)?;
+    let precision = params.choice("precision", &Precision::ALL.map(|it| (it.as_str(), it)))?;
+    let market = desk.markets.resolve(&symbol, asked.ask).await?;
+    let book = desk.books.get(&market, precision, limit, asked.ask).await?;
+    let stamp = book.stamp();
+    let parts = ([stamp.clone()].into_iter().collect(), book.outcome);
+    let encode = || {
+        let exchange = desk.shelf.name();
+        let body = BookBody::new(&market.symbol, exchange, &book, limit, stamp.received_at);
+        Text::Fixed(json(&body).into())
+    };
+    Ok(asked.reply(&reader, Endpoint::Orderbook, parts, Format::Json, encode))
+}

@@ -1,0 +1,82 @@
+//! `/trades/{symbol}`.
+
+use std::sync::Arc;
+
+use axum::{extract::State, http::Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    api::{
+        answer::{Format, Text},
+        payload::Payload,
+        problem::Problem,
+        reader::{Asked, Reader, SymbolPath, json},
+    },
+    market::{Number, Raw, Symbol, Trade, UnixMs},
+    service::TradeView,
+    telemetry::Endpoint,
+};
+
+/// ccxt's unified trade.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Trade)]
+pub(crate) struct TradeBody<'a> {
+    #[schema(example = "1834212345")]
+    id: String,
+    #[schema(value_type = i64, example = 1_763_821_800_000_i64)]
+    timestamp: UnixMs,
+    #[schema(example = "2025-11-22T14:30:00.000Z")]
+    datetime: String,
+    #[schema(value_type = String, example = "BTC/USD")]
+    symbol: &'a Symbol,
+    /// The taker's side: `buy` or `sell`.
+    #[schema(example = "buy")]
+    side: &'a str,
+    #[schema(value_type = f64)]
+    price: &'a Number,
+    #[schema(value_type = f64)]
+    amount: &'a Number,
+    #[schema(value_type = Option<f64>)]
+    cost: Option<Number>,
+    /// The exchange's own row.
+    #[schema(value_type = Vec<f64>)]
+    info: &'a Raw,
+}
+
+impl<'a> TradeBody<'a> {
+    fn new(symbol: &'a Symbol, trade: &'a Trade) -> Self {
+        Self {
+            id: trade.id.to_string(),
+            timestamp: trade.at,
+            datetime: trade.at.iso(),
+            symbol,
+            side: trade.side.as_str(),
+            price: &trade.price,
+            amount: &trade.amount,
+            cost: trade.cost(),
+            info: &trade.raw,
+        }
+    }
+}
+
+/// Public trades of one market.
+pub(crate) async fn trades(
+    State(reader): State<Arc<Reader>>,
+    SymbolPath(symbol): SymbolPath,
+    asked: Asked,
+) -> Result<Response<Payload>, Problem> {
+    let params = asked.params(&["limit", "since", "exchange"])?;
+    let desk = reader.desk(&params)?;
+    let limit = params.number("limit", 50, 1..=1000)?;
+    let view = TradeView { limit, since: params.time("since")?, until: None };
+    let market = desk.markets.resolve(&symbol, asked.ask).await?;
+    let trades = desk.trades.get(&market, view, asked.ask).await?;
+    let parts = ([trades.got().stamp().clone()].into_iter().collect(), trades.got().outcome);
+    let encode = || {
+        let body = |trade| TradeBody::new(&market.symbol, trade);
+        let bodies: Vec<TradeBody<'_>> = trades.rows().iter().map(body).collect();
+        Text::Fixed(json(&bodies).into())
+    };
+    Ok(asked.reply(&reader, Endpoint::Trades, parts, Format::Json, encode))
+}

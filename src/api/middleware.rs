@@ -1,0 +1,98 @@
+//! What happens to every request around its handler.
+
+use std::{panic::AssertUnwindSafe, time::Duration};
+
+use axum::{
+    body::Body,
+    extract::{MatchedPath, Request, State},
+    http::Response,
+    middleware::Next,
+    response::IntoResponse as _,
+};
+use futures_util::FutureExt as _;
+use tokio::time::{Instant, timeout_at};
+use tracing::Instrument as _;
+
+use super::{
+    Gateway,
+    problem::{Code, Problem},
+    reader::Arrived,
+    request_id::{X_REQUEST_ID, request_id},
+};
+use crate::telemetry::{Endpoint, Outcome};
+
+/// A handler has its own deadline; this much later it is given up from outside.
+const HANDLER_GRACE: Duration = Duration::from_millis(250);
+
+/// Names the request, opens its span, bounds its time, survives its panic, completes its problem,
+/// counts it.
+pub(super) async fn observe(
+    State(gateway): State<Gateway>,
+    mut request: Request,
+    next: Next,
+) -> Response<Body> {
+    let arrived = Instant::now();
+    let id = request_id(request.headers());
+    request.headers_mut().insert(X_REQUEST_ID, id.clone());
+    request.extensions_mut().insert(Arrived(arrived));
+    let matched = request.extensions().get::<MatchedPath>();
+    let endpoint = matched.map_or(Endpoint::Unknown, |path| endpoint(path.as_str()));
+    let path = request.uri().path().to_owned();
+    let name = id.to_str().unwrap_or_default();
+    let span = tracing::info_span!("request", id = name, method = %request.method(), path);
+    let deadline = arrived + gateway.reader().config.server.request_deadline + HANDLER_GRACE;
+    let handled = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let mut response = match timeout_at(deadline, handled.instrument(span.clone())).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_panic)) => {
+            gateway.metrics().task_panicked("request");
+            Problem::new(Code::Internal, "the request's handler panicked").into_response()
+        }
+        Err(_elapsed) => {
+            Problem::new(Code::DeadlineExceeded, "the request took too long").into_response()
+        }
+    };
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        response = problem.respond(&path, name);
+        let _entered = span.enter();
+        let status = problem.code.status().as_u16();
+        let (code, detail) = (problem.code.as_str(), problem.detail);
+        tracing::debug!(status, code, detail, "refused");
+    }
+    response.headers_mut().insert(X_REQUEST_ID, id);
+    let outcome = Outcome::of_status(response.status().as_u16());
+    gateway.metrics().answered(endpoint, outcome, arrived.elapsed());
+    response
+}
+
+/// Refuses a request for market data where too many wait already.
+pub(super) async fn limit_waiting(
+    State(gateway): State<Gateway>,
+    request: Request,
+    next: Next,
+) -> Response<Body> {
+    let Ok(_place) = gateway.waiting().try_acquire() else {
+        let mut problem = Problem::new(Code::Overloaded, "too many requests wait already");
+        problem.retry_after = Some(Duration::from_secs(1));
+        return problem.into_response();
+    };
+    next.run(request).await
+}
+
+/// The endpoint that a route stands for.
+fn endpoint(route: &str) -> Endpoint {
+    let name = route.strip_prefix("/api/market-data/").unwrap_or_default();
+    match name.split('/').next().unwrap_or_default() {
+        "ohlcv" => Endpoint::Ohlcv,
+        "ticker" => Endpoint::Ticker,
+        "tickers" => Endpoint::Tickers,
+        "orderbook" => Endpoint::Orderbook,
+        "trades" => Endpoint::Trades,
+        "market-context" if name.contains('/') => Endpoint::MarketContext,
+        "market-context" => Endpoint::MarketContexts,
+        "validate-market" => Endpoint::ValidateMarket,
+        "markets" => Endpoint::Markets,
+        "exchanges" => Endpoint::Exchanges,
+        _ => Endpoint::Ops,
+    }
+}

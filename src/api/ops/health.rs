@@ -1,0 +1,94 @@
+//! `/livez`, `/readyz` and `/healthz`: plain and fast.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::State,
+    http::{HeaderValue, Response, header},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::api::{
+    Payload, Problem, Reader,
+    ops::status::{BudgetBody, budgets},
+    problem::Code,
+    reader::Asked,
+    router::Phase,
+    uncached,
+};
+
+/// Health in detail.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Health)]
+pub(crate) struct HealthBody {
+    /// `ok` or `draining`.
+    #[schema(example = "ok")]
+    status: &'static str,
+    exchanges: Vec<ExchangeHealthBody>,
+}
+
+/// One exchange's health.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExchangeHealth)]
+pub(crate) struct ExchangeHealthBody {
+    #[schema(example = "bitfinex")]
+    exchange: &'static str,
+    /// Whether every family's breaker is closed and none is banned.
+    healthy: bool,
+    budgets: Vec<BudgetBody>,
+}
+
+fn plain(text: &'static str) -> Response<Payload> {
+    let mut response = Response::new(Payload::Shared(Some(text.into())));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn verbose(reader: &Reader, phase: &Phase) -> Response<Payload> {
+    let exchanges = reader.desks.all().iter().map(|desk| {
+        let budgets = budgets(desk);
+        let healthy = budgets.iter().all(BudgetBody::is_open);
+        ExchangeHealthBody { exchange: desk.shelf.name(), healthy, budgets }
+    });
+    let status = if phase.is_draining() { "draining" } else { "ok" };
+    uncached(&HealthBody { status, exchanges: exchanges.collect() })
+}
+
+fn is_verbose(asked: &Asked) -> Result<bool, Problem> {
+    asked.params(&["verbose"])?.flag("verbose")
+}
+
+/// The process lives.
+pub(crate) async fn livez(
+    State(reader): State<Arc<Reader>>,
+    State(phase): State<Arc<Phase>>,
+    asked: Asked,
+) -> Result<Response<Payload>, Problem> {
+    Ok(if is_verbose(&asked)? { verbose(&reader, &phase) } else { plain("ok\n") })
+}
+
+/// Requests are wanted; not while draining. An exchange that is down does not matter here: what
+/// is held can still be served.
+pub(crate) async fn readyz(
+    State(reader): State<Arc<Reader>>,
+    State(phase): State<Arc<Phase>>,
+    asked: Asked,
+) -> Result<Response<Payload>, Problem> {
+    let is_verbose = is_verbose(&asked)?;
+    if phase.is_draining() {
+        return Err(Problem::new(Code::Draining, "the process is shutting down"));
+    }
+    Ok(if is_verbose { verbose(&reader, &phase) } else { plain("ready\n") })
+}
+
+/// The same as `/livez`, for those who ask for it under this name.
+pub(crate) async fn healthz(
+    reader: State<Arc<Reader>>,
+    phase: State<Arc<Phase>>,
+    asked: Asked,
+) -> Result<Response<Payload>, Problem> {
+    livez(reader, phase, asked).await
+}

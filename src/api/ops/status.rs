@@ -1,0 +1,234 @@
+//! `/api/status` and `/metrics`.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::State,
+    http::{HeaderValue, Response, header},
+};
+use serde::Serialize;
+use tokio::time::Instant;
+use utoipa::ToSchema;
+
+use crate::{
+    api::{Payload, Problem, Reader, reader::Asked, router::Phase, uncached},
+    cache::{Demand, Verdict},
+    service::Desk,
+    telemetry::BreakerState,
+    upstream::FamilySnapshot,
+};
+
+/// Keys listed as hot.
+const HOT_KEYS: usize = 20;
+
+/// The state of the gateway.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Status)]
+pub(crate) struct StatusBody {
+    #[schema(example = "tidegate")]
+    name: &'static str,
+    #[schema(example = "0.1.0")]
+    version: &'static str,
+    #[schema(example = "2025-11-22T14:30:00.000Z")]
+    started: String,
+    uptime_seconds: f64,
+    /// `ready` or `draining`.
+    #[schema(example = "ready")]
+    state: &'static str,
+    requests: RequestsBody,
+    cache: CacheBody,
+    exchanges: Vec<ExchangeStatusBody>,
+    /// The keys that most answers were given from.
+    hot: Vec<HotBody>,
+}
+
+/// What happened since the start.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Requests)]
+pub(crate) struct RequestsBody {
+    total: u64,
+    from_cache: u64,
+    upstream_calls: u64,
+    /// Answers of an exchange with status 429.
+    rate_limited: u64,
+    /// Over the last minute.
+    p99_ms: Option<f64>,
+}
+
+/// What the memory cache holds.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CacheSize)]
+pub(crate) struct CacheBody {
+    entries: u64,
+    bytes: u64,
+    max_bytes: u64,
+    /// Fetches under way.
+    flights: usize,
+}
+
+/// One exchange.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExchangeStatus)]
+pub(crate) struct ExchangeStatusBody {
+    #[schema(example = "bitfinex")]
+    exchange: &'static str,
+    default: bool,
+    /// Markets listed; `null` while the list is not there.
+    markets: Option<usize>,
+    markets_age_seconds: Option<f64>,
+    budgets: Vec<BudgetBody>,
+}
+
+/// The budget of one family of endpoints.
+#[derive(Serialize, ToSchema)]
+#[schema(as = BudgetStatus)]
+pub(crate) struct BudgetBody {
+    #[schema(example = "candles")]
+    family: &'static str,
+    /// Calls in any minute, as the operator allows.
+    limit: u32,
+    /// The same, as the exchange was seen to bear.
+    learned: u32,
+    left: u32,
+    waiting: usize,
+    /// When a client's call that comes now would be sent.
+    next_slot_ms: u64,
+    /// `closed`, `half_open` or `open`.
+    #[schema(example = "closed")]
+    breaker: &'static str,
+    /// What is left of a ban.
+    banned_ms: u64,
+    last_error: Option<LastErrorBody>,
+}
+
+impl BudgetBody {
+    /// True if neither breaker nor ban keeps calls from being sent.
+    pub(crate) fn is_open(&self) -> bool {
+        self.breaker == BreakerState::Closed.as_str() && self.banned_ms == 0
+    }
+}
+
+/// The last call that failed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = LastError)]
+pub(crate) struct LastErrorBody {
+    #[schema(example = "timeout")]
+    error: &'static str,
+    ago_seconds: f64,
+}
+
+/// One entry of the cache.
+#[derive(Serialize, ToSchema)]
+#[schema(as = HotKey)]
+pub(crate) struct HotBody {
+    #[schema(example = "ticker tBTCUSD")]
+    key: String,
+    #[schema(example = "ticker")]
+    kind: &'static str,
+    #[schema(example = "rest")]
+    source: &'static str,
+    age_ms: u64,
+    hits: u64,
+    /// `fresh`, `stale` or `expired`.
+    #[schema(example = "fresh")]
+    state: &'static str,
+}
+
+fn millis(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The budgets of an exchange.
+pub(crate) fn budgets(desk: &Desk) -> Vec<BudgetBody> {
+    let body = |family: FamilySnapshot| BudgetBody {
+        family: family.family.as_str(),
+        limit: family.limit,
+        learned: family.ceiling,
+        left: family.left,
+        waiting: family.waiting.total(),
+        next_slot_ms: millis(family.next_slot_in),
+        breaker: family.breaker.as_str(),
+        banned_ms: millis(family.banned_for),
+        last_error: family
+            .last_error
+            .map(|last| LastErrorBody { error: last.label, ago_seconds: last.ago.as_secs_f64() }),
+    };
+    desk.shelf.upstream.snapshot().families.into_iter().map(body).collect()
+}
+
+/// The state of the gateway.
+pub(crate) async fn status(
+    State(reader): State<Arc<Reader>>,
+    State(phase): State<Arc<Phase>>,
+    asked: Asked,
+) -> Result<Response<Payload>, Problem> {
+    asked.params(&[])?;
+    let now = Instant::now();
+    let default = reader.desks.get(None)?.shelf.name();
+    let exchanges = reader.desks.all().iter().map(|desk| {
+        let directory = desk.markets.held();
+        ExchangeStatusBody {
+            exchange: desk.shelf.name(),
+            default: desk.shelf.name() == default,
+            markets: directory.as_ref().map(|directory| directory.registry.all().len()),
+            markets_age_seconds: directory.map(|it| it.stamp().age(now).as_secs_f64()),
+            budgets: budgets(desk),
+        }
+    });
+    let metrics = &reader.metrics;
+    let totals = metrics.totals();
+    let (entries, bytes, flights) = reader.size();
+    Ok(uncached(&StatusBody {
+        name: env!("CARGO_PKG_NAME"),
+        version: env!("CARGO_PKG_VERSION"),
+        started: metrics.started().iso(),
+        uptime_seconds: metrics.uptime().as_secs_f64(),
+        state: if phase.is_draining() { "draining" } else { "ready" },
+        requests: RequestsBody {
+            total: totals.requests,
+            from_cache: totals.from_cache,
+            upstream_calls: totals.upstream_calls,
+            rate_limited: totals.rate_limited,
+            p99_ms: metrics.p99().map(|p99| p99.as_secs_f64() * 1000.0),
+        },
+        cache: CacheBody { entries, bytes, max_bytes: reader.config.cache.max_bytes, flights },
+        exchanges: exchanges.collect(),
+        hot: hot(&reader, now),
+    }))
+}
+
+fn hot(reader: &Reader, now: Instant) -> Vec<HotBody> {
+    let Some(desk) = reader.desks.all().first() else { return Vec::new() };
+    let mut entries = desk.shelf.cache.entries();
+    entries.sort_by_key(|(_, entry)| std::cmp::Reverse(entry.stamp.hits()));
+    let body = |(key, entry): (crate::service::Key, Arc<crate::cache::Entry<_>>)| {
+        let stamp = &entry.stamp;
+        let age = stamp.age(now);
+        HotBody {
+            key: key.product.to_string(),
+            kind: stamp.kind.as_str(),
+            source: stamp.source.as_str(),
+            age_ms: millis(age),
+            hits: stamp.hits(),
+            state: match Demand::default().judge(age, &stamp.policy) {
+                Verdict::Fresh => "fresh",
+                Verdict::Stale => "stale",
+                Verdict::Unusable => "expired",
+            },
+        }
+    };
+    entries.into_iter().take(HOT_KEYS).map(body).collect()
+}
+
+/// The metrics in the Prometheus text format.
+pub(crate) async fn metrics(State(reader): State<Arc<Reader>>) -> Response<Payload> {
+    for desk in reader.desks.all() {
+        desk.shelf.upstream.publish();
+    }
+    let (entries, bytes, _) = reader.size();
+    reader.metrics.cache_holds(entries, bytes);
+    let mut response = Response::new(Payload::Shared(Some(reader.metrics.render().into())));
+    let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, text);
+    response
+}

@@ -1,0 +1,256 @@
+//! Errors as clients see them: `application/problem+json` (RFC 9457).
+
+use std::time::Duration;
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, Response, StatusCode, header},
+    response::IntoResponse,
+};
+use serde::Serialize;
+
+use crate::{
+    market::Symbol,
+    service::{ServiceError, UnknownExchange},
+};
+
+/// Stable names of errors: clients match on them, so they are never renamed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the variants are their names")]
+pub enum Code {
+    UnknownSymbol,
+    UnknownExchange,
+    NotFound,
+    MethodNotAllowed,
+    UriTooLong,
+    InvalidParameter,
+    Unsupported,
+    UpstreamInvalid,
+    BudgetExhausted,
+    ExchangeUnavailable,
+    ExchangeRateLimited,
+    ExchangeMaintenance,
+    Overloaded,
+    Draining,
+    UpstreamTimeout,
+    DeadlineExceeded,
+    Internal,
+}
+
+impl Code {
+    const fn facts(self) -> (StatusCode, &'static str, &'static str, bool) {
+        use StatusCode as S;
+        match self {
+            Self::UnknownSymbol => (S::NOT_FOUND, "unknown_symbol", "Unknown symbol", false),
+            Self::UnknownExchange => (S::NOT_FOUND, "unknown_exchange", "Unknown exchange", false),
+            Self::NotFound => (S::NOT_FOUND, "not_found", "Not found", false),
+            Self::MethodNotAllowed => {
+                (S::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed", false)
+            }
+            Self::UriTooLong => (S::URI_TOO_LONG, "uri_too_long", "URI too long", false),
+            Self::InvalidParameter => {
+                (S::UNPROCESSABLE_ENTITY, "invalid_parameter", "Invalid parameter", false)
+            }
+            Self::Unsupported => (S::NOT_IMPLEMENTED, "unsupported", "Unsupported", false),
+            Self::UpstreamInvalid => {
+                (S::BAD_GATEWAY, "upstream_invalid", "Invalid answer from the exchange", true)
+            }
+            Self::BudgetExhausted => {
+                (S::SERVICE_UNAVAILABLE, "budget_exhausted", "Request budget exhausted", true)
+            }
+            Self::ExchangeUnavailable => {
+                (S::SERVICE_UNAVAILABLE, "exchange_unavailable", "Exchange unavailable", true)
+            }
+            Self::ExchangeRateLimited => (
+                S::SERVICE_UNAVAILABLE,
+                "exchange_rate_limited",
+                "Rate-limited by the exchange",
+                true,
+            ),
+            Self::ExchangeMaintenance => {
+                (S::SERVICE_UNAVAILABLE, "exchange_maintenance", "Exchange in maintenance", true)
+            }
+            Self::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded", "Overloaded", true),
+            Self::Draining => (S::SERVICE_UNAVAILABLE, "draining", "Shutting down", true),
+            Self::UpstreamTimeout => (
+                S::GATEWAY_TIMEOUT,
+                "upstream_timeout",
+                "The exchange did not answer in time",
+                true,
+            ),
+            Self::DeadlineExceeded => {
+                (S::GATEWAY_TIMEOUT, "deadline_exceeded", "Deadline exceeded", true)
+            }
+            Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "Internal error", true),
+        }
+    }
+
+    /// The HTTP status.
+    pub const fn status(self) -> StatusCode {
+        self.facts().0
+    }
+
+    /// The text in answers.
+    pub const fn as_str(self) -> &'static str {
+        self.facts().1
+    }
+}
+
+/// An error on its way to a client. The middleware adds the request's path and id.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Problem {
+    /// Which.
+    pub code: Code,
+    /// What happened, for people.
+    pub detail: String,
+    /// When to come back.
+    pub retry_after: Option<Duration>,
+    /// Near names, where a name is unknown.
+    pub suggestions: Option<Vec<String>>,
+    /// The parameter, where one is invalid.
+    pub parameter: Option<InvalidParameter>,
+    /// The part, where one of a composed answer failed.
+    pub part: Option<&'static str>,
+}
+
+/// What is wrong with a parameter.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct InvalidParameter {
+    /// Its name.
+    pub name: String,
+    /// What was given, cut to 80 characters.
+    pub value: String,
+    /// What is allowed.
+    pub allowed: String,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    instance: &'a str,
+    code: &'static str,
+    retryable: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suggestions: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameter: Option<&'a InvalidParameter>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<&'static str>,
+}
+
+impl Problem {
+    /// A problem of this code.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        Self { code, detail, retry_after: None, suggestions: None, parameter: None, part: None }
+    }
+
+    /// A parameter that cannot be used.
+    pub fn parameter(name: &str, value: &str, allowed: impl Into<String>) -> Self {
+        let allowed = allowed.into();
+        let value: String = value.chars().take(80).collect();
+        let name: String = name.chars().take(40).collect();
+        let detail = format!("{name}={value:?}: {allowed}");
+        let parameter = Some(InvalidParameter { name, value, allowed });
+        Self { parameter, ..Self::new(Code::InvalidParameter, detail) }
+    }
+
+    /// The document as JSON.
+    pub fn body(&self, instance: &str, request_id: &str) -> Vec<u8> {
+        let (status, code, title, retryable) = self.code.facts();
+        let document = Document {
+            r#type: format!("urn:tidegate:problem:{code}"),
+            title,
+            status: status.as_u16(),
+            detail: &self.detail,
+            instance,
+            code,
+            retryable,
+            retry_after_ms: self.retry_after.map(millis_rounded_up),
+            request_id,
+            suggestions: self.suggestions.as_deref(),
+            parameter: self.parameter.as_ref(),
+            part: self.part,
+        };
+        serde_json::to_vec(&document).expect("a struct of strings and numbers serialises")
+    }
+
+    /// The response for a request of this path and id.
+    pub fn respond(&self, instance: &str, request_id: &str) -> Response<Body> {
+        let mut response = Response::new(Body::from(self.body(instance, request_id)));
+        *response.status_mut() = self.code.status();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(wait) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds_rounded_up(wait)));
+        }
+        response
+    }
+}
+
+/// A client that waits as long as it was told is not to come too early.
+fn millis_rounded_up(wait: Duration) -> u64 {
+    u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}
+
+fn seconds_rounded_up(wait: Duration) -> u64 {
+    millis_rounded_up(wait).div_ceil(1000).max(1)
+}
+
+impl From<ServiceError> for Problem {
+    fn from(error: ServiceError) -> Self {
+        let retry_after = error.retry_after();
+        let detail = error.to_string();
+        let code = match error {
+            ServiceError::Part { part, source } => {
+                let inner = Self::from(*source);
+                return Self { detail, part: Some(part), ..inner };
+            }
+            ServiceError::UnknownSymbol { suggestions, .. } => {
+                let suggestions = suggestions.iter().map(Symbol::to_string).collect();
+                let suggestions = Some(suggestions);
+                return Self { suggestions, ..Self::new(Code::UnknownSymbol, detail) };
+            }
+            ServiceError::Unsupported(_) => Code::Unsupported,
+            ServiceError::Rejected { .. } | ServiceError::Invalid(_) => Code::UpstreamInvalid,
+            ServiceError::BudgetExhausted { .. } => Code::BudgetExhausted,
+            ServiceError::RateLimited { .. } => Code::ExchangeRateLimited,
+            ServiceError::Maintenance { .. } => Code::ExchangeMaintenance,
+            ServiceError::Unavailable { .. } => Code::ExchangeUnavailable,
+            ServiceError::UpstreamTimeout => Code::UpstreamTimeout,
+            ServiceError::DeadlineExceeded | ServiceError::NotCached | ServiceError::Unmeetable => {
+                Code::DeadlineExceeded
+            }
+            ServiceError::Internal => Code::Internal,
+        };
+        Self { retry_after, ..Self::new(code, detail) }
+    }
+}
+
+impl From<UnknownExchange> for Problem {
+    fn from(error: UnknownExchange) -> Self {
+        let suggestions = error.served.iter().map(|name| (*name).to_owned()).collect();
+        Self {
+            suggestions: Some(suggestions),
+            ..Self::new(Code::UnknownExchange, error.to_string())
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    /// A response that the middleware completes: it alone knows the request's path and id.
+    fn into_response(self) -> Response<Body> {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = self.code.status();
+        response.extensions_mut().insert(self);
+        response
+    }
+}

@@ -1,0 +1,189 @@
+//! What the handlers of market data share, and what they take from a request.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{FromRef, FromRequestParts, OriginalUri, Path},
+    http::{HeaderMap, Response, Uri, request::Parts},
+};
+use tokio::time::Instant;
+
+use super::{
+    answer::{Answer, Format, Stamps, Text},
+    answers::Answers,
+    demand::demand,
+    params::Params,
+    payload::Payload,
+    problem::Problem,
+    request_id::X_REQUEST_ID,
+};
+use crate::{
+    cache::{Ask, Demand, Stamp},
+    clock::Clock,
+    config::Config,
+    service::{Desk, Desks},
+    telemetry::{CacheOutcome, Endpoint, Metrics},
+};
+
+/// The products behind every handler, and the answers made from them.
+pub struct Reader {
+    /// The exchanges.
+    pub desks: Desks,
+    /// Encoded answers.
+    pub answers: Answers,
+    /// Metrics.
+    pub metrics: Arc<Metrics>,
+    /// Wall time.
+    pub clock: Clock,
+    /// Settings.
+    pub config: Arc<Config>,
+}
+
+impl Reader {
+    /// The exchange that a request names, or the default one.
+    pub(super) fn desk(&self, params: &Params) -> Result<&Desk, Problem> {
+        Ok(self.desks.get(params.text("exchange"))?)
+    }
+
+    /// Entries and bytes held, in both forms, and fetches under way.
+    pub(super) fn size(&self) -> (u64, u64, usize) {
+        let (answers, encoded) = self.answers.size();
+        let first = self.desks.all().first().map(|desk| desk.shelf.cache.size());
+        let (entries, bytes, flights) = first.unwrap_or_default();
+        (entries + answers, bytes + encoded, flights)
+    }
+
+    /// Notes the ages at which an answer was given.
+    pub(super) fn served(&self, stamps: &[Arc<Stamp>], now: Instant) {
+        for stamp in stamps {
+            stamp.hit();
+            self.metrics.served(stamp.kind, stamp.age(now));
+        }
+    }
+}
+
+/// When a request arrived; put there by the middleware.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arrived(pub(super) Instant);
+
+/// A request for market data: who asks, for what, how fresh, until when.
+pub(super) struct Asked {
+    uri: Uri,
+    headers: HeaderMap,
+    /// Freshness and deadline.
+    pub(super) ask: Ask,
+}
+
+impl<S> FromRequestParts<S> for Asked
+where
+    Arc<Reader>: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let reader = Arc::<Reader>::from_ref(state);
+        let arrived = parts.extensions.get::<Arrived>().map_or_else(Instant::now, |at| at.0);
+        let deadline = arrived + reader.config.server.request_deadline;
+        let demand = demand(&parts.headers)?;
+        let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
+        Ok(Self { uri: uri.clone(), headers: parts.headers.clone(), ask: Ask { demand, deadline } })
+    }
+}
+
+impl Asked {
+    /// The query's parameters; `known` are the endpoint's.
+    pub(super) fn params(&self, known: &[&str]) -> Result<Params, Problem> {
+        Params::parse(self.uri.query(), known)
+    }
+
+    /// The path as it was sent.
+    pub(super) fn path(&self) -> &str {
+        self.uri.path()
+    }
+
+    /// The request's name, for problems inside an answer.
+    pub(super) fn request_id(&self) -> &str {
+        let id = self.headers.get(&X_REQUEST_ID);
+        id.and_then(|id| id.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The query as it was sent.
+    pub(super) fn query(&self) -> Option<&str> {
+        self.uri.query()
+    }
+
+    /// The same request, for something whose age the client's demand does not concern.
+    pub(super) fn without_demand(&self) -> Ask {
+        Ask { demand: Demand::default(), ..self.ask }
+    }
+
+    /// Answers with what `encode` makes of the parts; it is called only if these very parts have
+    /// not been encoded for this request before.
+    pub(super) fn reply(
+        &self,
+        reader: &Reader,
+        endpoint: Endpoint,
+        parts: (Stamps, CacheOutcome),
+        format: Format,
+        encode: impl FnOnce() -> Text,
+    ) -> Response<Payload> {
+        let (stamps, outcome) = parts;
+        let uri = self.uri.path_and_query().map_or("", |uri| uri.as_str());
+        let make = |stamps| Answer::new(endpoint, stamps, format, encode());
+        let answer = reader.answers.made_of(uri, stamps, make);
+        self.give(reader, &answer, outcome)
+    }
+
+    /// Answers with a text that is made anew each time.
+    pub(super) fn reply_once(
+        &self,
+        reader: &Reader,
+        endpoint: Endpoint,
+        parts: (Stamps, CacheOutcome),
+        text: Vec<u8>,
+    ) -> Response<Payload> {
+        let (stamps, outcome) = parts;
+        let answer = Answer::new(endpoint, stamps, Format::Json, Text::Fixed(text.into()));
+        self.give(reader, &answer, outcome)
+    }
+
+    fn give(&self, reader: &Reader, answer: &Answer, outcome: CacheOutcome) -> Response<Payload> {
+        let now = Instant::now();
+        reader.served(answer.stamps(), now);
+        answer.respond(&self.headers, outcome, now)
+    }
+}
+
+/// The symbol in a path: everything after the endpoint's name, so that `BTC/USD` may be written
+/// with its slash.
+pub(super) struct SymbolPath(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for SymbolPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        let allowed = "must be a market's name in percent-encoded UTF-8";
+        path.map(|Path(symbol)| Self(symbol))
+            .map_err(|_| Problem::parameter("symbol", parts.uri.path(), allowed))
+    }
+}
+
+/// The outcome of an answer made from several reads: that of the one which cost the most.
+pub(super) fn combined(outcomes: impl IntoIterator<Item = CacheOutcome>) -> CacheOutcome {
+    let cost = |outcome: &CacheOutcome| match outcome {
+        CacheOutcome::Hit => 0,
+        CacheOutcome::Stale => 1,
+        CacheOutcome::Negative => 2,
+        CacheOutcome::Collapsed => 3,
+        CacheOutcome::Expired => 4,
+        CacheOutcome::Miss => 5,
+    };
+    outcomes.into_iter().max_by_key(cost).unwrap_or(CacheOutcome::Hit)
+}
+
+/// JSON of a value that is made of strings, numbers and lists.
+pub(super) fn json(value: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("strings, numbers and lists serialise")
+}

@@ -1,0 +1,203 @@
+//! The listener: connections in, bounded in number, size and time.
+
+use std::{
+    convert::Infallible,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{Method, Request, Response, header},
+};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    io::AsyncWriteExt as _,
+    net::{TcpListener, TcpStream},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+use super::{
+    Gateway, Payload,
+    demand::demand,
+    problem::{Code, Problem},
+    request_id::{X_REQUEST_ID, request_id},
+    router,
+};
+use crate::{
+    cache::Demand,
+    tasks::Tasks,
+    telemetry::{CacheOutcome, Outcome},
+};
+
+/// Headers of one request.
+const MAX_HEADERS: usize = 64;
+/// hyper's least buffer for a request's head.
+const MIN_BUFFER: usize = 8192;
+/// A pause after an error of accepting that is the machine's, such as too many open files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves a gateway on a listener.
+#[derive(Clone)]
+pub struct Server {
+    gateway: Gateway,
+    router: Router,
+    open: Arc<AtomicUsize>,
+}
+
+/// Counts a connection for as long as it lives.
+struct Connected {
+    server: Server,
+}
+
+impl Connected {
+    fn new(server: &Server) -> Option<Self> {
+        let max = server.gateway.reader().config.server.limits.max_connections;
+        let open = server.open.fetch_add(1, Ordering::Relaxed) + 1;
+        let connected = Self { server: server.clone() };
+        connected.server.gateway.metrics().connections(open);
+        (open <= max).then_some(connected)
+    }
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        let open = self.server.open.fetch_sub(1, Ordering::Relaxed) - 1;
+        self.server.gateway.metrics().connections(open);
+    }
+}
+
+impl Server {
+    /// A server for `gateway`.
+    pub fn new(gateway: Gateway) -> Self {
+        Self { router: router(gateway.clone()), gateway, open: Arc::default() }
+    }
+
+    /// Accepts connections until `stop`; then each ends after the answer that it is giving.
+    /// Connections are tasks of `tasks`, which waits for them.
+    pub async fn run(self, listener: TcpListener, stop: CancellationToken, tasks: Tasks) {
+        loop {
+            let accepted = tokio::select! {
+                () = stop.cancelled() => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, _peer)) => self.connect(stream, &stop, &tasks),
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    tracing::error!(%error, "cannot accept connections");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn connect(&self, stream: TcpStream, stop: &CancellationToken, tasks: &Tasks) {
+        let Some(connected) = Connected::new(self) else {
+            self.gateway.metrics().connection_refused();
+            tasks.spawn("refusal", refuse(stream));
+            return;
+        };
+        let (server, stop) = (self.clone(), stop.clone());
+        tasks.spawn("connection", async move {
+            let _connected = connected;
+            server.converse(stream, stop).await;
+        });
+    }
+
+    async fn converse(self, stream: TcpStream, stop: CancellationToken) {
+        let limits = &self.gateway.reader().config.server.limits;
+        // Small answers are not to wait for the acknowledgement of earlier ones.
+        let _ = stream.set_nodelay(true);
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.header_timeout)
+            .max_headers(MAX_HEADERS)
+            .max_buf_size(limits.max_header_bytes.max(MIN_BUFFER));
+        let service = service_fn(|request| self.answer(request));
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        tokio::pin!(connection);
+        // An error here is the client's: it hung up, was too slow, or sent no HTTP.
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
+        }
+        let _ = connection.await;
+    }
+
+    /// The fast path where it leads to an answer, else the router.
+    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Payload>, Infallible> {
+        if let Some(response) = self.hit(&request) {
+            return Ok(response);
+        }
+        let max = self.gateway.reader().config.server.limits.max_uri_bytes;
+        let uri = request.uri().path_and_query().map_or("", |uri| uri.as_str());
+        if uri.len() > max {
+            let id = request_id(request.headers());
+            let detail = format!("path and query may have {max} bytes");
+            let problem = Problem::new(Code::UriTooLong, detail);
+            let mut response = problem.respond("", id.to_str().unwrap_or_default());
+            response.headers_mut().insert(X_REQUEST_ID, id);
+            return Ok(response.map(Payload::Handler));
+        }
+        let response = self.router.clone().oneshot(request.map(Body::new)).await;
+        Ok(response?.map(Payload::Handler))
+    }
+
+    /// An answer that was encoded before and is fresh.
+    fn hit(&self, request: &Request<Incoming>) -> Option<Response<Payload>> {
+        if request.method() != Method::GET {
+            return None;
+        }
+        let now = Instant::now();
+        let headers = request.headers();
+        let demand = match headers.contains_key(header::CACHE_CONTROL) {
+            true => demand(headers).ok()?,
+            false => Demand::default(),
+        };
+        let uri = request.uri().path_and_query()?.as_str();
+        let reader = self.gateway.reader();
+        let answer = reader.answers.fresh(uri, &demand, now)?;
+        let mut response = answer.respond(headers, CacheOutcome::Hit, now);
+        response.headers_mut().insert(X_REQUEST_ID, request_id(headers));
+        reader.served(answer.stamps(), now);
+        let metrics = self.gateway.metrics();
+        for stamp in answer.stamps() {
+            metrics.looked_up(stamp.kind, CacheOutcome::Hit);
+        }
+        let outcome = Outcome::of_status(response.status().as_u16());
+        metrics.answered(answer.endpoint(), outcome, now.elapsed());
+        Some(response)
+    }
+}
+
+/// Tells one client too many that there is no room.
+async fn refuse(mut stream: TcpStream) {
+    let problem = Problem::new(Code::Overloaded, "too many connections");
+    let body = problem.body("", "");
+    let head = format!(
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\n\
+         content-length: {}\r\nretry-after: 1\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    let answer = [head.as_bytes(), &body].concat();
+    let _ = tokio::time::timeout(Duration::from_secs(1), stream.write_all(&answer)).await;
+}
+
+/// Errors of accepting that concern the one connection only.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::ConnectionRefused | Kind::ConnectionAborted | Kind::ConnectionReset
+    )
+}

@@ -1,0 +1,108 @@
+//! A value with its history: when it came, from where, for how long it may be served.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::{config::Policy, market::UnixMs, telemetry::DataKind};
+
+/// Where a value came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// One request to the exchange.
+    Rest,
+    /// The exchange's WebSocket.
+    Stream,
+    /// Disk.
+    Store,
+}
+
+impl Source {
+    /// The name in answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rest => "rest",
+            Self::Stream => "stream",
+            Self::Store => "store",
+        }
+    }
+}
+
+/// What is known about a value besides the value: enough to decide whether it may be served.
+#[derive(Debug)]
+pub struct Stamp {
+    /// When it was received.
+    pub received: Instant,
+    /// The same as wall time.
+    pub received_at: UnixMs,
+    /// Where it came from.
+    pub source: Source,
+    /// What kind of data it is.
+    pub kind: DataKind,
+    /// For how long it may be served.
+    pub policy: Policy,
+    superseded: AtomicBool,
+    hits: AtomicU64,
+}
+
+impl Stamp {
+    /// A stamp for a value received now.
+    pub fn new(
+        received: Instant,
+        received_at: UnixMs,
+        source: Source,
+        kind: DataKind,
+        policy: Policy,
+    ) -> Self {
+        Self {
+            received,
+            received_at,
+            source,
+            kind,
+            policy,
+            superseded: AtomicBool::new(false),
+            hits: AtomicU64::new(0),
+        }
+    }
+
+    /// How long ago the value was received.
+    pub fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.received)
+    }
+
+    /// True once a newer value has taken its place.
+    pub fn is_superseded(&self) -> bool {
+        self.superseded.load(Ordering::Acquire)
+    }
+
+    /// Counts one answer given from the value.
+    pub fn hit(&self) {
+        self.hits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Answers given from the value and from those that it replaced.
+    pub fn hits(&self) -> u64 {
+        self.hits.load(Ordering::Relaxed)
+    }
+
+    /// Marks the value as replaced by `newer`, which goes on counting its hits.
+    pub(super) fn supersede(&self, newer: &Self) {
+        newer.hits.fetch_add(self.hits(), Ordering::Relaxed);
+        self.superseded.store(true, Ordering::Release);
+    }
+}
+
+/// A value and its stamp.
+#[derive(Debug)]
+pub struct Entry<V> {
+    /// The value.
+    pub value: V,
+    /// Shared with whatever was made from the value.
+    pub stamp: Arc<Stamp>,
+}

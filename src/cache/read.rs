@@ -1,0 +1,333 @@
+//! One read: fresh, answer; stale, answer and fly; miss, fly.
+
+use std::{fmt, future::Future, hash::Hash, sync::Arc, time::Duration};
+
+use moka::ops::compute::{CompResult, Op};
+use tokio::time::{Instant, timeout_at};
+
+use super::{Demand, Entry, Flights, Source, Stamp, Verdict, flight::Boarding};
+use crate::{
+    clock::Clock,
+    config::Policy,
+    market::UnixMs,
+    tasks::Tasks,
+    telemetry::{CacheOutcome, DataKind, Metrics, Wait},
+};
+
+/// The memory that a value takes, in bytes, roughly.
+pub trait Weigh {
+    /// Heap bytes.
+    fn weight(&self) -> usize;
+}
+
+/// A failed load that is shared and remembered.
+pub trait Failure: Clone + Send + Sync + fmt::Debug + 'static {
+    /// How long the exchange is not asked again, at most `negative_ttl`.
+    fn remembered_for(&self, negative_ttl: Duration) -> Duration;
+    /// The same failure told `later`: waits that it names are shorter by as much.
+    #[must_use]
+    fn told(self, later: Duration) -> Self;
+}
+
+/// A loaded value and the policy it is kept under.
+#[derive(Debug)]
+pub struct Loaded<V> {
+    /// The value.
+    pub value: V,
+    /// What kind of data it is.
+    pub kind: DataKind,
+    /// For how long it may be served.
+    pub policy: Policy,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// Who reads, how fresh, and until when he waits.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask {
+    /// Freshness.
+    pub demand: Demand,
+    /// The end of the caller's patience.
+    pub deadline: Instant,
+}
+
+/// A value that may be served, and how it was come by.
+#[derive(Debug)]
+pub struct Read<V> {
+    /// The entry.
+    pub entry: Arc<Entry<V>>,
+    /// How the cache answered.
+    pub outcome: CacheOutcome,
+}
+
+impl<V> Read<V> {
+    fn new(entry: &Arc<Entry<V>>, outcome: CacheOutcome) -> Self {
+        Self { entry: entry.clone(), outcome }
+    }
+}
+
+/// A read that brought nothing that may be served.
+#[derive(Clone, Debug)]
+pub enum ReadError<E> {
+    /// The load failed.
+    Load(E),
+    /// `only-if-cached`, and nothing usable is held.
+    NotCached,
+    /// Not even a new value could be as fresh as was demanded.
+    Unmeetable,
+    /// The caller's deadline passed while the load was under way.
+    Deadline,
+    /// The load panicked.
+    Panicked,
+}
+
+type Held<V, E> = Result<Arc<Entry<V>>, E>;
+
+/// Entries by key, bounded by bytes, with their loads and remembered failures.
+pub struct Cache<K, V, E> {
+    inner: Arc<Inner<K, V, E>>,
+}
+
+struct Inner<K, V, E> {
+    entries: moka::sync::Cache<K, Arc<Entry<V>>, foldhash::quality::RandomState>,
+    failures: moka::sync::Cache<K, (E, Instant, Instant), foldhash::quality::RandomState>,
+    flights: Flights<K, Held<V, E>>,
+    refresh_deadline: Duration,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+}
+
+impl<K, V, E> Clone for Cache<K, V, E> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone() }
+    }
+}
+
+/// Failures are small; this many of them are remembered.
+const MAX_FAILURES: u64 = 4096;
+
+impl<K, V, E> Cache<K, V, E>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    V: Weigh + Send + Sync + 'static,
+    E: Failure,
+{
+    /// An empty cache of at most `max_bytes`; a refresh that no client waits for may take
+    /// `refresh_deadline`.
+    pub fn new(
+        max_bytes: u64,
+        refresh_deadline: Duration,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+        tasks: Tasks,
+    ) -> Self {
+        let weigher = |_: &K, entry: &Arc<Entry<V>>| {
+            let bytes = entry.value.weight() + size_of::<Entry<V>>() + size_of::<Stamp>();
+            u32::try_from(bytes).unwrap_or(u32::MAX)
+        };
+        let entries = moka::sync::Cache::builder()
+            .max_capacity(max_bytes)
+            .weigher(weigher)
+            .build_with_hasher(foldhash::quality::RandomState::default());
+        let failures = moka::sync::Cache::builder()
+            .max_capacity(MAX_FAILURES)
+            .build_with_hasher(foldhash::quality::RandomState::default());
+        let flights = Flights::new(tasks);
+        Self {
+            inner: Arc::new(Inner { entries, failures, flights, refresh_deadline, clock, metrics }),
+        }
+    }
+
+    /// Reads `key`, loading it where what is held may not be served.
+    ///
+    /// `enough` says whether a held value covers this request (a series may be too short).
+    /// `load` makes the one load, in the class and until the deadline it is given; it runs in a
+    /// task of its own. Cancel-safe: dropping the read neither cancels nor repeats a load.
+    pub async fn read<L, F>(
+        &self,
+        key: &K,
+        kind: DataKind,
+        negative_ttl: Duration,
+        ask: Ask,
+        enough: impl Fn(&V) -> bool,
+        load: L,
+    ) -> Result<Read<V>, ReadError<E>>
+    where
+        L: Fn(Wait, Instant) -> F,
+        F: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
+    {
+        let read = self.read_unobserved(key, negative_ttl, ask, enough, load).await;
+        let outcome = match &read {
+            Ok(read) => read.outcome,
+            Err(ReadError::Load(_)) => CacheOutcome::Negative,
+            Err(_) => CacheOutcome::Miss,
+        };
+        self.inner.metrics.looked_up(kind, outcome);
+        read
+    }
+
+    async fn read_unobserved<L, F>(
+        &self,
+        key: &K,
+        negative_ttl: Duration,
+        ask: Ask,
+        enough: impl Fn(&V) -> bool,
+        load: L,
+    ) -> Result<Read<V>, ReadError<E>>
+    where
+        L: Fn(Wait, Instant) -> F,
+        F: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
+    {
+        let inner = &self.inner;
+        let judge = |entry: &Entry<V>| {
+            ask.demand.judge(entry.stamp.age(Instant::now()), &entry.stamp.policy)
+        };
+        let held = inner.entries.get(key).filter(|entry| enough(&entry.value));
+        let verdict = held.as_ref().map_or(Verdict::Unusable, |entry| judge(entry));
+        match (verdict, &held) {
+            (Verdict::Fresh, Some(entry)) => return Ok(Read::new(entry, CacheOutcome::Hit)),
+            (Verdict::Stale, Some(entry)) => {
+                if !ask.demand.only_if_cached && inner.failure(key).is_none() {
+                    let looked = || inner.newer_than(key, &entry.stamp);
+                    let deadline = Instant::now() + inner.refresh_deadline;
+                    inner.board(key, negative_ttl, looked, || load(Wait::Refresh, deadline));
+                }
+                return Ok(Read::new(entry, CacheOutcome::Stale));
+            }
+            _ if ask.demand.only_if_cached => return Err(ReadError::NotCached),
+            _ => {}
+        }
+        let or_stale = |error: ReadError<E>| {
+            let acceptable = |entry: &&Arc<Entry<V>>| {
+                let age = entry.stamp.age(Instant::now());
+                ask.demand.accepts_on_error(age, &entry.stamp.policy)
+            };
+            match held.as_ref().filter(acceptable) {
+                Some(entry) => Ok(Read::new(entry, CacheOutcome::Stale)),
+                None => Err(error),
+            }
+        };
+        let look = || {
+            let entry = inner.entries.get(key).filter(|entry| enough(&entry.value));
+            match entry.filter(|entry| judge(entry) == Verdict::Fresh) {
+                Some(entry) => Some(Ok(entry)),
+                None => inner.failure(key).map(Err),
+            }
+        };
+        loop {
+            let start = || load(Wait::Client, ask.deadline);
+            let (flight, outcome) = match inner.board(key, negative_ttl, look, start) {
+                Boarding::Found(Ok(entry)) => return Ok(Read::new(&entry, CacheOutcome::Hit)),
+                Boarding::Found(Err(failure)) => return or_stale(ReadError::Load(failure)),
+                Boarding::Started(flight) if held.is_some() => (flight, CacheOutcome::Expired),
+                Boarding::Started(flight) => (flight, CacheOutcome::Miss),
+                Boarding::Joined(flight) => (flight, CacheOutcome::Collapsed),
+            };
+            let started_it = outcome != CacheOutcome::Collapsed;
+            return match timeout_at(ask.deadline, flight).await {
+                Ok(Some(Ok(entry))) if ask.demand.is_unmeetable(&entry.stamp.policy) => {
+                    Err(ReadError::Unmeetable)
+                }
+                // A load that somebody else started may have fetched less than is needed here.
+                Ok(Some(Ok(entry))) if !started_it && !enough(&entry.value) => continue,
+                Ok(Some(Ok(entry))) => Ok(Read::new(&entry, outcome)),
+                Ok(Some(Err(failure))) => or_stale(ReadError::Load(failure)),
+                Ok(None) => or_stale(ReadError::Panicked),
+                Err(_elapsed) => or_stale(ReadError::Deadline),
+            };
+        }
+    }
+
+    /// Stores a value that came along with another (a ticker out of a list of all).
+    ///
+    /// It is dropped if a newer one is held already.
+    pub fn put(&self, key: K, loaded: Loaded<V>, received: Instant) {
+        self.inner.store(key, loaded, received);
+    }
+
+    /// What is held, whatever its age.
+    pub fn peek(&self, key: &K) -> Option<Arc<Entry<V>>> {
+        self.inner.entries.get(key)
+    }
+
+    /// Entries and bytes held, and loads under way.
+    pub fn size(&self) -> (u64, u64, usize) {
+        self.inner.entries.run_pending_tasks();
+        let entries = &self.inner.entries;
+        (entries.entry_count(), entries.weighted_size(), self.inner.flights.len())
+    }
+
+    /// Every entry, in no order.
+    pub fn entries(&self) -> Vec<(K, Arc<Entry<V>>)> {
+        self.inner.entries.iter().map(|(key, entry)| ((*key).clone(), entry)).collect()
+    }
+}
+
+impl<K, V, E> Inner<K, V, E>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    V: Weigh + Send + Sync + 'static,
+    E: Failure,
+{
+    /// Boards the flight of `key`; what it loads is stored, a failure remembered, before it lands.
+    fn board<R, F>(
+        self: &Arc<Self>,
+        key: &K,
+        negative_ttl: Duration,
+        look: impl FnOnce() -> Option<R>,
+        load: impl FnOnce() -> F,
+    ) -> Boarding<R, Held<V, E>>
+    where
+        F: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
+    {
+        self.flights.board(key, look, || {
+            let (inner, key, load) = (self.clone(), key.clone(), load());
+            async move {
+                match load.await {
+                    Ok(loaded) => Ok(inner.store(key, loaded, Instant::now())),
+                    Err(failure) => {
+                        let now = Instant::now();
+                        let until = now + failure.remembered_for(negative_ttl);
+                        inner.failures.insert(key, (failure.clone(), now, until));
+                        Err(failure)
+                    }
+                }
+            }
+        })
+    }
+
+    fn failure(&self, key: &K) -> Option<E> {
+        let (failure, since, until) = self.failures.get(key)?;
+        let now = Instant::now();
+        (now < until).then(|| failure.told(now.saturating_duration_since(since)))
+    }
+
+    fn newer_than(&self, key: &K, stamp: &Stamp) -> Option<()> {
+        let held = self.entries.get(key)?;
+        (held.stamp.received > stamp.received).then_some(())
+    }
+
+    /// Stores a value, unless a newer one is held already; gives what is held then.
+    fn store(&self, key: K, loaded: Loaded<V>, received: Instant) -> Arc<Entry<V>> {
+        let age = i64::try_from(received.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let received_at = UnixMs::from_millis(self.clock.now().millis().saturating_sub(age));
+        let stamp = Stamp::new(received, received_at, loaded.source, loaded.kind, loaded.policy);
+        let entry = Arc::new(Entry { value: loaded.value, stamp: Arc::new(stamp) });
+        self.failures.invalidate(&key);
+        let result = self.entries.entry(key).and_compute_with(|older| {
+            match older.map(moka::Entry::into_value) {
+                Some(older) if older.stamp.received > received => Op::Nop,
+                older => {
+                    if let Some(older) = older {
+                        older.stamp.supersede(&entry.stamp);
+                    }
+                    Op::Put(entry.clone())
+                }
+            }
+        });
+        match result {
+            CompResult::Unchanged(held) => held.into_value(),
+            _ => entry,
+        }
+    }
+}

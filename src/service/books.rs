@@ -1,0 +1,60 @@
+//! Order books.
+
+use std::sync::Arc;
+
+use super::{Got, Product, ServiceError, Shelf, Value, product::got_book};
+use crate::{
+    cache::Ask,
+    exchange::Family,
+    market::{Book, BookQuery, Listing, Precision},
+    telemetry::DataKind,
+};
+
+/// The order books of one exchange.
+#[derive(Clone)]
+pub struct Books {
+    shelf: Arc<Shelf>,
+}
+
+impl Books {
+    pub(super) fn new(shelf: Arc<Shelf>) -> Self {
+        Self { shelf }
+    }
+
+    /// A book of at least `levels` levels a side, where the market has as many. Requests for
+    /// different numbers of levels share the book of the next depth that the exchange offers.
+    pub async fn get(
+        &self,
+        market: &Arc<Listing>,
+        precision: Precision,
+        levels: u32,
+        ask: Ask,
+    ) -> Result<Got<Book>, ServiceError> {
+        let depths = self.shelf.exchange.profile().book_depths;
+        // The smallest depths are not worth an entry of their own: what is one level for one
+        // client is the top of the usual book for the others.
+        let depth = depths.iter().copied().find(|depth| *depth >= levels.max(SHARED_DEPTH));
+        let depth = depth.or(depths.last().copied()).unwrap_or(SHARED_DEPTH);
+        let query = BookQuery { market: market.clone(), precision, depth };
+        let load = |shelf: Arc<Shelf>, class, deadline| {
+            let query = query.clone();
+            async move {
+                let exchange = &shelf.exchange;
+                let call = || exchange.book(&query);
+                let book = shelf.upstream.call(Family::Book, class, deadline, call).await?;
+                let empty = book.bids.is_empty() && book.asks.is_empty();
+                let value = Value::Book(book);
+                Ok(if empty {
+                    shelf.loaded_empty(DataKind::Orderbook, value)
+                } else {
+                    shelf.loaded(DataKind::Orderbook, value)
+                })
+            }
+        };
+        let product = Product::Book { id: market.id.clone(), precision, depth };
+        Ok(got_book(self.shelf.read(product, DataKind::Orderbook, ask, |_| true, load).await?))
+    }
+}
+
+/// The depth that most clients ask for.
+const SHARED_DEPTH: u32 = 25;

@@ -1,0 +1,117 @@
+//! The products of each exchange, and the exchanges by name.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{
+    Books, CandleSeries, Contexts, Documents, Markets, ProductCache, Shelf, Tickers, TradeSeries,
+};
+use crate::{
+    cache::Ask, clock::Clock, config::Config, exchange::Exchange, tasks::Tasks, upstream::Upstream,
+};
+
+/// Every product of one exchange.
+#[derive(Clone)]
+pub struct Desk {
+    /// What they are read through.
+    pub shelf: Arc<Shelf>,
+    /// Market list.
+    pub markets: Markets,
+    /// Tickers.
+    pub tickers: Tickers,
+    /// Order books.
+    pub books: Books,
+    /// Candles.
+    pub candles: CandleSeries,
+    /// Trades.
+    pub trades: TradeSeries,
+    /// Market context.
+    pub contexts: Contexts,
+    /// Native documents.
+    pub documents: Documents,
+}
+
+impl Desk {
+    /// The products of `exchange`, read through `cache`.
+    pub fn new(
+        exchange: Arc<dyn Exchange>,
+        upstream: Arc<Upstream>,
+        cache: ProductCache,
+        config: &Config,
+        clock: Clock,
+        tasks: &Tasks,
+    ) -> Self {
+        let policies = config.cache.clone();
+        let shelf = Arc::new(Shelf { exchange, upstream, cache, policies, clock });
+        let merge_window = config.upstream.merge_window;
+        let deadlines = (config.server.request_deadline, config.upstream.refresh_deadline);
+        let markets = Markets::new(shelf.clone());
+        let tickers = Tickers::new(shelf.clone(), markets.clone(), merge_window, deadlines, tasks);
+        let books = Books::new(shelf.clone());
+        let candles = CandleSeries::new(shelf.clone());
+        let contexts = Contexts::new(candles.clone(), tickers.clone(), books.clone());
+        Self {
+            markets,
+            tickers,
+            books,
+            candles,
+            trades: TradeSeries::new(shelf.clone()),
+            contexts,
+            documents: Documents::new(shelf.clone(), merge_window, deadlines, tasks),
+            shelf,
+        }
+    }
+
+    /// Loads the market list before the first client needs it, trying until it is there.
+    pub async fn warm_up(&self, patience: Duration) {
+        const PAUSE: Duration = Duration::from_secs(2);
+        loop {
+            let ask = Ask { demand: Default::default(), deadline: Instant::now() + patience };
+            let Err(error) = self.markets.get(ask).await else { return };
+            tracing::warn!(exchange = self.shelf.name(), %error, "the market list is not there yet");
+            tokio::time::sleep(error.retry_after().unwrap_or(PAUSE).max(PAUSE)).await;
+        }
+    }
+}
+
+/// No exchange of this name is served.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no exchange {asked:?}; served are {}", .served.join(", "))]
+pub struct UnknownExchange {
+    /// What was asked, cut to 40 characters.
+    pub asked: String,
+    /// What is served.
+    pub served: Vec<&'static str>,
+}
+
+/// The exchanges that are served.
+pub struct Desks {
+    desks: Vec<Desk>,
+    default: usize,
+}
+
+impl Desks {
+    /// Serves `desks`; the one named `default`, else the first, where a request names none.
+    pub fn new(desks: Vec<Desk>, default: &str) -> Self {
+        let default = desks.iter().position(|desk| desk.shelf.name() == default).unwrap_or(0);
+        Self { desks, default }
+    }
+
+    /// The desk of the exchange that a request names, or the default one.
+    pub fn get(&self, name: Option<&str>) -> Result<&Desk, UnknownExchange> {
+        let index = match name {
+            None => Some(self.default),
+            Some(name) => self.desks.iter().position(|desk| desk.shelf.name() == name),
+        };
+        index.and_then(|index| self.desks.get(index)).ok_or_else(|| UnknownExchange {
+            asked: name.unwrap_or_default().chars().take(40).collect(),
+            served: self.desks.iter().map(|desk| desk.shelf.name()).collect(),
+        })
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[Desk] {
+        &self.desks
+    }
+}

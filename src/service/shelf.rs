@@ -1,0 +1,90 @@
+//! What every product of one exchange is read through.
+
+use std::{future::Future, sync::Arc};
+
+use tokio::time::Instant;
+
+use super::{
+    ServiceError,
+    product::{Key, Product, Value},
+};
+use crate::{
+    cache::{Ask, Cache, Loaded, Read, Source},
+    clock::Clock,
+    config::{self, Policy},
+    exchange::Exchange,
+    telemetry::{DataKind, Wait},
+    upstream::Upstream,
+};
+
+/// The cache of every product of every exchange.
+pub type ProductCache = Cache<Key, Value, ServiceError>;
+
+/// One exchange, its budget, and the cache between it and the clients.
+pub struct Shelf {
+    /// The exchange.
+    pub exchange: Arc<dyn Exchange>,
+    /// Its budget and breakers.
+    pub upstream: Arc<Upstream>,
+    /// What is held.
+    pub cache: ProductCache,
+    /// For how long it may be served.
+    pub policies: config::Cache,
+    /// Wall time.
+    pub clock: Clock,
+}
+
+impl Shelf {
+    /// The exchange's name.
+    pub fn name(&self) -> &'static str {
+        self.exchange.profile().name
+    }
+
+    /// The policy for a kind of data.
+    pub fn policy(&self, kind: DataKind) -> Policy {
+        match kind {
+            DataKind::Ticker => self.policies.ticker,
+            DataKind::Orderbook => self.policies.orderbook,
+            DataKind::Ohlcv => self.policies.ohlcv,
+            DataKind::History => self.policies.history,
+            DataKind::Trades => self.policies.trades,
+            DataKind::Markets => self.policies.markets,
+            DataKind::Status => self.policies.status,
+        }
+    }
+
+    /// A value that one request brought, under the policy of its kind.
+    pub(super) fn loaded(&self, kind: DataKind, value: Value) -> Loaded<Value> {
+        Loaded { value, kind, policy: self.policy(kind), source: Source::Rest }
+    }
+
+    /// The same for an answer without content, which is believed only for a moment.
+    pub(super) fn loaded_empty(&self, kind: DataKind, value: Value) -> Loaded<Value> {
+        let policy = self.policy(kind);
+        let ttl = policy.negative_ttl;
+        let policy = Policy { ttl, stale_while_revalidate: ttl, stale_if_error: ttl, ..policy };
+        Loaded { value, kind, policy, source: Source::Rest }
+    }
+
+    pub(super) fn key(&self, product: Product) -> Key {
+        Key { exchange: self.name(), product }
+    }
+
+    /// Reads a product; see [`Cache::read`].
+    pub(super) async fn read<F>(
+        self: &Arc<Self>,
+        product: Product,
+        kind: DataKind,
+        ask: Ask,
+        enough: impl Fn(&Value) -> bool,
+        load: impl Fn(Arc<Self>, Wait, Instant) -> F,
+    ) -> Result<Read<Value>, ServiceError>
+    where
+        F: Future<Output = Result<Loaded<Value>, ServiceError>> + Send + 'static,
+    {
+        let key = self.key(product);
+        let negative_ttl = self.policy(kind).negative_ttl;
+        let load = |class, deadline| load(self.clone(), class, deadline);
+        Ok(self.cache.read(&key, kind, negative_ttl, ask, enough, load).await?)
+    }
+}

@@ -1,0 +1,156 @@
+//! Tickers, one or many.
+
+use std::{
+    collections::HashMap,
+    hash::{Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::future::try_join_all;
+use tokio::time::Instant;
+
+use super::{
+    Got, Markets, Product, ServiceError, Shelf, TickerBoard, Value,
+    product::{got_board, got_ticker},
+};
+use crate::{
+    cache::{Ask, Demand},
+    exchange::Family,
+    market::{Listing, Ticker},
+    tasks::Tasks,
+    telemetry::{DataKind, Wait},
+    upstream::Merge,
+};
+
+/// A market as the key of a gathered request.
+#[derive(Clone)]
+struct ById(Arc<Listing>);
+
+impl PartialEq for ById {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id == other.0.id
+    }
+}
+
+impl Eq for ById {}
+
+impl Hash for ById {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.id.hash(state);
+    }
+}
+
+type Gathered = Merge<ById, Ticker, ServiceError>;
+
+/// The tickers of one exchange.
+#[derive(Clone)]
+pub struct Tickers {
+    shelf: Arc<Shelf>,
+    markets: Markets,
+    awaited: Arc<Gathered>,
+    refreshed: Arc<Gathered>,
+}
+
+impl Tickers {
+    pub(super) fn new(
+        shelf: Arc<Shelf>,
+        markets: Markets,
+        merge_window: Duration,
+        deadlines: (Duration, Duration),
+        tasks: &Tasks,
+    ) -> Self {
+        let gather = |class: Wait, patience: Duration| {
+            let max = shelf.exchange.profile().max_tickers;
+            let shelf = shelf.clone();
+            let load = move |asked: Vec<ById>| {
+                let shelf = shelf.clone();
+                async move { fetch(&shelf, asked, class, Instant::now() + patience).await }
+            };
+            Arc::new(Merge::new(merge_window, max, tasks, load))
+        };
+        let awaited = gather(Wait::Client, deadlines.0);
+        let refreshed = gather(Wait::Refresh, deadlines.1);
+        Self { shelf, markets, awaited, refreshed }
+    }
+
+    /// One ticker. Asks that come within a few milliseconds of each other share one request.
+    pub async fn get(&self, market: &Arc<Listing>, ask: Ask) -> Result<Got<Ticker>, ServiceError> {
+        let load = |shelf: Arc<Shelf>, class, _deadline| {
+            let gathered = if class == Wait::Client { &self.awaited } else { &self.refreshed };
+            let (gathered, market) = (gathered.clone(), market.clone());
+            async move {
+                let ticker = gathered.ask(ById(market)).await?;
+                let left_out = || ServiceError::Invalid("it left the ticker out".to_owned());
+                Ok(shelf.loaded(DataKind::Ticker, Value::Ticker(ticker.ok_or_else(left_out)?)))
+            }
+        };
+        let product = Product::Ticker(market.id.clone());
+        Ok(got_ticker(self.shelf.read(product, DataKind::Ticker, ask, |_| true, load).await?))
+    }
+
+    /// Several tickers, in the order asked; those that are not held are fetched in one request.
+    pub async fn several(
+        &self,
+        markets: &[Arc<Listing>],
+        ask: Ask,
+    ) -> Result<Vec<Got<Ticker>>, ServiceError> {
+        try_join_all(markets.iter().map(|market| self.get(market, ask))).await
+    }
+
+    /// Every ticker of the exchange.
+    pub async fn all(&self, ask: Ask) -> Result<Got<TickerBoard>, ServiceError> {
+        let load = |shelf: Arc<Shelf>, class, deadline| {
+            let markets = self.markets.clone();
+            async move {
+                let directory = markets.get(Ask { demand: Demand::default(), deadline }).await?;
+                let exchange = &shelf.exchange;
+                let call = || exchange.tickers(None);
+                let list = shelf.upstream.call(Family::Tickers, class, deadline, call).await?;
+                let received = Instant::now();
+                let mut rows = Vec::with_capacity(list.rows.len());
+                for (id, ticker) in list.rows {
+                    let Some(market) = directory.registry.by_id(&id) else { continue };
+                    let one = shelf.loaded(DataKind::Ticker, Value::Ticker(ticker.clone()));
+                    let product = Product::Ticker(market.id.clone());
+                    shelf.cache.put(shelf.key(product), one, received);
+                    rows.push((market.symbol.clone(), ticker));
+                }
+                if rows.is_empty() {
+                    return Err(ServiceError::Invalid("it listed no ticker".to_owned()));
+                }
+                let board = TickerBoard { rows, body: list.body };
+                Ok(shelf.loaded(DataKind::Ticker, Value::Board(board)))
+            }
+        };
+        let read = self.shelf.read(Product::AllTickers, DataKind::Ticker, ask, |_| true, load);
+        Ok(got_board(read.await?))
+    }
+}
+
+/// Fetches gathered tickers in one request: the endpoint for one where it is only one and that
+/// family has a call left, else the endpoint for many.
+async fn fetch(
+    shelf: &Shelf,
+    asked: Vec<ById>,
+    class: Wait,
+    deadline: Instant,
+) -> Result<HashMap<ById, Ticker>, ServiceError> {
+    let (exchange, upstream) = (&shelf.exchange, &shelf.upstream);
+    if let [one] = asked.as_slice()
+        && (upstream.ready(Family::Ticker) > 0 || upstream.ready(Family::Tickers) == 0)
+    {
+        let call = || exchange.ticker(&one.0);
+        let ticker = upstream.call(Family::Ticker, class, deadline, call).await?;
+        return Ok(HashMap::from([(one.clone(), ticker)]));
+    }
+    let markets: Vec<Arc<Listing>> = asked.into_iter().map(|ById(market)| market).collect();
+    let call = || exchange.tickers(Some(&markets));
+    let list = upstream.call(Family::Tickers, class, deadline, call).await?;
+    let mut by_id: HashMap<String, Ticker> = list.rows.into_iter().collect();
+    let found = markets.into_iter().filter_map(|market| {
+        let ticker = by_id.remove(market.id.as_str())?;
+        Some((ById(market), ticker))
+    });
+    Ok(found.collect())
+}
