@@ -169,7 +169,10 @@ fn what_is_no_toml_is_named_with_its_line_beside_the_other_mistakes() {
 #[test]
 fn settings_that_do_not_fit_together_are_named_with_both_sides() {
     let sources = Sources {
-        file: file("server.request_deadline = '3s'\nexchanges.bitfinex.enabled = false\n"),
+        file: file(
+            "server.request_deadline = '3s'\nexchanges.bitfinex.enabled = false\n\
+             exchanges.bitfinex.request_timeout = '4s'\n",
+        ),
         env: pairs(&[("TIDEGATE__UPSTREAM__BREAKER_OPEN", "40s")]),
         flags: pairs(&[
             ("server.limits.max_uri_bytes", "9KiB"),
@@ -179,11 +182,24 @@ fn settings_that_do_not_fit_together_are_named_with_both_sides() {
     assert_eq!(
         told(&sources),
         "4 mistakes in the settings:
-  default: exchanges.bitfinex.request_timeout: 5s is longer than server.request_deadline (3s, a.toml:1)
+  a.toml:3: exchanges.bitfinex.request_timeout: 4s is longer than server.request_deadline (3s, a.toml:1)
   env TIDEGATE__UPSTREAM__BREAKER_OPEN: upstream.breaker_open: 40s is longer than upstream.breaker_open_max (30s, default)
   flag: server.limits.max_uri_bytes: 9216 bytes do not fit into server.limits.max_header_bytes (8192, flag)
   default: exchanges.default: \"bitfinex\" is not enabled (exchanges.bitfinex.enabled: a.toml:2)"
     );
+}
+
+#[test]
+fn the_default_request_timeout_follows_a_shorter_deadline() {
+    let env = pairs(&[("TIDEGATE__SERVER__REQUEST_DEADLINE", "500ms")]);
+    let loaded = load(&Sources { env, ..Sources::default() }).unwrap();
+    let half_a_second = Duration::from_millis(500);
+    assert_eq!(loaded.config.exchanges.bitfinex.request_timeout, half_a_second);
+    assert_eq!(loaded.origin("exchanges.bitfinex.request_timeout"), &Origin::Default);
+
+    let env = pairs(&[("TIDEGATE__SERVER__REQUEST_DEADLINE", "1m")]);
+    let config = load(&Sources { env, ..Sources::default() }).unwrap().config;
+    assert_eq!(config.exchanges.bitfinex.request_timeout, Duration::from_secs(5));
 }
 
 #[test]

@@ -216,7 +216,8 @@ fn exchanges(list: &mut List) {
     );
     list.add(
         "exchanges.bitfinex.request_timeout",
-        "The longest one request to the exchange may take.",
+        "The longest one request to the exchange may take; where it is not set, never longer than \
+         server.request_deadline.",
         rule::time(millis(10), secs(300)),
         |c| &mut c.exchanges.bitfinex.request_timeout,
     );

@@ -54,6 +54,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
             }
         }
     }
+    follow(&mut config, &origins);
     for clash in clashes(&config, &origins) {
         // A default that stands in for a mistake would only raise a second, false alarm.
         if !clash.between.iter().any(|path| wrong.contains(*path)) {
@@ -66,6 +67,15 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
         }
     }
     if mistakes.is_empty() { Ok(Loaded { config, origins }) } else { Err(ConfigErrors(mistakes)) }
+}
+
+/// Defaults that follow a setting: who shortens the deadline of a request need not know that a
+/// request to the exchange has one too.
+fn follow(config: &mut Config, origins: &Origins) {
+    let timeout = &mut config.exchanges.bitfinex.request_timeout;
+    if origins.of("exchanges.bitfinex.request_timeout") == &Origin::Default {
+        *timeout = (*timeout).min(config.server.request_deadline);
+    }
 }
 
 fn assign(config: &mut Config, path: &str, given: &Given) -> Result<(), String> {
