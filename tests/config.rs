@@ -267,6 +267,31 @@ fn the_shipped_file_explains_every_key() {
     assert!(values(SHIPPED).eq(values(&shown)), "{shown}");
 }
 
+/// The table in the shipped file says how many keys the budgets keep fresh; it must not rot.
+#[test]
+fn the_shipped_file_argues_with_the_right_figures() {
+    let Config { cache, exchanges, .. } = Config::default();
+    let budget = exchanges.bitfinex.budget;
+    for (kind, calls, policy) in [
+        ("ticker", budget.ticker, cache.ticker),
+        ("orderbook", budget.book, cache.orderbook),
+        ("ohlcv", budget.candles, cache.ohlcv),
+        ("trades", budget.trades, cache.trades),
+        ("status", budget.status, cache.status),
+        ("stats", budget.stats, cache.status),
+    ] {
+        let fresh = policy.ttl.as_secs();
+        let served = fresh + policy.stale_while_revalidate.as_secs();
+        let (calls, kept) = (u64::from(calls), |secs| u64::from(calls) * secs / 60);
+        let row = SHIPPED.lines().find(|line| line.starts_with(&format!("#   {kind} "))).unwrap();
+        let figures: Vec<u64> = row
+            .split(|c: char| !c.is_ascii_digit())
+            .filter_map(|figure| figure.parse().ok())
+            .collect();
+        assert_eq!(figures, [calls, kept(fresh), fresh, kept(served), served], "{row}");
+    }
+}
+
 #[test]
 fn keys_are_distinct_and_described() {
     let distinct: BTreeSet<&str> = keys().iter().map(|key| key.path()).collect();

@@ -205,13 +205,14 @@ fn exchanges(list: &mut List) {
     list.add(
         "exchanges.bitfinex.rest_url",
         "Root of the public REST interface, without /v2.",
-        rule::url(&["http", "https"]),
+        // The adapter adds it, and clients of the exchange often carry it in their base URL.
+        rule::url(&["http", "https"], Some("/v2")),
         |c| &mut c.exchanges.bitfinex.rest_url,
     );
     list.add(
         "exchanges.bitfinex.ws_url",
         "The public WebSocket.",
-        rule::url(&["ws", "wss"]),
+        rule::url(&["ws", "wss"], None),
         |c| &mut c.exchanges.bitfinex.ws_url,
     );
     list.add(

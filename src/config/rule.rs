@@ -96,15 +96,18 @@ pub(super) fn number(least: f64, most: f64) -> Rule<f64> {
     )
 }
 
-/// An absolute URL in one of `schemes`, without credentials, query and trailing slash.
-pub(super) fn url(schemes: &'static [&'static str]) -> Rule<String> {
+/// An absolute URL in one of `schemes`, without credentials and query, that does not end in
+/// `surplus`. Slashes at its end are dropped.
+pub(super) fn url(schemes: &'static [&'static str], surplus: Option<&'static str>) -> Rule<String> {
     let starts: Vec<String> = schemes.iter().map(|scheme| format!("{scheme}://")).collect();
     let expected =
         format!("a URL that starts with {}, without credentials and query", starts.join(" or "));
     let read = move |given: &Given| {
         let text = given.text()?.trim_end_matches('/');
         let url: http::Uri = text.parse().ok()?;
-        let plain = url.query().is_none() && !text.contains(['#', '@']);
+        let plain = url.query().is_none()
+            && !text.contains(['#', '@'])
+            && !surplus.is_some_and(|end| text.ends_with(end));
         let fits = schemes.contains(&url.scheme_str()?) && !url.host()?.is_empty() && plain;
         fits.then(|| text.to_owned())
     };
@@ -233,7 +236,7 @@ mod tests {
 
     #[test]
     fn urls_have_a_scheme_a_host_and_nothing_secret() {
-        let rule = url(&["http", "https"]);
+        let rule = url(&["http", "https"], Some("/v2"));
         for (given, kept) in [
             ("https://api-pub.bitfinex.com", "https://api-pub.bitfinex.com"),
             ("http://127.0.0.1:8088/", "http://127.0.0.1:8088"),
@@ -248,6 +251,7 @@ mod tests {
             "https://user:word@host",
             "https://host/?a=1",
             "https://host/#a",
+            "https://host/v2/",
             "wss://host",
             "",
         ] {
