@@ -1,10 +1,24 @@
 //! Settings: built-in defaults, then a TOML file, then `TIDEGATE__SECTION__KEY`, then flags.
 //!
 //! A [`Config`] exists only in checked form: every mistake of every layer is reported at once,
-//! each with its path and where it came from.
+//! each with its path and where it came from. What a setting is called and may be stands in one
+//! list, [`keys()`].
 
+pub mod duration;
+mod file;
+mod given;
+mod keys;
+mod layer;
+mod load;
+mod mistake;
+mod render;
+mod rule;
 mod sections;
 
+pub use keys::{Key, keys};
+pub use layer::{Origin, Sources};
+pub use load::{Loaded, load};
+pub use mistake::{ConfigErrors, Mistake};
 pub use sections::{
     Bitfinex, Budget, Cache, Config, Exchanges, Feed, Limits, Log, LogFormat, Policy, Server,
     Store, Upstream, Validation,

@@ -307,9 +307,9 @@ impl Default for Cache {
             orderbook: policy(secs(2), secs(2), secs(10), secs(1)),
             ohlcv: policy(secs(10), secs(20), secs(300), secs(2)),
             history: policy(secs(600), secs(600), secs(3600), secs(2)),
-            trades: policy(secs(5), secs(10), secs(60), secs(2)),
-            markets: policy(secs(3600), secs(3600), secs(86_400), secs(5)),
-            status: policy(secs(10), secs(10), secs(60), secs(2)),
+            trades: policy(secs(5), secs(15), secs(60), secs(2)),
+            markets: policy(secs(600), secs(3600), secs(86_400), secs(5)),
+            status: policy(secs(10), secs(20), secs(60), secs(2)),
         }
     }
 }

@@ -1,0 +1,56 @@
+# `make` lists what there is; `make test` is what has to pass before a change is taken.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+# Cargo uses every core by itself, and two of its commands at once only wait for each other.
+.NOTPARALLEL:
+
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+CARGO_DENY := 0.20.2
+
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: test
+test: fmt lint unit doc deny clients ## Everything below but bench and demo; installs missing tools, skips nothing
+	@echo "all checks passed"
+
+.PHONY: fmt
+fmt: ## Formatting, as `cargo fmt` leaves it
+	@cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
+	cargo fmt --check
+
+.PHONY: lint
+lint: ## Clippy, without a warning
+	@cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
+	cargo clippy --locked --all-targets -- -D warnings
+
+.PHONY: unit
+unit: ## Unit, integration, architecture and documentation tests
+	cargo test --locked
+
+.PHONY: doc
+doc: ## Documentation, without a broken link
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+
+.PHONY: deny
+deny: ## Licences, bans and sources of the dependencies
+	@cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --version $(CARGO_DENY) --locked
+	cargo deny --locked check --hide-inclusion-graph licenses bans sources
+
+.PHONY: clients
+clients: ## Real clients, schemathesis and promtool against a gateway on a simulated exchange
+	@scripts/debian.sh python3=python3 node=nodejs npm=npm promtool=prometheus
+	cargo build --locked
+	tests/clients/run.sh $(TARGET_DIR)/debug/tidegate
+
+.PHONY: bench
+bench: ## Throughput and CPU beside nginx, bare axum and bare hyper
+	@scripts/debian.sh wrk=wrk nginx=nginx-light python3=python3 taskset=util-linux
+	benches/compare/run.sh
+
+.PHONY: demo
+demo: ## A simulated exchange, the gateway, and fifty clients that hammer it
+	cargo run --locked --release -- demo

@@ -1,0 +1,170 @@
+//! The command line: arguments to typed commands. What a command does is the business of
+//! [`crate::app`], except for those that only look at settings.
+
+mod health;
+mod settings;
+
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use health::{Health, HealthError};
+pub use settings::{LoadError, Settings, environment};
+
+use crate::config::duration;
+
+/// A caching market-data gateway.
+///
+/// Many services share one rate-limited exchange connection. Without a command and settings it
+/// serves live Bitfinex on 127.0.0.1:8087.
+#[derive(Debug, Parser)]
+#[command(name = "tidegate", version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Settings,
+}
+
+/// What was asked for.
+#[derive(Clone, Debug, PartialEq, Subcommand)]
+pub enum Command {
+    /// Serve the gateway (also without a command)
+    Serve(Settings),
+    /// Show what it does: a simulated exchange, the gateway, and clients that hammer it
+    Demo(Demo),
+    /// Run the simulated exchange alone
+    Sim(Sim),
+    /// Check the settings and name every mistake
+    Check(Check),
+    /// Print the settings in force and where each came from
+    Config(ShowConfig),
+    /// Exit 0 if a gateway is alive; for health checks of containers
+    Health(Health),
+}
+
+/// `tidegate demo`
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct Demo {
+    /// Clients that ask at once; 0: none
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub clients: usize,
+    /// End after so many seconds instead of at Ctrl-C
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub seconds: Option<u64>,
+    /// Address of the gateway
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8087")]
+    pub listen: SocketAddr,
+    /// Seed of the simulated market
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// `tidegate sim`
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct Sim {
+    /// Address of the simulated exchange
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8088")]
+    pub listen: SocketAddr,
+    /// Seed of the simulated market
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Do not enforce the exchange's rate limits
+    #[arg(long)]
+    pub no_limits: bool,
+    /// Time before each answer, such as 200ms
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = latency)]
+    pub latency: Duration,
+}
+
+/// `tidegate check`
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct Check {
+    /// Settings file; without one, the environment is checked
+    pub file: Option<PathBuf>,
+}
+
+/// `tidegate config`
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct ShowConfig {
+    /// How to print them
+    #[arg(long, value_enum, default_value_t = Format::Toml)]
+    pub format: Format,
+    /// The settings to show.
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// How settings are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A settings file
+    Toml,
+    /// A JSON object
+    Json,
+}
+
+/// What a command that is done at once says, and its exit code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// For standard output.
+    pub out: String,
+    /// For standard error.
+    pub err: String,
+    /// 0: fine, 1: the settings are wrong, 2: they cannot be read.
+    pub code: u8,
+}
+
+/// Reads a command line, the program's name first.
+///
+/// # Errors
+/// What clap has to say, which includes `--help` and `--version`; [`clap::Error::exit`] prints it
+/// to the right stream and ends the process with the right code.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
+    let cli = Cli::try_parse_from(args)?;
+    Ok(cli.command.unwrap_or(Command::Serve(cli.serve)))
+}
+
+impl Check {
+    /// Checks what `serve --config FILE` would load; `env` as in [`Settings::load`].
+    pub fn run(&self, env: Vec<(String, String)>) -> Answer {
+        let settings = Settings { config: self.file.clone(), ..Settings::default() };
+        match settings.load(env) {
+            Ok(_) => Answer { out: "OK\n".to_owned(), err: String::new(), code: 0 },
+            Err(error) => error.into(),
+        }
+    }
+}
+
+impl ShowConfig {
+    /// Prints the settings in force; `env` as in [`Settings::load`].
+    pub fn run(&self, env: Vec<(String, String)>) -> Answer {
+        match (self.settings.load(env), self.format) {
+            (Ok(loaded), Format::Toml) => {
+                Answer { out: loaded.to_toml(), err: String::new(), code: 0 }
+            }
+            (Ok(loaded), Format::Json) => {
+                Answer { out: loaded.to_json(), err: String::new(), code: 0 }
+            }
+            (Err(error), _) => error.into(),
+        }
+    }
+}
+
+impl From<LoadError> for Answer {
+    fn from(error: LoadError) -> Self {
+        let code = match error {
+            LoadError::Invalid(_) => 1,
+            LoadError::Unreadable { .. } => 2,
+        };
+        Self { out: String::new(), err: format!("{error}\n"), code }
+    }
+}
+
+fn latency(text: &str) -> Result<Duration, String> {
+    let parsed = duration::parse(text);
+    parsed.ok_or_else(|| "expected a duration such as 200ms or 1s".to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+use clap::CommandFactory as _;
+
+use super::*;
+
+fn parsed(line: &str) -> Result<Command, clap::Error> {
+    parse(line.split_whitespace().map(OsString::from))
+}
+
+#[test]
+fn clap_finds_no_fault_with_the_definition() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn serve_is_what_happens_without_a_command() {
+    let settings = Settings {
+        config: Some("a.toml".into()),
+        set: vec![
+            ("cache.ticker.ttl".to_owned(), "5s".to_owned()),
+            ("log.filter".to_owned(), "warn,tidegate=debug".to_owned()),
+        ],
+        listen: Some("127.0.0.1:0".to_owned()),
+        rest_url: Some("http://127.0.0.1:8088".to_owned()),
+        log: Some("debug".to_owned()),
+    };
+    let flags = "--config a.toml --set cache.ticker.ttl=5s --set log.filter=warn,tidegate=debug \
+                 --listen 127.0.0.1:0 --rest-url http://127.0.0.1:8088 --log debug";
+    for command in ["tidegate", "tidegate serve"] {
+        let serve = parsed(&format!("{command} {flags}")).unwrap();
+        assert_eq!(serve, Command::Serve(settings.clone()));
+    }
+    assert_eq!(parsed("tidegate").unwrap(), Command::Serve(Settings::default()));
+}
+
+#[test]
+fn demo_and_sim_have_their_defaults() {
+    let listen = SocketAddr::from(([127, 0, 0, 1], 8087));
+    let demo = Demo { clients: 50, seconds: None, listen, seed: 1 };
+    assert_eq!(parsed("tidegate demo").unwrap(), Command::Demo(demo));
+    let demo = Demo { clients: 0, seconds: Some(9), listen, seed: 7 };
+    let line = "tidegate demo --clients 0 --seconds 9 --seed 7";
+    assert_eq!(parsed(line).unwrap(), Command::Demo(demo));
+
+    let listen = SocketAddr::from(([127, 0, 0, 1], 8088));
+    let sim = Sim { listen, seed: 1, no_limits: false, latency: Duration::ZERO };
+    assert_eq!(parsed("tidegate sim").unwrap(), Command::Sim(sim));
+    let sim = Sim { listen, seed: 1, no_limits: true, latency: Duration::from_millis(200) };
+    assert_eq!(parsed("tidegate sim --no-limits --latency 200ms").unwrap(), Command::Sim(sim));
+}
+
+#[test]
+fn a_wrong_line_is_refused_with_code_2() {
+    for line in [
+        "tidegate fly",
+        "tidegate --set cache.ticker.ttl",
+        "tidegate sim --latency soon",
+        "tidegate demo --seconds 0",
+        "tidegate --config a.toml demo",
+        "tidegate check a.toml b.toml",
+        "tidegate config --format yaml",
+    ] {
+        assert_eq!(parsed(line).unwrap_err().exit_code(), 2, "{line}");
+    }
+}
+
+#[test]
+fn check_says_ok_or_everything_that_is_wrong() {
+    let file = Some(concat!(env!("CARGO_MANIFEST_DIR"), "/config/tidegate.toml").into());
+    let ok = Answer { out: "OK\n".to_owned(), err: String::new(), code: 0 };
+    assert_eq!(Check { file: file.clone() }.run(Vec::new()), ok);
+
+    let env = vec![
+        ("TIDEGATE__CACHE__TICKER__TTL".to_owned(), "soon".to_owned()),
+        ("TIDEGATE__SERVER__LISTEN".to_owned(), "8087".to_owned()),
+    ];
+    let wrong = Check { file }.run(env);
+    let told = "2 mistakes in the settings:\n  \
+        env TIDEGATE__CACHE__TICKER__TTL: cache.ticker.ttl: expected a duration from 1ms to 24h, \
+        found \"soon\"\n  \
+        env TIDEGATE__SERVER__LISTEN: server.listen: expected an IP address and port such as \
+        \"127.0.0.1:8087\", found \"8087\"\n";
+    assert_eq!(wrong, Answer { out: String::new(), err: told.to_owned(), code: 1 });
+
+    let missing = Check { file: Some("no/such.toml".into()) }.run(Vec::new());
+    assert_eq!((missing.out.as_str(), missing.code), ("", 2));
+    assert!(missing.err.starts_with("cannot read no/such.toml: "), "{}", missing.err);
+}
+
+#[test]
+fn config_shows_flags_above_the_environment() {
+    let line = "tidegate config --format json --listen 127.0.0.1:1 --set server.listen=127.0.0.1:2";
+    let Command::Config(show) = parsed(line).unwrap() else { panic!("not config") };
+    let answer = show.run(vec![("TIDEGATE__LOG__FILTER".to_owned(), "warn".to_owned())]);
+    let shown: serde_json::Value = serde_json::from_str(&answer.out).unwrap();
+    assert_eq!(shown["server.listen"]["value"], "127.0.0.1:1", "the flag of its own wins");
+    assert_eq!(shown["server.listen"]["origin"], "flag");
+    assert_eq!(shown["log.filter"]["from"], "env TIDEGATE__LOG__FILTER");
+    assert_eq!((answer.err.as_str(), answer.code), ("", 0));
+}

@@ -1,0 +1,171 @@
+//! Layers to a checked [`Config`].
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use super::{
+    Config, ConfigErrors, Mistake, Origin, Sources, duration, given::Given, keys::keys,
+    layer::Assignment,
+};
+
+/// Settings in force, and where each came from.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The checked settings.
+    pub config: Config,
+    origins: Origins,
+}
+
+impl Loaded {
+    /// The layer that a setting's value comes from.
+    pub fn origin(&self, path: &str) -> &Origin {
+        self.origins.of(path)
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct Origins(BTreeMap<String, Origin>);
+
+impl Origins {
+    fn of(&self, path: &str) -> &Origin {
+        self.0.get(path).unwrap_or(&Origin::Default)
+    }
+}
+
+/// Lays the sources over the defaults and checks the result.
+///
+/// # Errors
+/// Every mistake of every layer: a value that a higher layer covers is checked all the same.
+pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
+    let (assignments, mut mistakes) = sources.assignments();
+    let mut config = Config::default();
+    let mut origins = Origins::default();
+    let mut wrong = BTreeSet::new();
+    for Assignment { path, given, origin } in assignments {
+        match assign(&mut config, &path, &given) {
+            Ok(()) => {
+                origins.0.insert(path, origin);
+            }
+            Err(what) => {
+                wrong.insert(path.clone());
+                mistakes.push(Mistake { path: Some(path), origin, what });
+            }
+        }
+    }
+    follow(&mut config, &origins);
+    for clash in clashes(&config, &origins) {
+        // A default that stands in for a mistake would only raise a second, false alarm.
+        if !clash.between.iter().any(|path| wrong.contains(*path)) {
+            let path = clash.between[0];
+            mistakes.push(Mistake {
+                path: Some(path.to_owned()),
+                origin: origins.of(path).clone(),
+                what: clash.what,
+            });
+        }
+    }
+    if mistakes.is_empty() { Ok(Loaded { config, origins }) } else { Err(ConfigErrors(mistakes)) }
+}
+
+/// Defaults that follow a setting: who shortens the deadline of a request need not know that a
+/// request to the exchange has one too.
+fn follow(config: &mut Config, origins: &Origins) {
+    let timeout = &mut config.exchanges.bitfinex.request_timeout;
+    if origins.of("exchanges.bitfinex.request_timeout") == &Origin::Default {
+        *timeout = (*timeout).min(config.server.request_deadline);
+    }
+}
+
+fn assign(config: &mut Config, path: &str, given: &Given) -> Result<(), String> {
+    if let Some(key) = keys().iter().find(|key| key.path() == path) {
+        return if key.set(config, given) {
+            Ok(())
+        } else {
+            Err(format!("expected {}, found {given}", key.expected()))
+        };
+    }
+    let within = format!("{path}.");
+    if keys().iter().any(|key| key.path().starts_with(&within)) {
+        return match given {
+            Given::EmptyTable => Ok(()),
+            _ => Err(format!("is a section, found {given}")),
+        };
+    }
+    Err(match nearest(path) {
+        Some(near) => format!("unknown key; did you mean {near}?"),
+        None => "unknown key".to_owned(),
+    })
+}
+
+/// The key that was probably meant.
+fn nearest(path: &str) -> Option<&'static str> {
+    /// Below this, two paths have little more in common than their section.
+    const ALIKE: f64 = 0.7;
+    let last = |path: &'static str| path.rsplit('.').next();
+    let mut misplaced = keys().iter().filter(|key| last(key.path()) == path.rsplit('.').next());
+    if let (Some(only), None) = (misplaced.next(), misplaced.next()) {
+        return Some(only.path());
+    }
+    keys()
+        .iter()
+        .map(|key| (strsim::normalized_damerau_levenshtein(path, key.path()), key.path()))
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .max_by(|one, other| one.0.total_cmp(&other.0))
+        .map(|(_, near)| near)
+}
+
+/// Two settings that are fine alone and do not fit together.
+struct Clash {
+    between: [&'static str; 2],
+    what: String,
+}
+
+fn clashes(config: &Config, origins: &Origins) -> Vec<Clash> {
+    let mut found = Vec::new();
+    let mut at_most = |between: [&'static str; 2], left: Duration, right: Duration| {
+        if left > right {
+            let what = format!(
+                "{} is longer than {} ({}, {})",
+                duration::show(left),
+                between[1],
+                duration::show(right),
+                origins.of(between[1])
+            );
+            found.push(Clash { between, what });
+        }
+    };
+    at_most(
+        ["exchanges.bitfinex.request_timeout", "server.request_deadline"],
+        config.exchanges.bitfinex.request_timeout,
+        config.server.request_deadline,
+    );
+    at_most(
+        ["upstream.breaker_open", "upstream.breaker_open_max"],
+        config.upstream.breaker_open,
+        config.upstream.breaker_open_max,
+    );
+    let limits = &config.server.limits;
+    if limits.max_uri_bytes > limits.max_header_bytes {
+        found.push(Clash {
+            between: ["server.limits.max_uri_bytes", "server.limits.max_header_bytes"],
+            what: format!(
+                "{} bytes do not fit into server.limits.max_header_bytes ({}, {})",
+                limits.max_uri_bytes,
+                limits.max_header_bytes,
+                origins.of("server.limits.max_header_bytes")
+            ),
+        });
+    }
+    if config.exchanges.default == "bitfinex" && !config.exchanges.bitfinex.enabled {
+        found.push(Clash {
+            between: ["exchanges.default", "exchanges.bitfinex.enabled"],
+            what: format!(
+                "\"bitfinex\" is not enabled (exchanges.bitfinex.enabled: {})",
+                origins.of("exchanges.bitfinex.enabled")
+            ),
+        });
+    }
+    found
+}
