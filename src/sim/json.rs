@@ -64,12 +64,6 @@ impl Json {
         }
     }
 
-    /// Text that is JSON already.
-    pub(crate) fn raw(&mut self, json: &str) -> &mut Self {
-        self.element().push_str(json);
-        self
-    }
-
     pub(crate) fn finish(self) -> String {
         self.text
     }

@@ -126,7 +126,6 @@ pub(crate) const ASSETS: &[Asset] = &[
     asset("ZIL", "Zilliqa", 0.0075, 0.05, 0.01, "USD"),
     asset("ZRX", "0x", 0.18, 0.045, 0.02, "USD"),
     asset("ZRO", "LayerZero", 1.48, 0.055, 0.02, "USD UST"),
-    asset("W", "Wormhole", 0.058, 0.06, 0.02, "USD UST"),
     asset("GOMINING", "GoMining Token", 0.4, 0.03, 0.02, "USD UST"),
     asset("HMT", "Human Protocol", 0.025, 0.05, 0.005, "USD UST"),
     asset("GTX", "GateToken", 12.6, 0.02, 0.01, "USD UST"),

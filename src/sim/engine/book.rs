@@ -102,12 +102,7 @@ impl MarketEngine {
     }
 
     /// Like [`MarketEngine::book`], but no more than `most` orders a side.
-    pub(super) fn top_of_book(
-        &self,
-        instrument: &Instrument,
-        now: UnixMs,
-        most: usize,
-    ) -> RawBook {
+    pub(super) fn top_of_book(&self, instrument: &Instrument, now: UnixMs, most: usize) -> RawBook {
         let second = now.millis().div_euclid(STEP_MS);
         let ms = second * STEP_MS;
         let middle = HourPath::new(&instrument.waves, instrument.level, ms).price(ms);
@@ -116,9 +111,8 @@ impl MarketEngine {
         let half = (middle * instrument.half_spread).max(0.5);
         let bid = ((middle - half).floor() as i64).max(1);
         let ask = ((middle + half).ceil() as i64).max(bid + 1);
-        let side = |first, rounding| {
-            Side { instrument, grid, second, first, rounding }.orders(most)
-        };
+        let side =
+            |first, rounding| Side { instrument, grid, second, first, rounding }.orders(most);
         RawBook { bids: side(bid, Rounding::Down), asks: side(ask, Rounding::Up), grid }
     }
 }

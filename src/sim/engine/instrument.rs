@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    assets::{
-        ASSETS, Asset, BITCOIN_PERPETUALS, FUNDING, INDICES, PAPER, PERPETUALS, SECURITIES,
-    },
+    assets::{ASSETS, Asset, BITCOIN_PERPETUALS, FUNDING, INDICES, PAPER, PERPETUALS, SECURITIES},
     noise::{Wave, named, unit},
 };
 
@@ -98,6 +96,7 @@ pub(super) struct Universe {
     by_symbol: HashMap<String, u16>,
     pub(super) seed: u64,
     listed_from: i64,
+    start: i64,
 }
 
 /// Trades of an asset's further pairs, relative to its first.
@@ -107,9 +106,10 @@ const DAY_MS: i64 = 86_400_000;
 const TYPICAL_USD: f64 = 600.0;
 
 impl Universe {
-    pub(super) fn new(seed: u64, listed_from: i64) -> Self {
-        let mut all =
-            Self { instruments: Vec::new(), by_symbol: HashMap::new(), seed, listed_from };
+    pub(super) fn new(seed: u64, listed_from: i64, start: i64) -> Self {
+        let instruments = Vec::new();
+        let by_symbol = HashMap::new();
+        let mut all = Self { instruments, by_symbol, seed, listed_from, start };
         let (majors, rest) = ASSETS.split_at(25);
         all.list_spot(majors, InstrumentKind::Spot);
         all.list_perpetuals();
@@ -223,7 +223,8 @@ impl Universe {
         // A tenth of the quieter markets were listed in the meantime.
         let lot = unit(named(instrument.key, "listed"));
         if instrument.per_minute < 0.1 && lot < 0.1 {
-            instrument.listed += (lot * 3_000.0) as i64 * DAY_MS;
+            let span = (self.start - self.listed_from) as f64;
+            instrument.listed += (9.0 * lot * span) as i64 / DAY_MS * DAY_MS;
         }
         self.by_symbol.insert(instrument.symbol.clone(), instrument.index);
         self.instruments.push(instrument);

@@ -43,10 +43,11 @@ pub struct MarketEngine {
 }
 
 impl MarketEngine {
-    /// The market of a seed whose history begins at `listed_from`.
-    pub fn new(seed: u64, listed_from: UnixMs) -> Self {
+    /// The market of a seed whose history begins at `listed_from`. A tenth of the quieter markets
+    /// are listed between then and `start`.
+    pub fn new(seed: u64, listed_from: UnixMs, start: UnixMs) -> Self {
         Self {
-            universe: Universe::new(seed, listed_from.millis()),
+            universe: Universe::new(seed, listed_from.millis(), start.millis()),
             hours: Cache::new(HOURS_REMEMBERED),
         }
     }

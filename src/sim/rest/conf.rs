@@ -52,10 +52,8 @@ fn list(engine: &MarketEngine, key: &str, json: &mut Json) {
     let of_kind = |kinds: &'static [InstrumentKind]| {
         engine.instruments().iter().filter(move |one| kinds.contains(&one.kind()))
     };
-    let spot =
-        || of_kind(&[InstrumentKind::Spot, InstrumentKind::Security, InstrumentKind::Paper]);
-    let perpetuals =
-        || of_kind(&[InstrumentKind::Perpetual, InstrumentKind::PaperPerpetual]);
+    let spot = || of_kind(&[InstrumentKind::Spot, InstrumentKind::Security, InstrumentKind::Paper]);
+    let perpetuals = || of_kind(&[InstrumentKind::Perpetual, InstrumentKind::PaperPerpetual]);
     match key {
         "pub:list:pair:exchange" => strings(json, sorted(spot().map(Instrument::pair))),
         "pub:list:pair:margin" => {
@@ -73,10 +71,12 @@ fn list(engine: &MarketEngine, key: &str, json: &mut Json) {
         "pub:info:pair:futures" => perpetuals().for_each(|one| info(json, one, 10)),
         "pub:list:currency" => strings(json, currencies(engine)),
         "pub:list:currency:margin" | "pub:list:currency:futures" => {
-            let kind = if key.ends_with("margin") { spot().collect() } else { perpetuals().collect() };
-            let kind: Vec<&Instrument> = kind;
-            let margin = kind.iter().filter(|one| one.marginable() || one.is_perpetual());
-            strings(json, sorted(margin.flat_map(|one| [one.base(), one.quote()])));
+            let futures = key.ends_with("futures");
+            let wanted = |one: &&Instrument| {
+                if futures { one.is_perpetual() } else { one.marginable() }
+            };
+            let some = engine.instruments().iter().filter(wanted);
+            strings(json, sorted(some.flat_map(|one| [one.base(), one.quote()])));
         }
         "pub:map:currency:sym" => pairs(json, ALIASES.iter().copied()),
         "pub:map:currency:label" => {
@@ -146,7 +146,8 @@ fn info(json: &mut Json, instrument: &Instrument, length: usize) {
         json.string(instrument.pair()).array(|json| {
             json.nulls(3);
             for size in [smallest, (smallest * 5e7).min(250_000_000.0)] {
-                json.string(&format!("{size:?}").replace("e-5", "e-05"));
+                let whole = if size.fract() == 0.0 { ".0" } else { "" };
+                json.string(&format!("{size}{whole}"));
             }
             json.nulls(3).optional(margins.map(|m| m.0)).optional(margins.map(|m| m.1));
             json.nulls(length - 10);

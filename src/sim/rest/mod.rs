@@ -48,10 +48,9 @@ impl Answer {
 
     /// What the exchange's web framework says of a path that it does not know.
     pub(crate) fn not_found(method: &str, path: &str) -> Self {
-        let path = path.strip_prefix("/v2").map_or_else(
-            || path.to_owned(),
-            |rest| format!("/api/v2{rest}"),
-        );
+        let path = path
+            .strip_prefix("/v2")
+            .map_or_else(|| path.to_owned(), |rest| format!("/api/v2{rest}"));
         let escaped = path.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         let body = format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\

@@ -75,11 +75,17 @@ mod tests {
         assert_eq!(window("limit=0&start=0&end=0&sort=0&_=5"), Ok(Window::newest(100)));
         let some = Window { start: 5, end: 9, limit: 3, ascending: true };
         assert_eq!(window("sort=1&end=9&limit=3&start=5"), Ok(some));
-        for (query, field) in
-            [("limit=10001", "limit"), ("limit=-1", "limit"), ("start=x", "start"), ("sort=2", "sort")]
-        {
+        for (query, field) in [
+            ("limit=10001", "limit"),
+            ("limit=-1", "limit"),
+            ("start=x", "start"),
+            ("sort=2", "sort"),
+        ] {
             assert_eq!(window(query), Err(Invalid(field)), "{query}");
         }
-        assert_eq!(Query::parse("symbols=tDOGE%3AUSD%2CfUSD").text("symbols"), Some("tDOGE:USD,fUSD"));
+        assert_eq!(
+            Query::parse("symbols=tDOGE%3AUSD%2CfUSD").text("symbols"),
+            Some("tDOGE:USD,fUSD")
+        );
     }
 }

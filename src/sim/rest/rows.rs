@@ -18,10 +18,7 @@ pub(super) fn ticker(json: &mut Json, instrument: &Instrument, ticker: &SimTicke
             .int(i64::from(ticker.ask_period))
             .number(ticker.ask_size);
     } else {
-        json.number(ticker.bid)
-            .number(ticker.bid_size)
-            .number(ticker.ask)
-            .number(ticker.ask_size);
+        json.number(ticker.bid).number(ticker.bid_size).number(ticker.ask).number(ticker.ask_size);
     }
     json.number(ticker.change)
         .number(ticker.change_relative)
