@@ -1,0 +1,241 @@
+//! What is traded: codes, names, price levels and where each is listed.
+
+/// An asset and its spot pairs.
+pub(crate) struct Asset {
+    /// The exchange's code (`UST` for Tether).
+    pub(crate) code: &'static str,
+    /// The name that `pub:map:currency:label` gives.
+    pub(crate) name: &'static str,
+    /// The price in US dollars around which it wanders.
+    pub(crate) usd: f64,
+    /// Deviation of the price over a day.
+    pub(crate) daily: f64,
+    /// Mean trades a minute on the first of its pairs.
+    pub(crate) per_minute: f64,
+    /// Quotes of its spot pairs, most traded first.
+    pub(crate) quotes: &'static str,
+}
+
+const fn asset(
+    code: &'static str,
+    name: &'static str,
+    usd: f64,
+    daily: f64,
+    per_minute: f64,
+    quotes: &'static str,
+) -> Asset {
+    Asset { code, name, usd, daily, per_minute, quotes }
+}
+
+/// In order of listing, as `tickers?symbols=ALL` answers. Money comes last: it has few pairs.
+pub(crate) const ASSETS: &[Asset] = &[
+    asset("BTC", "Bitcoin", 104_500.0, 0.022, 2.2, "USD UST EUR GBP JPY TRY EUT XAUT CNHT MXNT"),
+    asset("LTC", "Litecoin", 92.0, 0.035, 0.5, "USD UST BTC"),
+    asset("ETH", "Ethereum", 3_420.0, 0.032, 1.7, "USD UST BTC EUR GBP JPY EUT XAUT MXNT"),
+    asset("ETC", "Ethereum Classic", 17.8, 0.04, 0.2, "USD UST BTC"),
+    asset("ZEC", "Zcash", 340.0, 0.06, 0.4, "USD BTC"),
+    asset("XMR", "Monero", 352.0, 0.035, 0.4, "USD UST BTC"),
+    asset("DSH", "Dash", 58.0, 0.05, 0.15, "USD BTC"),
+    asset("XRP", "XRP", 2.31, 0.035, 1.1, "USD UST BTC"),
+    asset("IOT", "IOTA", 0.142, 0.045, 0.15, "USD BTC"),
+    asset("EOS", "Vaulta", 0.28, 0.045, 0.15, "USD UST BTC ETH"),
+    asset("NEO", "NEO", 4.6, 0.045, 0.1, "USD UST BTC"),
+    asset("SOL", "Solana", 158.0, 0.042, 1.2, "USD UST BTC"),
+    asset("ADA", "Cardano", 0.562, 0.042, 0.6, "USD UST BTC"),
+    asset("DOGE", "Dogecoin", 0.171, 0.045, 0.7, "USD UST BTC"),
+    asset("AVAX", "Avalanche", 17.2, 0.045, 0.4, "USD UST BTC"),
+    asset("DOT", "Polkadot", 2.95, 0.042, 0.35, "USD UST BTC"),
+    asset("LINK", "Chainlink", 15.6, 0.042, 0.5, "USD UST"),
+    asset("TRX", "TRON", 0.291, 0.022, 0.4, "USD UST BTC ETH EUR"),
+    asset("XLM", "Stellar Lumen", 0.279, 0.04, 0.3, "USD UST BTC"),
+    asset("UNI", "Uniswap", 7.3, 0.05, 0.3, "USD UST"),
+    asset("FIL", "Filecoin", 2.1, 0.05, 0.2, "USD UST"),
+    asset("XTZ", "Tezos", 0.58, 0.045, 0.15, "USD UST BTC"),
+    asset("ALG", "Algorand", 0.176, 0.045, 0.15, "USD UST BTC"),
+    asset("ATO", "Cosmos", 2.85, 0.045, 0.2, "USD UST BTC"),
+    asset("AAVE", "Aave", 196.0, 0.05, 0.25, "USD UST"),
+    asset("SUI", "Sui", 2.05, 0.055, 0.4, "USD UST"),
+    asset("APT", "Aptos", 3.1, 0.05, 0.2, "USD UST"),
+    asset("ARB", "Arbitrum", 0.27, 0.05, 0.2, "USD UST"),
+    asset("OPX", "Optimism", 0.39, 0.05, 0.12, "USD UST"),
+    asset("NEAR", "NEAR Protocol", 2.4, 0.05, 0.25, "USD UST"),
+    asset("TON", "Toncoin", 1.95, 0.035, 0.2, "USD UST"),
+    asset("PEPE", "Pepe", 0.000_005_72, 0.06, 0.5, "USD UST"),
+    asset("SHIB", "Shiba Inu", 0.000_009_71, 0.045, 0.4, "USD UST"),
+    asset("BONK", "Bonk", 0.000_012_4, 0.06, 0.2, "USD UST"),
+    asset("FLOKI", "FLOKI", 0.000_059, 0.055, 0.1, "USD UST"),
+    asset("BTT", "BitTorrent", 0.000_000_71, 0.03, 0.08, "USD UST"),
+    asset("APENFT", "APENFT", 0.000_000_44, 0.03, 0.03, "USD UST"),
+    asset("LUNA", "Luna Classic", 0.000_042, 0.05, 0.05, "USD UST"),
+    asset("LUNA2", "Luna", 0.091, 0.055, 0.05, "USD UST"),
+    asset("SPELL", "Spell Token", 0.000_41, 0.055, 0.03, "USD UST"),
+    asset("JST", "JUST", 0.039, 0.03, 0.03, "USD UST BTC"),
+    asset("XVG", "Verge", 0.0069, 0.06, 0.04, "USD"),
+    asset("LEO", "Unus Sed LEO", 9.25, 0.012, 0.15, "USD UST BTC ETH"),
+    asset("XAUT", "Tether Gold", 4_080.0, 0.009, 0.35, "USD UST BTC"),
+    asset("WBT", "Wrapped Bitcoin", 104_400.0, 0.022, 0.04, "USD BTC"),
+    asset("WHBT", "WhiteBIT Token", 52.0, 0.02, 0.03, "USD UST"),
+    asset("MATIC", "Polygon", 0.17, 0.05, 0.12, "USD UST BTC"),
+    asset("MKR", "Maker", 1_560.0, 0.045, 0.08, "USD UST"),
+    asset("COMP", "Compound", 34.0, 0.05, 0.08, "USD UST"),
+    asset("CRV", "Curve DAO", 0.47, 0.055, 0.1, "USD UST"),
+    asset("SUSHI", "SushiSwap", 0.48, 0.055, 0.06, "USD UST"),
+    asset("YFI", "yearn.finance", 4_550.0, 0.045, 0.06, "USD UST"),
+    asset("SNX", "Synthetix", 0.71, 0.07, 0.06, "USD UST"),
+    asset("GRT", "The Graph", 0.061, 0.05, 0.08, "USD UST"),
+    asset("LDO", "Lido DAO", 0.81, 0.055, 0.08, "USD UST"),
+    asset("INJ", "Injective", 6.9, 0.055, 0.12, "USD UST"),
+    asset("SEI", "Sei", 0.17, 0.055, 0.1, "USD UST"),
+    asset("TIA", "Celestia", 0.95, 0.06, 0.1, "USD UST"),
+    asset("WIF", "dogwifhat", 0.49, 0.07, 0.15, "USD UST"),
+    asset("ENA", "Ethena", 0.32, 0.065, 0.12, "USD UST"),
+    asset("JUP", "Jupiter", 0.34, 0.055, 0.08, "USD UST"),
+    asset("STRK", "Starknet", 0.14, 0.07, 0.06, "USD UST"),
+    asset("FET", "Artificial Superintelligence", 0.29, 0.06, 0.08, "USD UST"),
+    asset("ICP", "Internet Computer", 5.9, 0.065, 0.1, "USD UST"),
+    asset("EGLD", "MultiversX", 9.2, 0.05, 0.06, "USD UST"),
+    asset("CHZ", "Chiliz", 0.031, 0.045, 0.06, "USD UST"),
+    asset("SAND", "The Sandbox", 0.21, 0.05, 0.08, "USD UST"),
+    asset("GALA", "Gala", 0.0108, 0.05, 0.06, "USD UST"),
+    asset("AXS", "Axie Infinity", 1.25, 0.05, 0.05, "USD UST"),
+    asset("APE", "ApeCoin", 0.39, 0.05, 0.05, "USD UST"),
+    asset("MNA", "Decentraland", 0.23, 0.05, 0.04, "USD BTC"),
+    asset("BAT", "Basic Attention Token", 0.19, 0.045, 0.04, "USD UST"),
+    asset("BAND", "Band Protocol", 0.46, 0.05, 0.02, "USD UST"),
+    asset("BAL", "Balancer", 0.82, 0.05, 0.02, "USD UST"),
+    asset("BLUR", "Blur", 0.043, 0.06, 0.02, "USD UST"),
+    asset("CELO", "Celo", 0.2, 0.05, 0.02, "USD UST"),
+    asset("DYM", "Dymension", 0.11, 0.06, 0.02, "USD UST"),
+    asset("JASMY", "JasmyCoin", 0.0088, 0.055, 0.04, "USD UST"),
+    asset("KAVA", "Kava", 0.15, 0.045, 0.02, "USD UST"),
+    asset("KSM", "Kusama", 11.8, 0.05, 0.03, "USD UST"),
+    asset("LRC", "Loopring", 0.067, 0.05, 0.02, "USD UST"),
+    asset("NEXO", "NEXO", 1.03, 0.025, 0.03, "USD UST BTC"),
+    asset("OCEAN", "OCEAN Protocol", 0.27, 0.055, 0.02, "USD UST"),
+    asset("OMN", "Omni", 1.9, 0.03, 0.004, "USD"),
+    asset("PNK", "Kleros", 0.017, 0.05, 0.01, "USD"),
+    asset("QTM", "Qtum", 1.72, 0.045, 0.02, "USD"),
+    asset("RRT", "Recovery Right Tokens", 0.52, 0.02, 0.003, "USD"),
+    asset("SGB", "Songbird", 0.0021, 0.05, 0.01, "USD UST"),
+    asset("FLR", "Flare", 0.0152, 0.045, 0.02, "USD UST"),
+    asset("STG", "Stargate", 0.14, 0.05, 0.02, "USD UST"),
+    asset("THETA", "Theta Network", 0.53, 0.05, 0.03, "USD UST"),
+    asset("VET", "VeChain", 0.0165, 0.045, 0.04, "USD UST BTC"),
+    asset("XDC", "XDC Network", 0.059, 0.035, 0.02, "USD UST"),
+    asset("ZETA", "ZetaChain", 0.11, 0.05, 0.01, "USD UST"),
+    asset("ZIL", "Zilliqa", 0.0075, 0.05, 0.01, "USD"),
+    asset("ZRX", "0x", 0.18, 0.045, 0.02, "USD"),
+    asset("ZRO", "LayerZero", 1.48, 0.055, 0.02, "USD UST"),
+    asset("GOMINING", "GoMining Token", 0.4, 0.03, 0.02, "USD UST"),
+    asset("HMT", "Human Protocol", 0.025, 0.05, 0.005, "USD UST"),
+    asset("GTX", "GateToken", 12.6, 0.02, 0.01, "USD UST"),
+    asset("HTX", "Huobi Token", 0.24, 0.02, 0.005, "USD UST"),
+    asset("BEST", "Bitpanda Ecosystem Token", 0.41, 0.03, 0.005, "USD"),
+    asset("WAX", "WAX", 0.0131, 0.045, 0.006, "USD"),
+    asset("UST", "Tether USD", 0.9996, 0.000_2, 0.9, "USD CNHT MXNT"),
+    asset("UDC", "USD Coin", 0.9999, 0.000_1, 0.25, "USD UST"),
+    asset("DAI", "Dai Stablecoin", 0.9998, 0.000_3, 0.02, "USD"),
+    asset("EUT", "Euro Tether", 1.155, 0.003, 0.02, "USD EUR UST"),
+    asset("EUR", "Euro", 1.158, 0.003, 0.08, "UST"),
+    asset("GBP", "Pound Sterling", 1.312, 0.003, 0.03, "UST EUT"),
+    asset("JPY", "Japanese Yen", 0.006_47, 0.004, 0.02, "UST"),
+    asset("TRY", "Turkish Lira", 0.0236, 0.003, 0.01, "UST"),
+    asset("CNHT", "Tether CNH", 0.1405, 0.001, 0.0, ""),
+    asset("MXNT", "Tether MXN", 0.0545, 0.003, 0.005, "USD"),
+    asset("USD", "US Dollar", 1.0, 0.0, 0.0, ""),
+];
+
+/// Tokenised securities; their pairs are also in `pub:list:pair:securities`.
+pub(crate) const SECURITIES: &[Asset] = &[
+    asset("ALT2612", "ALT2612", 9.6, 0.01, 0.01, "USD UST"),
+    asset("BMN2", "Blockstream Mining Note 2", 0.71, 0.02, 0.005, "USD BTC"),
+    asset("TITAN1", "TITAN1", 101.0, 0.004, 0.004, "USD"),
+    asset("TITAN2", "TITAN2", 100.4, 0.004, 0.004, "USD"),
+    asset("USTBL", "US Treasury Bill Token", 1.06, 0.000_3, 0.01, "USD UST"),
+];
+
+/// Spot assets that also have a perpetual settled in `USTF0`.
+pub(crate) const PERPETUALS: &str = "BTC ETH LTC XRP SOL ADA DOGE AVAX DOT LINK TRX XLM UNI FIL \
+    XTZ ALG ATO AAVE SUI APT ARB NEAR SHIB MATIC MKR COMP CRV SUSHI STG SAND GALA AXS APE JASMY \
+    EGLD ICP INJ SEI TIA WIF ENA JUP IOT EOS ETC NEO XMR ZEC LDO XAUT EUR GBP JPY TRY";
+
+/// Spot assets that have a perpetual settled in `BTCF0`.
+pub(crate) const BITCOIN_PERPETUALS: &str = "ETH LTC SOL XRP XAUT";
+
+/// Perpetuals on what has no spot pair.
+pub(crate) const INDICES: &[Asset] = &[
+    asset("GERMANY40IX", "Germany 40 Index", 24_100.0, 0.01, 0.02, ""),
+    asset("EUROPE50IX", "Europe 50 Index", 5_690.0, 0.01, 0.01, ""),
+    asset("FRANCE40IX", "France 40 Index", 8_120.0, 0.01, 0.01, ""),
+    asset("UK100IX", "UK 100 Index", 9_740.0, 0.008, 0.01, ""),
+    asset("JAPAN225IX", "Japan 225 Index", 50_300.0, 0.012, 0.01, ""),
+    asset("UKOIL", "UK Oil", 64.2, 0.02, 0.02, ""),
+    asset("XAG", "Silver", 50.4, 0.018, 0.03, ""),
+    asset("XPT", "Platinum", 1_560.0, 0.015, 0.01, ""),
+    asset("XPD", "Palladium", 1_430.0, 0.018, 0.01, ""),
+    asset("BTCDOM", "Bitcoin Dominance Index", 59.3, 0.006, 0.01, ""),
+];
+
+/// Assets traded with play money, on pairs against `TESTUSD` and perpetuals against `TESTUSDTF0`.
+pub(crate) const PAPER: &str = "BTC ETH LTC SOL ADA DOGE AVAX DOT EOS FIL NEAR MATIC XTZ XAUT";
+
+/// Currencies that are lent (`fUSD`), with the daily rate around which their funding wanders.
+pub(crate) const FUNDING: &[(&str, f64)] = &[
+    ("USD", 0.000_31),
+    ("UST", 0.000_29),
+    ("BTC", 0.000_012),
+    ("ETH", 0.000_028),
+    ("EUR", 0.000_11),
+    ("GBP", 0.000_09),
+    ("JPY", 0.000_02),
+    ("LTC", 0.000_021),
+    ("XRP", 0.000_04),
+    ("SOL", 0.000_13),
+    ("ADA", 0.000_05),
+    ("DOGE", 0.000_07),
+    ("DOT", 0.000_15),
+    ("LINK", 0.000_03),
+    ("AVAX", 0.000_11),
+    ("XMR", 0.000_17),
+    ("ZEC", 0.000_2),
+    ("DSH", 0.000_06),
+    ("IOT", 0.000_04),
+    ("EOS", 0.000_05),
+    ("ETC", 0.000_06),
+    ("TRX", 0.000_08),
+    ("XLM", 0.000_03),
+    ("UNI", 0.000_09),
+    ("FIL", 0.000_14),
+    ("XTZ", 0.000_07),
+    ("ALG", 0.000_05),
+    ("ATO", 0.000_16),
+    ("XAUT", 0.000_01),
+    ("LEO", 0.000_02),
+];
+
+/// Codes whose API symbol differs (`pub:map:currency:sym`, 2026-08).
+pub(crate) const ALIASES: &[(&str, &str)] = &[
+    ("ALG", "ALGO"),
+    ("ATO", "ATOM"),
+    ("CNHT", "CNHt"),
+    ("DSH", "DASH"),
+    ("EOS", "A"),
+    ("EUT", "EURt"),
+    ("GTX", "GT"),
+    ("IOT", "IOTA"),
+    ("LBT", "LBTC"),
+    ("LNX", "LN-BTC"),
+    ("MNA", "MANA"),
+    ("MXNT", "MXNt"),
+    ("OMN", "OMNI"),
+    ("OPX", "OP"),
+    ("QTM", "QTUM"),
+    ("TON", "GRAM"),
+    ("UDC", "USDC"),
+    ("UST", "USDt"),
+    ("USTF0", "USDt"),
+    ("WAX", "WAXP"),
+    ("WBT", "WBTC"),
+    ("WHBT", "WBT"),
+    ("XAUT", "XAUt"),
+];

@@ -1,0 +1,178 @@
+//! Candles: trades gathered into buckets.
+
+use std::ops::RangeInclusive;
+
+use crate::market::{Timeframe, UnixMs};
+
+use super::{
+    Instrument, MarketEngine, SimTrade,
+    trades::{HOUR, MINUTE},
+};
+
+/// The trades of one bucket.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bar {
+    /// Opening time of the bucket, Unix milliseconds.
+    pub start: i64,
+    /// Price of the first trade.
+    pub open: f64,
+    /// Price of the last trade.
+    pub close: f64,
+    /// Highest price.
+    pub high: f64,
+    /// Lowest price.
+    pub low: f64,
+    /// Sum of the amounts, base units.
+    pub volume: f64,
+    /// Sum of amount times price.
+    pub turnover: f64,
+}
+
+impl Bar {
+    fn of(start: i64, trade: &SimTrade) -> Self {
+        let (price, volume) = (trade.price, trade.amount.abs());
+        Self {
+            start,
+            open: price,
+            close: price,
+            high: price,
+            low: price,
+            volume,
+            turnover: volume * price,
+        }
+    }
+
+    /// Adds what came after.
+    pub(super) fn append(&mut self, later: &Self) {
+        self.close = later.close;
+        self.high = self.high.max(later.high);
+        self.low = self.low.min(later.low);
+        self.volume += later.volume;
+        self.turnover += later.turnover;
+    }
+}
+
+/// Gathers bars in ascending order into the buckets that `bucket` names.
+pub(super) fn gather(bars: impl IntoIterator<Item = Bar>, bucket: impl Fn(i64) -> i64) -> Vec<Bar> {
+    let mut out: Vec<Bar> = Vec::new();
+    for bar in bars {
+        let start = bucket(bar.start);
+        match out.last_mut() {
+            Some(last) if last.start == start => last.append(&bar),
+            _ => out.push(Bar { start, ..bar }),
+        }
+    }
+    out
+}
+
+/// Which rows of a history are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Rows at or after this time, Unix milliseconds.
+    pub start: i64,
+    /// Rows at or before this time, Unix milliseconds.
+    pub end: i64,
+    /// How many at most, from the first in order.
+    pub limit: usize,
+    /// Oldest first, so that `limit` cuts off the newest; else the reverse.
+    pub ascending: bool,
+}
+
+impl Window {
+    /// The newest `limit` rows, newest first.
+    pub fn newest(limit: usize) -> Self {
+        Self { start: i64::MIN, end: i64::MAX, limit, ascending: false }
+    }
+
+    /// Collects rows chunk by chunk in the window's order until there are enough. `rows` yields a
+    /// chunk's rows in ascending order; `time` is what the window compares.
+    pub(super) fn collect<T>(
+        &self,
+        chunks: impl DoubleEndedIterator<Item = i64>,
+        mut rows: impl FnMut(i64) -> Vec<T>,
+        time: impl Fn(&T) -> i64,
+    ) -> Vec<T> {
+        let mut out = Vec::new();
+        let wanted = |row: &T| (self.start..=self.end).contains(&time(row));
+        if self.ascending {
+            for chunk in chunks {
+                out.extend(rows(chunk).into_iter().filter(wanted));
+                if out.len() >= self.limit {
+                    break;
+                }
+            }
+        } else {
+            for chunk in chunks.rev() {
+                out.extend(rows(chunk).into_iter().rev().filter(wanted));
+                if out.len() >= self.limit {
+                    break;
+                }
+            }
+        }
+        out.truncate(self.limit);
+        out
+    }
+}
+
+impl MarketEngine {
+    /// Candles as they stand at `now`: every bucket in which something traded, the newest one
+    /// unfinished. For funding only trades of `periods` count; others have none, so any range does.
+    pub fn candles(
+        &self,
+        instrument: &Instrument,
+        width: Timeframe,
+        periods: &RangeInclusive<u32>,
+        window: Window,
+        now: UnixMs,
+    ) -> Vec<Bar> {
+        let now = now.millis();
+        let bucket = |ms| width.start_of(UnixMs::from_millis(ms)).millis();
+        // Hours are what is remembered, so a chunk is an hour or a whole bucket.
+        let chunk = width.max(Timeframe::H1);
+        let chunk_of = |ms| chunk.start_of(UnixMs::from_millis(ms)).millis();
+        let chunk_end = |start| chunk.end_of(UnixMs::from_millis(start)).millis();
+        let first = chunk_of(window.start.max(instrument.listed));
+        let last = window.end.min(now);
+        let mut chunks = Vec::new();
+        let mut start = first;
+        while start <= last {
+            chunks.push(start);
+            start = chunk_end(start);
+        }
+        let rows = |start| {
+            let hours = (start..chunk_end(start)).step_by(HOUR as usize);
+            let hours = hours.filter(|&hour| hour <= now && hour + HOUR > instrument.listed);
+            if width < Timeframe::H1 || instrument.is_funding() {
+                let minutes = hours.flat_map(|hour| self.minutes(instrument, hour, now, periods));
+                gather(minutes, bucket)
+            } else {
+                gather(hours.filter_map(|hour| self.hour(instrument, hour, now)), bucket)
+            }
+        };
+        window.collect(chunks.into_iter(), rows, |bar: &Bar| bar.start)
+    }
+
+    fn minutes(
+        &self,
+        instrument: &Instrument,
+        hour: i64,
+        now: i64,
+        periods: &RangeInclusive<u32>,
+    ) -> Vec<Bar> {
+        if self.known_empty(instrument, hour, now) {
+            return Vec::new();
+        }
+        let mut trades = Vec::new();
+        instrument.trades_of_hour(hour, now, &mut trades);
+        if instrument.is_funding() {
+            trades.retain(|trade| periods.contains(&trade.period));
+        }
+        minute_bars(&trades)
+    }
+}
+
+/// Candles of a minute out of trades in ascending order.
+pub(super) fn minute_bars(trades: &[SimTrade]) -> Vec<Bar> {
+    let minute = |ms: i64| ms - ms.rem_euclid(MINUTE);
+    gather(trades.iter().map(|trade| Bar::of(trade.ms, trade)), minute)
+}

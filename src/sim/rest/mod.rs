@@ -1,0 +1,243 @@
+//! The exchange's public REST API, version 2: from a path and a query to status and body.
+//!
+//! Shapes, defaults and errors follow docs.bitfinex.com/reference/rest-public-* (2025-11), with what
+//! was recorded from the exchange until 2026-09 where the two differ.
+
+mod conf;
+mod history;
+mod query;
+mod rows;
+
+use std::ops::RangeInclusive;
+
+use crate::market::{Timeframe, UnixMs};
+
+use super::{
+    engine::{Instrument, MarketEngine, Window},
+    json::Json,
+};
+use query::Query;
+
+/// Status, type and text of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) content_type: &'static str,
+    pub(crate) body: String,
+}
+
+pub(crate) const JSON: &str = "application/json; charset=utf-8";
+pub(crate) const HTML: &str = "text/html; charset=utf-8";
+
+/// A request's defect; the exchange names the field and answers 500.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Invalid(pub(super) &'static str);
+
+impl Answer {
+    pub(crate) fn json(body: String) -> Self {
+        Self { status: 200, content_type: JSON, body }
+    }
+
+    pub(crate) fn error(status: u16, code: i64, message: &str) -> Self {
+        let mut json = Json::new();
+        json.array(|json| {
+            json.string("error").int(code).string(message);
+        });
+        Self { status, ..Self::json(json.finish()) }
+    }
+
+    /// What the exchange's web framework says of a path that it does not know.
+    pub(crate) fn not_found(method: &str, path: &str) -> Self {
+        let path = path
+            .strip_prefix("/v2")
+            .map_or_else(|| path.to_owned(), |rest| format!("/api/v2{rest}"));
+        let escaped = path.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        let body = format!(
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <title>Error</title>\n</head>\n<body>\n<pre>Cannot {method} {escaped}</pre>\n\
+             </body>\n</html>\n"
+        );
+        Self { status: 404, content_type: HTML, body }
+    }
+}
+
+/// Answers a GET of a decoded path and an encoded query.
+pub(crate) fn answer(engine: &MarketEngine, path: &str, query: &str, now: UnixMs) -> Answer {
+    let parts = path.trim_end_matches('/').split('/').skip(2).collect::<Vec<_>>();
+    let view = View { engine, now };
+    let query = Query::parse(query);
+    let body = match parts.as_slice() {
+        ["platform", "status"] => Ok("[1]".to_owned()),
+        ["conf", keys] => Ok(conf::answer(engine, keys)),
+        ["ticker", symbol] => view.ticker(symbol),
+        ["tickers"] => view.tickers(&query),
+        ["tickers", "hist"] => view.tickers_history(&query),
+        ["trades", symbol, "hist"] => view.trades(symbol, &query),
+        ["book", symbol, precision] => view.book(symbol, precision, &query),
+        ["candles", key, section @ ("hist" | "last")] => view.candles(key, section, &query),
+        ["stats1", key, section @ ("hist" | "last")] => view.stats(key, section, &query),
+        ["status", "deriv"] => Ok(view.derivatives(&query)),
+        ["status", "deriv", key, "hist"] => view.derivative_history(key, &query),
+        _ => return Answer::not_found("GET", path),
+    };
+    match body {
+        Ok(body) => Answer::json(body),
+        Err(Invalid(field)) => Answer::error(500, 10_020, &format!("{field}: invalid")),
+    }
+}
+
+/// The market as it stands at one time.
+#[derive(Clone, Copy)]
+struct View<'a> {
+    engine: &'a MarketEngine,
+    now: UnixMs,
+}
+
+const NO_PERIODS: RangeInclusive<u32> = 0..=0;
+
+impl View<'_> {
+    fn find(&self, symbol: &str) -> Result<&Instrument, Invalid> {
+        self.engine.find(symbol).ok_or(Invalid("symbol"))
+    }
+
+    fn ticker(&self, symbol: &str) -> Result<String, Invalid> {
+        let instrument = self.find(symbol)?;
+        let ticker = self.engine.ticker(instrument, self.now);
+        Ok(array(|json| rows::ticker(json, instrument, &ticker)))
+    }
+
+    /// Unknown symbols are left out.
+    fn tickers(&self, query: &Query) -> Result<String, Invalid> {
+        let wanted = query.text("symbols").ok_or(Invalid("symbols"))?;
+        let all = self.engine.instruments();
+        let instruments: Vec<&Instrument> = if wanted == "ALL" {
+            all.iter().collect()
+        } else {
+            wanted.split(',').filter_map(|symbol| self.engine.find(symbol)).collect()
+        };
+        Ok(array(|json| {
+            for instrument in instruments {
+                let ticker = self.engine.ticker(instrument, self.now);
+                json.array(|json| {
+                    json.string(instrument.symbol());
+                    rows::ticker(json, instrument, &ticker);
+                });
+            }
+        }))
+    }
+
+    fn trades(&self, symbol: &str, query: &Query) -> Result<String, Invalid> {
+        let instrument = self.find(symbol)?;
+        let window = query.window(125, 10_000)?;
+        let trades = self.engine.trades(instrument, window, self.now);
+        Ok(array(|json| {
+            for trade in &trades {
+                rows::trade(json, instrument, trade);
+            }
+        }))
+    }
+
+    fn book(&self, symbol: &str, precision: &str, query: &Query) -> Result<String, Invalid> {
+        let instrument = self.find(symbol)?;
+        let digits = match precision {
+            "P0" => Some(5),
+            "P1" => Some(4),
+            "P2" => Some(3),
+            "P3" => Some(2),
+            "P4" => Some(1),
+            "R0" => None,
+            _ => return Err(Invalid("prec")),
+        };
+        let len = match query.text("len") {
+            None | Some("25") => 25,
+            Some("1") => 1,
+            Some("100") => 100,
+            Some("250") => 250,
+            Some(_) => return Err(Invalid("len")),
+        };
+        let book = self.engine.book(instrument, self.now);
+        // The sign tells the side; for funding it is the lender who has the positive one.
+        let sign = if instrument.is_funding() { -1.0 } else { 1.0 };
+        Ok(array(|json| match digits {
+            Some(digits) => {
+                let [bids, asks] = book.levels(digits, len);
+                bids.iter().for_each(|level| rows::level(json, instrument, level, sign));
+                asks.iter().for_each(|level| rows::level(json, instrument, level, -sign));
+            }
+            None => {
+                let [bids, asks] = [book.bids(), book.asks()];
+                bids.iter().take(len).for_each(|order| rows::order(json, instrument, order, sign));
+                asks.iter().take(len).for_each(|order| rows::order(json, instrument, order, -sign));
+            }
+        }))
+    }
+
+    fn candles(&self, key: &str, section: &str, query: &Query) -> Result<String, Invalid> {
+        let mut parts = key.splitn(4, ':');
+        let (Some("trade"), Some(width), Some(symbol)) = (parts.next(), parts.next(), parts.next())
+        else {
+            return Err(Invalid("key"));
+        };
+        let width = timeframe(width).ok_or(Invalid("time_interval"))?;
+        let rest = parts.next();
+        // A colon within the symbol is not one between parts: `tDOGE:USD`.
+        let (symbol, periods) = match rest {
+            Some(quote) if symbol.starts_with('t') => (format!("{symbol}:{quote}"), None),
+            _ => (symbol.to_owned(), rest.and_then(funding_periods)),
+        };
+        let window = match section {
+            "last" => Window::newest(1),
+            _ => query.window(100, 10_000)?,
+        };
+        let bars = match self.engine.find(&symbol) {
+            Some(instrument) if instrument.is_funding() != periods.is_some() => Vec::new(),
+            Some(instrument) => {
+                let periods = periods.unwrap_or(NO_PERIODS);
+                self.engine.candles(instrument, width, &periods, window, self.now)
+            }
+            None => Vec::new(),
+        };
+        Ok(match section {
+            "last" => array(|json| bars.iter().for_each(|bar| rows::candle_fields(json, bar))),
+            _ => array(|json| bars.iter().for_each(|bar| rows::candle(json, bar))),
+        })
+    }
+}
+
+fn array(fill: impl FnOnce(&mut Json)) -> String {
+    let mut json = Json::new();
+    json.array(fill);
+    json.finish()
+}
+
+/// The widths on offer, with their names at the exchange
+/// (docs.bitfinex.com/reference/rest-public-candles, 2025-11; 7D is the older name of 1W).
+fn timeframe(name: &str) -> Option<Timeframe> {
+    Some(match name {
+        "1m" => Timeframe::M1,
+        "5m" => Timeframe::M5,
+        "15m" => Timeframe::M15,
+        "30m" => Timeframe::M30,
+        "1h" => Timeframe::H1,
+        "3h" => Timeframe::H3,
+        "6h" => Timeframe::H6,
+        "12h" => Timeframe::H12,
+        "1D" => Timeframe::D1,
+        "1W" | "7D" => Timeframe::W1,
+        "14D" => Timeframe::W2,
+        "1M" => Timeframe::Month,
+        _ => return None,
+    })
+}
+
+/// `p30`, or the aggregates `a10:p2:p10` and `a30:p2:p30`.
+fn funding_periods(text: &str) -> Option<RangeInclusive<u32>> {
+    match text {
+        "a10:p2:p10" => Some(2..=10),
+        "a30:p2:p30" => Some(2..=30),
+        single => {
+            let days = single.strip_prefix('p')?.parse().ok()?;
+            (2..=120).contains(&days).then_some(days..=days)
+        }
+    }
+}
