@@ -22,10 +22,10 @@ use crate::{
 };
 
 /// The stamps of everything an answer was made from.
-pub type Stamps = SmallVec<[Arc<Stamp>; 3]>;
+pub(super) type Stamps = SmallVec<[Arc<Stamp>; 3]>;
 
 /// Writes the part of a body that tells ages.
-pub type Tail = dyn Fn(Instant, &mut Vec<u8>) + Send + Sync;
+pub(super) type Tail = dyn Fn(Instant, &mut Vec<u8>) + Send + Sync;
 
 /// A body.
 pub enum Text {

@@ -18,7 +18,7 @@ use super::{
     request_id::X_REQUEST_ID,
 };
 use crate::{
-    cache::{Ask, Demand, Stamp},
+    cache::{Ask, Stamp},
     clock::Clock,
     config::Config,
     service::{Desk, Desks},
@@ -111,11 +111,6 @@ impl Asked {
     /// The query as it was sent.
     pub(super) fn query(&self) -> Option<&str> {
         self.uri.query()
-    }
-
-    /// The same request, for something whose age the client's demand does not concern.
-    pub(super) fn without_demand(&self) -> Ask {
-        Ask { demand: Demand::default(), ..self.ask }
     }
 
     /// Answers with what `encode` makes of the parts; it is called only if these very parts have

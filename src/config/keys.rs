@@ -148,6 +148,12 @@ fn server(list: &mut List) {
         |c| &mut c.server.request_deadline,
     );
     list.add(
+        "server.drain_delay",
+        "How long connections are still accepted after the stop signal, while /readyz says 503.",
+        rule::time(Duration::ZERO, secs(300)),
+        |c| &mut c.server.drain_delay,
+    );
+    list.add(
         "server.drain_grace",
         "How long requests in flight may go on after the stop signal.",
         rule::time(Duration::ZERO, secs(300)),

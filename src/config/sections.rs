@@ -32,6 +32,9 @@ pub struct Server {
     pub listen: SocketAddr,
     /// The longest a request may take.
     pub request_deadline: Duration,
+    /// How long connections are still accepted after the stop signal, while `/readyz` says 503,
+    /// so that a load balancer has time to notice.
+    pub drain_delay: Duration,
     /// How long requests in flight may go on after the stop signal.
     pub drain_grace: Duration,
     /// Bounds against slow and hostile clients.
@@ -224,6 +227,7 @@ impl Default for Server {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8087)),
             request_deadline: secs(10),
+            drain_delay: secs(1),
             drain_grace: secs(15),
             limits: Limits::default(),
         }

@@ -1,0 +1,139 @@
+//! One running gateway.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    api::{Answers, Gateway, Reader, Server},
+    cache::Cache,
+    clock::Clock,
+    config::Config,
+    exchange::{Exchange, Family, bitfinex::Bitfinex},
+    service::{Desk, Desks, ProductCache},
+    tasks::Tasks,
+    telemetry::Metrics,
+    upstream::Upstream,
+};
+
+/// The share of the memory cache that encoded answers may take.
+const ANSWERS_SHARE: u64 = 4;
+
+/// How often metrics are moved into their buckets.
+const UPKEEP: Duration = Duration::from_secs(1);
+
+/// Tasks that are started, for the metrics that count their panics.
+const TASKS: [&str; 7] =
+    ["connection", "flight", "merged load", "refusal", "request", "upstream turns", "warm-up"];
+
+/// A gateway that serves a listener until it is drained.
+pub struct App {
+    address: SocketAddr,
+    gateway: Gateway,
+    accepting: CancellationToken,
+    tasks: Tasks,
+}
+
+impl App {
+    /// Starts a gateway with these settings on `listener`. It answers at once; the market list is
+    /// being fetched meanwhile.
+    ///
+    /// # Errors
+    /// The listener has no address, or the exchange's client cannot be made.
+    pub fn start(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
+        let settings = &config.exchanges.bitfinex;
+        let bitfinex = Bitfinex::new(&settings.rest_url, settings.request_timeout)
+            .context("cannot make a client for Bitfinex")?;
+        Self::with_exchange(config, Arc::new(bitfinex), listener)
+    }
+
+    /// The same with any exchange in Bitfinex's place.
+    ///
+    /// # Errors
+    /// The listener has no address.
+    pub fn with_exchange(
+        config: Config,
+        exchange: Arc<dyn Exchange>,
+        listener: TcpListener,
+    ) -> anyhow::Result<Self> {
+        let address = listener.local_addr().context("the listener has no address")?;
+        let config = Arc::new(config);
+        let metrics = Metrics::new();
+        metrics.expect_tasks(&TASKS);
+        let panics = metrics.clone();
+        let tasks = Tasks::new(move |name| panics.task_panicked(name));
+        let clock = Clock::system();
+        let answers = config.cache.max_bytes / ANSWERS_SHARE;
+        let cache: ProductCache = Cache::new(
+            config.cache.max_bytes - answers,
+            config.upstream.refresh_deadline,
+            clock.clone(),
+            metrics.clone(),
+            tasks.clone(),
+        );
+        let desk = desk(exchange, &cache, &config, &clock, &metrics, &tasks);
+        let patience = config.server.request_deadline;
+        let warm_up = desk.clone();
+        tasks.spawn_until_stop("warm-up", async move { warm_up.warm_up(patience).await });
+        let kept = metrics.clone();
+        tasks.spawn_until_stop("upkeep", async move {
+            loop {
+                tokio::time::sleep(UPKEEP).await;
+                kept.upkeep();
+            }
+        });
+        let desks = Desks::new(vec![desk], &config.exchanges.default);
+        let answers = Answers::new(answers);
+        let gateway = Gateway::new(Arc::new(Reader { desks, answers, metrics, clock, config }));
+        let accepting = tasks.stopping();
+        let server = Server::new(gateway.clone());
+        tasks.spawn("listener", server.run(listener, accepting.clone(), tasks.clone()));
+        Ok(Self { address, gateway, accepting, tasks })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The same as a URL, without a slash at its end.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What it serves.
+    pub fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+
+    /// Ends in order: `/readyz` says so, connections are accepted a little longer, then requests
+    /// in flight are answered and everything stops. True if all of it did within the grace.
+    pub async fn drain(self) -> bool {
+        let server = &self.gateway.reader().config.server;
+        self.gateway.phase().drain();
+        tokio::time::sleep(server.drain_delay).await;
+        self.accepting.cancel();
+        self.tasks.drain(server.drain_grace).await
+    }
+}
+
+fn desk(
+    exchange: Arc<dyn Exchange>,
+    cache: &ProductCache,
+    config: &Config,
+    clock: &Clock,
+    metrics: &Metrics,
+    tasks: &Tasks,
+) -> Desk {
+    let profile = exchange.profile();
+    let budget = &config.exchanges.bitfinex.budget;
+    let families: Vec<(Family, u32)> = profile
+        .limits
+        .iter()
+        .map(|limit| (limit.family, budget.per_minute(limit.family)))
+        .collect();
+    let upstream = Upstream::new(profile.name, &families, &config.upstream, metrics, tasks);
+    Desk::new(exchange, upstream, cache.clone(), config, clock.clone(), tasks)
+}
