@@ -13,7 +13,7 @@ const PATIENT: Duration = Duration::from_secs(20);
 
 /// Answers one connection after another with the bytes given, then closes it; hands out the
 /// requests' heads.
-fn server(answers: Vec<Vec<u8>>) -> (String, mpsc::Receiver<String>) {
+pub(in crate::exchange) fn server(answers: Vec<Vec<u8>>) -> (String, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let root = format!("http://{}", listener.local_addr().unwrap());
     let (heads, received) = mpsc::channel();
@@ -35,7 +35,7 @@ fn server(answers: Vec<Vec<u8>>) -> (String, mpsc::Receiver<String>) {
     (root, received)
 }
 
-fn answer(head: &str, body: &[u8]) -> Vec<u8> {
+pub(in crate::exchange) fn answer(head: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
     let head = format!("HTTP/1.1 {head}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
     [head.as_bytes(), body].concat()
