@@ -185,4 +185,4 @@ fn date(text: &str) -> Option<UnixMs> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -1,8 +1,8 @@
 //! Which markets an unknown name may have meant.
 //!
 //! Unknown names cost nothing upstream, so a client may send any number of them; what is done
-//! for each has to stay small (some ten microseconds for 400 markets). Letters are compared as
-//! sets first, which leaves few names for the edit distance.
+//! for each has to stay small. Letters are compared as sets first, which leaves few names for the
+//! edit distance.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -14,6 +14,8 @@ use crate::market::Listing;
 
 /// No more markets are suggested for one name.
 pub(super) const MAX_SUGGESTIONS: usize = 3;
+/// The edit distance is computed for no more names than these, those with most letters in common.
+const MAX_COMPARED: usize = 32;
 /// The shortest code that a joined name is searched for.
 const MIN_CODE: usize = 2;
 
@@ -52,18 +54,20 @@ impl Index {
             _ => 3,
         };
         let set = letters(&asked);
-        let mut near: Vec<(usize, usize)> = Vec::new();
-        for (position, name) in self.names.iter().enumerate() {
-            // One slip changes the length by one at most, and the set of letters by two.
-            let comparable = name.joined.len().abs_diff(asked.len()) <= slips
-                && (name.letters ^ set).count_ones() as usize <= 2 * slips;
-            if comparable {
-                let distance = strsim::osa_distance(&name.joined, &asked);
-                if distance <= slips {
-                    near.push((distance, position));
-                }
-            }
-        }
+        // One slip changes the length by one at most, and the set of letters by two.
+        let comparable = self.names.iter().enumerate().filter_map(|(position, name)| {
+            let apart = (name.letters ^ set).count_ones() as usize;
+            let fits = name.joined.len().abs_diff(asked.len()) <= slips && apart <= 2 * slips;
+            fits.then_some((apart, position))
+        });
+        let mut comparable: Vec<(usize, usize)> = comparable.collect();
+        comparable.sort_unstable();
+        comparable.truncate(MAX_COMPARED);
+        let distance = |(_, position): (usize, usize)| {
+            (strsim::osa_distance(&self.names[position].joined, &asked), position)
+        };
+        let mut near: Vec<_> = comparable.into_iter().map(distance).collect();
+        near.retain(|(distance, _)| *distance <= slips);
         near.sort_unstable();
         let mut found: Vec<usize> = near.into_iter().map(|(_, position)| position).collect();
         found.truncate(MAX_SUGGESTIONS);

@@ -104,3 +104,6 @@ impl Exchange for Bitfinex {
         async move { rest::json(self.get(query.path_and_query()).await?) }.boxed()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,12 +42,9 @@ pub fn ticker(body: &Bytes) -> Result<Ticker, UpstreamError> {
 pub fn tickers(body: &Bytes) -> Result<Vec<(String, Ticker)>, UpstreamError> {
     let mut found = Vec::new();
     for row in rows("tickers", body)? {
-        let Leading(symbol) = columns("tickers", row)?;
+        let NamedTickerRow { symbol, values } = columns("tickers", row)?;
         let id: &str = parse("tickers", symbol.get())?;
-        if !id.starts_with('t') {
-            continue;
-        }
-        let NamedTickerRow(values) = columns("tickers", row)?;
+        let Some(values) = values else { continue };
         let raw = without_first(row, symbol).ok_or_else(|| invalid("tickers", "row too short"))?;
         if let Ok(ticker) = values.ticker(raw) {
             found.push((id.to_owned(), ticker));
@@ -243,14 +240,6 @@ impl<'de, T: Row<'de>> Deserialize<'de> for Growing<T> {
     }
 }
 
-struct Leading<'a>(&'a RawValue);
-
-impl<'de: 'a, 'a> Row<'de> for Leading<'a> {
-    fn read<A: SeqAccess<'de>>(row: &mut Columns<A>) -> Result<Self, A::Error> {
-        row.next().map(Self)
-    }
-}
-
 struct TickerValues {
     bid: Option<Number>,
     ask: Option<Number>,
@@ -310,12 +299,18 @@ impl<'de> Row<'de> for TickerRow {
     }
 }
 
-struct NamedTickerRow(TickerValues);
+/// The values are `None` for a funding currency, whose columns mean something else.
+struct NamedTickerRow<'a> {
+    symbol: &'a RawValue,
+    values: Option<TickerValues>,
+}
 
-impl<'de> Row<'de> for NamedTickerRow {
+impl<'de: 'a, 'a> Row<'de> for NamedTickerRow<'a> {
     fn read<A: SeqAccess<'de>>(row: &mut Columns<A>) -> Result<Self, A::Error> {
-        let _symbol: IgnoredAny = row.next()?;
-        TickerValues::read(row).map(Self)
+        let symbol: &RawValue = row.next()?;
+        let of_pair = symbol.get().starts_with("\"t");
+        let values = if of_pair { Some(TickerValues::read(row)?) } else { None };
+        Ok(Self { symbol, values })
     }
 }
 

@@ -13,7 +13,7 @@ const PATIENT: Duration = Duration::from_secs(20);
 
 /// Answers one connection after another with the bytes given, then closes it; hands out the
 /// requests' heads.
-fn server(answers: Vec<Vec<u8>>) -> (String, mpsc::Receiver<String>) {
+pub(in crate::exchange) fn server(answers: Vec<Vec<u8>>) -> (String, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let root = format!("http://{}", listener.local_addr().unwrap());
     let (heads, received) = mpsc::channel();
@@ -35,7 +35,7 @@ fn server(answers: Vec<Vec<u8>>) -> (String, mpsc::Receiver<String>) {
     (root, received)
 }
 
-fn answer(head: &str, body: &[u8]) -> Vec<u8> {
+pub(in crate::exchange) fn answer(head: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
     let head = format!("HTTP/1.1 {head}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
     [head.as_bytes(), body].concat()
@@ -82,8 +82,8 @@ async fn retry_after_is_read_in_both_forms() {
     }
 }
 
-#[tokio::test]
-async fn a_past_retry_date_is_no_wait() {
+#[test]
+fn a_past_retry_date_is_no_wait() {
     let mut headers = HeaderMap::new();
     headers.insert(RETRY_AFTER, HeaderValue::from_static("Sun, 22 Nov 2026 15:00:00 GMT"));
     let now = "2026-11-22T14:59:30Z".parse().unwrap();
@@ -145,6 +145,23 @@ async fn nobody_listening_is_a_connect_fault() {
     let root = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let got = Transport::new(&root, PATIENT).unwrap().get("v2/x").await;
+    assert_eq!(got, Err(UpstreamError::Transport(TransportFault::Connect)));
+}
+
+#[tokio::test]
+async fn a_failed_handshake_is_a_connect_fault() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let root = format!("https://{}", listener.local_addr().unwrap());
+    let transport = match Transport::new(&root, PATIENT) {
+        Ok(transport) => transport,
+        // A machine without certificates can have no TLS.
+        Err(error) => return assert!(matches!(error, BadTransport::Tls(_)), "{error}"),
+    };
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+    });
+    let got = transport.get("v2/x").await;
     assert_eq!(got, Err(UpstreamError::Transport(TransportFault::Connect)));
 }
 
