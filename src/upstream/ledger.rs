@@ -6,8 +6,7 @@ use std::time::Duration;
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{
-    CallError,
-    breaker,
+    CallError, breaker,
     gate::Gate,
     lane::{Grant, Lane},
     queue::{Place, Reply, Waiter},
@@ -23,6 +22,10 @@ const LONGEST_BAN: Duration = Duration::from_secs(3600);
 
 /// A request that was given up may still be on its way for so long.
 const STRAY: Duration = Duration::from_secs(5);
+
+/// While a call is under way, those who wait for its slot may become hopeless without any event;
+/// they are told with this delay.
+const OVERDUE_CHECK: Duration = Duration::from_millis(250);
 
 /// How a call that was sent ended.
 #[derive(Debug)]
@@ -166,7 +169,8 @@ impl Ledger {
         refuse(lane, exchange, &lost, now, notices);
         let latest = lane.queue.iter().map(|(_, waiter)| waiter.latest).min()?;
         let turn = lane.next_turn(now, exchange).into_iter();
-        turn.chain(lane.next_rise()).chain([latest]).min()
+        let overdue = lane.window.is_flying().then(|| now + OVERDUE_CHECK);
+        turn.chain(lane.next_rise()).chain(overdue).chain([latest]).min()
     }
 
     /// A call that was sent has ended. Returns the error its caller gets, if any; waiters who
@@ -269,12 +273,7 @@ impl Ledger {
     }
 
     /// True if a turn that was given may still be used.
-    pub(super) fn honours(
-        &self,
-        at: usize,
-        grant: Grant,
-        permit: Option<breaker::Probe>,
-    ) -> bool {
+    pub(super) fn honours(&self, at: usize, grant: Grant, permit: Option<breaker::Probe>) -> bool {
         let lane = &self.lanes[at];
         lane.gate.honours(grant.family_probe)
             && self.exchange.honours(grant.exchange_probe)
@@ -331,9 +330,11 @@ fn refuse(
         .map(|class| lane.turn_of_newcomer(*class, now, exchange).saturating_duration_since(now))
         .map(|retry_after| out_of_turn(closed, retry_after))
         .collect();
-    notices.extend(removed.into_iter().map(|(place, waiter)| {
-        Notice::refusal(waiter, refusals[place.class().index()].clone())
-    }));
+    notices.extend(
+        removed.into_iter().map(|(place, waiter)| {
+            Notice::refusal(waiter, refusals[place.class().index()].clone())
+        }),
+    );
 }
 
 fn out_of_turn(closed: bool, retry_after: Duration) -> CallError {

@@ -74,9 +74,7 @@ impl Pace {
     /// Takes one call's turn, or tells when it may be taken.
     pub(super) fn take(&mut self, now: Instant) -> Result<(), Instant> {
         self.limiter.clock().0.set(self.nanos(now));
-        self.limiter
-            .check()
-            .map_err(|later| self.epoch + Duration::from(later.earliest_possible()))
+        self.limiter.check().map_err(|later| self.epoch + Duration::from(later.earliest_possible()))
     }
 
     /// Gives a turn back that was taken and not used.
@@ -88,12 +86,8 @@ impl Pace {
 
     /// Follows a new ceiling; what was taken already stays taken.
     pub(super) fn follow(&mut self, ceiling: u32, window: Duration) {
-        *self = Self::over(
-            self.arrival.clone(),
-            window / ceiling.max(1),
-            burst(ceiling),
-            self.epoch,
-        );
+        *self =
+            Self::over(self.arrival.clone(), window / ceiling.max(1), burst(ceiling), self.epoch);
     }
 
     /// A copy to look ahead with.

@@ -70,8 +70,7 @@ impl Order {
     }
 
     pub(super) fn granted(&mut self, choice: Choice) {
-        self.since_starved =
-            if choice.starved { 0 } else { self.since_starved.saturating_add(1) };
+        self.since_starved = if choice.starved { 0 } else { self.since_starved.saturating_add(1) };
     }
 }
 

@@ -102,10 +102,9 @@ impl FamilySnapshot {
             breaker: lane.breaker.state(now),
             breaker_open_for,
             banned_for: lane.gate.left(now).max(exchange.left(now)),
-            last_error: lane.last_error.map(|(label, at)| LastError {
-                label,
-                ago: now.saturating_duration_since(at),
-            }),
+            last_error: lane
+                .last_error
+                .map(|(label, at)| LastError { label, ago: now.saturating_duration_since(at) }),
         }
     }
 }

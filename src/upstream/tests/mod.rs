@@ -155,8 +155,5 @@ impl Rig {
 
 /// Equal up to the resolution of tokio's clock.
 fn assert_about(actual: Duration, expected: Duration) {
-    assert!(
-        actual.abs_diff(expected) <= millis(3),
-        "expected about {expected:?}, got {actual:?}"
-    );
+    assert!(actual.abs_diff(expected) <= millis(3), "expected about {expected:?}, got {actual:?}");
 }
