@@ -214,6 +214,21 @@ async fn the_time_of_the_answer_counts_against_the_deadline() {
     rig.call(Call::within(left + millis(200))).await.unwrap();
 }
 
+/// A request that waits when the process is told to stop is still served.
+#[tokio::test(start_paused = true)]
+async fn those_who_wait_are_served_while_the_process_drains() {
+    let tasks = tasks();
+    let families = [(Family::Candles, 30)];
+    let upstream = Upstream::new("test", &families, &settings(), &Metrics::new(), &tasks);
+    let rig = Rig { upstream, sends: Arc::default(), start: Instant::now() };
+    rig.burst(10).await;
+    let waiter = rig.spawn(Call::within(secs(10)));
+    settle().await;
+    assert!(tasks.drain(secs(5)).await);
+    let sent = waiter.await.unwrap().unwrap();
+    assert_about(sent - rig.start, secs(2));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
