@@ -23,6 +23,10 @@ const LONGEST_BAN: Duration = Duration::from_secs(3600);
 /// A request that was given up may still be on its way for so long.
 const STRAY: Duration = Duration::from_secs(5);
 
+/// While a call is under way, those who wait for its slot may become hopeless without any event;
+/// they are told with this delay.
+const OVERDUE_CHECK: Duration = Duration::from_millis(250);
+
 /// How a call that was sent ended.
 #[derive(Debug)]
 pub(super) enum End<'a> {
@@ -165,7 +169,8 @@ impl Ledger {
         refuse(lane, exchange, &lost, now, notices);
         let latest = lane.queue.iter().map(|(_, waiter)| waiter.latest).min()?;
         let turn = lane.next_turn(now, exchange).into_iter();
-        turn.chain(lane.next_rise()).chain([latest]).min()
+        let overdue = lane.window.is_flying().then(|| now + OVERDUE_CHECK);
+        turn.chain(lane.next_rise()).chain(overdue).chain([latest]).min()
     }
 
     /// A call that was sent has ended. Returns the error its caller gets, if any; waiters who

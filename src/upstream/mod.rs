@@ -18,8 +18,8 @@
 //! hold a slot, and there are no more slots than the limit.
 //!
 //! All decisions are taken on plain values under one lock that is never held across an await
-//! ([`ledger`]); guards give slots, permits and queue places back when a caller hangs up
-//! ([`turn`]); a task that lives only while someone waits hands out the turns.
+//! (`ledger`); guards give slots, permits and queue places back when a caller hangs up
+//! (`turn`); a task that lives only while someone waits hands out the turns.
 
 mod breaker;
 mod call;

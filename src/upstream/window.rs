@@ -37,6 +37,11 @@ impl Window {
         self.in_flight.len() + self.releases.len()
     }
 
+    /// True if a call is under way.
+    pub(super) fn is_flying(&self) -> bool {
+        !self.in_flight.is_empty()
+    }
+
     pub(super) fn take(&mut self, now: Instant) -> u64 {
         self.next_id += 1;
         self.in_flight.insert(self.next_id, now);

@@ -155,6 +155,39 @@ async fn a_second_familys_429_closes_the_exchange_until_the_later_end() {
     assert_eq!(rig.family(Family::Trades).ceiling, 15);
 }
 
+#[tokio::test(start_paused = true)]
+async fn waiters_of_every_family_are_told_when_the_exchange_closes() {
+    let rig = Rig::with(&OTHERS, &settings());
+    let trades = Call::within(secs(9)).of(Family::Trades);
+    for _ in 0..5 {
+        rig.call(trades.clone()).await.unwrap();
+    }
+    let waiter = rig.spawn(trades);
+    let offend = |family| rig.call(Call::within(secs(5)).of(family).failing(banned(30)));
+    left(offend(Family::Candles).await);
+    assert_eq!(rig.family(Family::Trades).waiting.client, 1);
+    left(offend(Family::Book).await);
+    let told = Instant::now();
+    assert!(left(waiter.await.unwrap()) >= secs(30));
+    assert_eq!(told.elapsed(), Duration::ZERO);
+}
+
+/// The ban comes between the grant and the first poll after it.
+#[tokio::test(start_paused = true)]
+async fn a_turn_from_before_the_ban_is_void() {
+    let rig = Rig::new(30);
+    rig.burst(9).await;
+    let offender = rig.spawn(Call::within(secs(9)).taking(secs(3)).failing(banned(30)));
+    sleep(millis(1)).await;
+    let mut waiter = Box::pin(rig.call(Call::within(secs(9))));
+    assert!(futures_util::poll!(waiter.as_mut()).is_pending());
+    sleep(millis(2_500)).await;
+    assert_eq!((rig.candles().used, rig.sent()), (11, 10));
+    left(offender.await.unwrap());
+    assert!(left(waiter.await) > secs(29));
+    assert_eq!((rig.candles().used, rig.sent()), (10, 10));
+}
+
 /// The first family's ban was over: its 429 and the second one have nothing to do with each other.
 #[tokio::test(start_paused = true)]
 async fn families_closed_one_after_the_other_leave_the_exchange_open() {

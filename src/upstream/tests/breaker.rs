@@ -130,7 +130,7 @@ async fn a_probe_without_budget_gives_the_permit_back() {
 async fn wrong_requests_and_429s_are_not_the_breakers_business() {
     let rejected = UpstreamError::Rejected { code: 10020, message: "symbol: invalid".to_owned() };
     let rig = Rig::with(&[(Family::Candles, 240)], &settings());
-    for _ in 0..10 {
+    for _ in 0..6 {
         rig.call(Call::within(secs(5)).failing(rejected.clone())).await.unwrap_err();
         sleep(secs(1)).await;
         rig.call(Call::within(secs(5)).failing(banned(1))).await.unwrap_err();

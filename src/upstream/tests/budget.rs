@@ -79,9 +79,10 @@ async fn fly(rig: Rig, arrival: Arrival, flights: Flights) {
     let deadline = Instant::now() + arrival.within;
     let request = || {
         let (flights, counted) = (flights.clone(), arrival.counted);
-        let mut recorder = Recorder { flights, sent: Instant::now(), counted, complete: false };
+        let recorder = Recorder { flights, sent: Instant::now(), counted, complete: false };
         let (latency, answer) = (arrival.latency, arrival.answer.clone());
         async move {
+            let mut recorder = recorder;
             sleep(latency).await;
             recorder.complete = true;
             answer

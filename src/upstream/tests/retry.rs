@@ -70,13 +70,17 @@ async fn nothing_is_retried_into_a_ban() {
 /// A retry that waits for its turn when the ban comes gives up, although it had the time.
 #[tokio::test(start_paused = true)]
 async fn a_waiting_retry_ends_with_the_ban() {
-    let rig = retrying(3, 5);
-    let slow = rig.spawn(Call::within(secs(10)).taking(secs(5)).failing(banned(3)));
-    sleep(secs(4)).await;
-    assert_eq!(rig.sent(), 1);
-    sleep(secs(17)).await;
-    slow.await.unwrap().unwrap_err();
-    assert_eq!(rig.candles().ceiling, 2);
+    let rig = retrying(30, 5);
+    let others: Vec<_> = (0..8).map(|_| rig.spawn(Call::within(secs(10)))).collect();
+    let offender = rig.spawn(Call::within(secs(10)).taking(secs(1)).failing(banned(3)));
+    let failed = rig.call(Call::within(secs(100)).failing(unavailable())).await;
+    assert_eq!(failed, Err(CallError::Upstream(unavailable())));
+    assert_about(rig.elapsed(), secs(1));
+    offender.await.unwrap().unwrap_err();
+    for other in others {
+        other.await.unwrap().unwrap();
+    }
+    assert_eq!(rig.sent(), 10);
 }
 
 #[tokio::test(start_paused = true)]
