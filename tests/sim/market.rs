@@ -59,8 +59,7 @@ async fn candles_equal_an_aggregation_of_the_trades() {
 async fn the_ticker_agrees_with_trades_and_book() {
     let bench = start(calm()).await;
     for symbol in ["tBTCUSD", "tDOGE:USD", "tETHF0:USTF0", "tBTTUSD"] {
-        let ticker: Vec<f64> =
-            serde_json::from_str(&bench.get(&format!("/v2/ticker/{symbol}")).await.text).unwrap();
+        let ticker = bench.get(&format!("/v2/ticker/{symbol}")).await.row();
         let trades = trades_since(&bench, symbol, NOW - 86_400_000 + 1).await;
         let prices = || trades.iter().map(|trade| trade[3]);
         let (first, last) = (trades[0][3], trades[trades.len() - 1][3]);
@@ -131,11 +130,10 @@ async fn buckets_without_trades_are_absent() {
 async fn the_newest_candle_moves_with_the_clock_and_then_stands() {
     let bench = start(calm()).await;
     let last = "/v2/candles/trade:1m:tBTCUSD/last";
-    let fields = |text: &str| serde_json::from_str::<Vec<f64>>(text).unwrap();
-    let (mut grew, mut opened, mut before) = (0, 0, fields(&bench.get(last).await.text));
+    let (mut grew, mut opened, mut before) = (0, 0, bench.get(last).await.row());
     for _ in 0..120 {
         bench.time.advance(Duration::from_secs(10));
-        let after = fields(&bench.get(last).await.text);
+        let after = bench.get(last).await.row();
         if after[0] == before[0] {
             assert!(after[5] >= before[5] && after[1] == before[1] && after[3] >= before[3]);
             grew += usize::from(after[5] > before[5]);

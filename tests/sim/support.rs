@@ -21,7 +21,7 @@ pub(crate) struct Bench {
     pub(crate) tasks: Tasks,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
@@ -31,6 +31,12 @@ pub(crate) struct Reply {
 impl Reply {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    /// The body as one row of numbers.
+    pub(crate) fn row(&self) -> Vec<f64> {
+        let nested = Self { text: format!("[{}]", self.text), ..self.clone() };
+        nested.rows().remove(0)
     }
 
     /// The body as rows of numbers, each the double nearest to its text.
