@@ -73,4 +73,4 @@ def bitfinex(base, wait):
 @pytest.fixture(scope="session")
 def bfx(base):
     """The exchange's own Python client, with nothing but its address changed."""
-    return Client(rest_host=f"{base}/v2").rest
+    return Client(rest_host=f"{base}/v2").rest.public
