@@ -217,8 +217,8 @@ def cold_context(table):
 
 def ticker_calls(sim):
     """How often the simulated exchange was asked for tickers so far, one or many."""
-    counts = json.loads(get(sim.port, "/sim/counts")[2])
-    return sum(counts[family] for family in ("ticker", "tickers"))
+    received = json.loads(get(sim.port, "/sim/counts")[2])["received"]
+    return sum(received.get(family, 0) for family in ("ticker", "tickers"))
 
 
 def milliseconds(server, path):
