@@ -18,8 +18,7 @@ use tokio::{
 };
 
 /// Reads to the end of the connection; the moment of the last byte, and the status.
-async fn read_answer(connection: &mut TcpStream) -> (Instant, u16) {
-    let mut answer = Vec::with_capacity(4096);
+async fn read_answer(connection: &mut TcpStream, mut answer: Vec<u8>) -> (Instant, u16) {
     let mut last_byte = Instant::now();
     while let Ok(1..) = connection.read_buf(&mut answer).await {
         last_byte = Instant::now();
@@ -50,10 +49,11 @@ async fn main() -> Result<()> {
         let mut connection = TcpStream::connect(&address).await?;
         connection.set_nodelay(true)?;
         let (request, start) = (request.clone(), start.clone());
+        let room = Vec::with_capacity(8192);
         clients.spawn(async move {
             start.wait().await;
             connection.write_all(&request).await?;
-            anyhow::Ok(read_answer(&mut connection).await)
+            anyhow::Ok(read_answer(&mut connection, room).await)
         });
     }
     start.wait().await;
