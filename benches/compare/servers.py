@@ -28,12 +28,13 @@ def free_port():
 
 
 def get(port, path, timeout=15):
-    """Status, headers and body of one GET."""
+    """Status, headers (names in lower case) and body of one GET."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
         connection.request("GET", path)
         response = connection.getresponse()
-        return response.status, dict(response.getheaders()), response.read()
+        headers = {name.lower(): value for name, value in response.getheaders()}
+        return response.status, headers, response.read()
     finally:
         connection.close()
 
