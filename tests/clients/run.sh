@@ -4,8 +4,8 @@
 #
 #   tests/clients/run.sh target/debug/tidegate
 #
-# Installs what is missing: .venv in the project's root, node_modules in this folder, and promtool
-# from the Debian package prometheus. Closes with `N passed, N failed`; fails if anything failed.
+# Installs what is missing: Debian packages, .venv in the project's root, node_modules in this
+# folder. Closes with `N passed, N failed`; fails if anything failed or nothing was run.
 set -uo pipefail
 
 die() {
@@ -17,27 +17,20 @@ die() {
 [ -x "$1" ] || die "$1 is not an executable; build it first"
 bin=$(realpath "$1")
 cd "$(dirname "$0")" || exit 2
-here=$PWD
-venv=$here/../../.venv
-for tool in python3 node npm; do
-  command -v "$tool" >/dev/null || die "$tool is missing"
-done
+venv=$PWD/../../.venv
 
 install_tools() {
+  ../../scripts/debian.sh python3=python3 node=nodejs npm=npm promtool=prometheus ||
+    die "a tool is missing"
   # A copy of what was installed tells whether it is what is asked for now.
   if ! cmp -s requirements.txt "$venv/installed.txt"; then
-    python3 -m venv "$venv" || die "cannot make $venv (Debian package: python3-venv)"
+    python3 -m venv "$venv" || die "cannot make $venv"
     "$venv/bin/pip" install --quiet --requirement requirements.txt || die "pip failed"
     cp requirements.txt "$venv/installed.txt"
   fi
   if ! cmp -s package-lock.json node_modules/installed.json; then
-    npm ci --no-fund --no-audit --omit=dev --omit=optional --ignore-scripts --silent || die "npm failed"
+    npm ci --no-fund --no-audit --omit=dev --omit=optional --ignore-scripts --loglevel=error || die "npm failed"
     cp package-lock.json node_modules/installed.json
-  fi
-  if ! command -v promtool >/dev/null; then
-    [ "$(id -u)" -eq 0 ] || die "promtool is missing; as root: apt-get install prometheus"
-    apt-get update -qq && apt-get install -qq --no-install-recommends prometheus >/dev/null ||
-      die "cannot install the Debian package prometheus"
   fi
 }
 
@@ -59,10 +52,9 @@ free_port() {
 wait_for() {
   python3 - "$1" "$2" <<'PY' || { cat "$3" >&2; die "$1 did not answer"; }
 import os, sys, time, urllib.request
-url, pid = sys.argv[1], int(sys.argv[2])
+url, pid = sys.argv[1:]
 deadline = time.monotonic() + 30
-while time.monotonic() < deadline:
-    os.kill(pid, 0)
+while time.monotonic() < deadline and os.path.exists(f"/proc/{pid}"):
     try:
         with urllib.request.urlopen(url, timeout=2):
             sys.exit(0)
@@ -171,5 +163,8 @@ start_exchange made_up_behind
 start_gateway made_up "$made_up_behind" TIDEGATE__SERVER__REQUEST_DEADLINE=500ms
 one_check "schemathesis on the gateway's own description" description_holds "$made_up"
 
+if [ "$failed" -gt 0 ]; then
+  tail -n 20 "$scratch"/{gateway,made_up}.log
+fi
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
