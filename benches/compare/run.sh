@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Holds the gateway against nginx, a bare axum handler and a bare hyper server on this machine.
 #
-#   benches/compare/run.sh            all of it, some six minutes
+#   benches/compare/run.sh            all of it, some nine minutes
 #   ROUNDS=1 SECONDS_EACH=1 benches/compare/run.sh     a quick look
 #
 #   TIDEGATE_BIN   the gateway to measure; built with --release where it is not set
