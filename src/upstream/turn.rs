@@ -106,7 +106,7 @@ impl Desk {
             self.news[lane].notify_one();
             return;
         }
-        let mut shift = Shift { desk: self.clone(), lane, over: false };
+        let shift = Shift { desk: self.clone(), lane, over: false };
         self.tasks.0.spawn("upstream turns", async move {
             while let Some(wake) = shift.desk.hand_out(lane) {
                 tokio::select! {
@@ -114,7 +114,7 @@ impl Desk {
                     () = shift.desk.news[lane].notified() => {}
                 }
             }
-            shift.over = true;
+            shift.end();
         });
     }
 
@@ -133,6 +133,13 @@ struct Shift {
     desk: Arc<Desk>,
     lane: usize,
     over: bool,
+}
+
+impl Shift {
+    /// Nobody waits any more.
+    fn end(mut self) {
+        self.over = true;
+    }
 }
 
 impl Drop for Shift {
