@@ -53,6 +53,7 @@ async fn answer(reader: &Reader, asked: &Asked) -> Reply {
         Question::Tickers(symbols) => window.tickers(&symbols).await,
         Question::Derivatives(keys) => window.derivatives(&keys).await,
         Question::Market { id, view } => window.market(&id, view).await,
+        Question::Nothing => Ok(window.nothing(&window.directory().await?)),
         Question::Native(query, kind) => window.native(&query, kind).await,
     }
 }

@@ -49,6 +49,8 @@ pub(super) enum Question {
         /// What of it.
         view: View,
     },
+    /// Something of a name that no market can have, of which the exchange says that there is none.
+    Nothing,
     /// What has no unified form.
     Native(NativeQuery, DataKind),
 }
@@ -214,12 +216,12 @@ fn question(parts: &[&str], query: &Query) -> Result<Question, NotAsked> {
         }
         ["candles", key, "hist"] => {
             let page = query.page()?;
-            let native = native::candles(key, Section::Hist, page)?;
-            candles(key, native, |width| View::Candles(width, Span::new(page, CANDLES)))
+            let native = native::candles(key, Section::Hist, page);
+            candles(key, native, |width| View::Candles(width, Span::new(page, CANDLES)))?
         }
         ["candles", key, "last"] => {
-            let native = native::candles(key, Section::Last, Page::default())?;
-            candles(key, native, View::LastCandle)
+            let native = native::candles(key, Section::Last, Page::default());
+            candles(key, native, View::LastCandle)?
         }
         ["stats1", key, "hist"] => {
             Question::Native(native::stats(key, Section::Hist, query.page()?)?, DataKind::Status)
@@ -232,11 +234,13 @@ fn question(parts: &[&str], query: &Query) -> Result<Question, NotAsked> {
             Question::Native(native::deriv_status(["ALL"])?, DataKind::Status)
         }
         ["status", "deriv"] => Question::Derivatives(owned(&mut query.list("keys"))),
-        ["status", "deriv", key, "hist"] => {
-            let native = native::deriv_history(key, query.page()?)?;
-            let view = View::Native(native, DataKind::Status);
-            Question::Market { id: key.to_owned(), view }
-        }
+        ["status", "deriv", key, "hist"] => match native::deriv_history(key, query.page()?) {
+            Err(bad) if bad.is_of("key") => Question::Nothing,
+            native => {
+                let view = View::Native(native?, DataKind::Status);
+                Question::Market { id: key.to_owned(), view }
+            }
+        },
         _ => return Err(NotAsked::NoRoute),
     })
 }
@@ -250,8 +254,16 @@ fn of_symbol(symbol: &str, native: NativeQuery, kind: DataKind, view: View) -> Q
     }
 }
 
-/// `key` has been checked: `trade:{width}:{symbol}`.
-fn candles(key: &str, native: NativeQuery, view: impl FnOnce(Timeframe) -> View) -> Question {
+/// `native` comes of the same key: `trade:{width}:{symbol}`.
+fn candles(
+    key: &str,
+    native: Result<NativeQuery, BadNative>,
+    view: impl FnOnce(Timeframe) -> View,
+) -> Result<Question, BadNative> {
+    let native = match native {
+        Err(bad) if bad.is_of("symbol") => return Ok(Question::Nothing),
+        native => native?,
+    };
     let mut parts = key.splitn(3, ':').skip(1);
     let (width, symbol) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let known = width.parse().ok().filter(|width| PROFILE.timeframes.contains(width));
@@ -259,7 +271,7 @@ fn candles(key: &str, native: NativeQuery, view: impl FnOnce(Timeframe) -> View)
         Some(width) => view(width),
         None => View::Native(native.clone(), DataKind::Ohlcv),
     };
-    of_symbol(symbol, native, DataKind::Ohlcv, view)
+    Ok(of_symbol(symbol, native, DataKind::Ohlcv, view))
 }
 
 #[cfg(test)]

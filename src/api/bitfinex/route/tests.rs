@@ -63,6 +63,9 @@ fn every_public_route_is_read() {
         ),
         ("/v2/candles/trade:7D:tBTCUSD/last?limit=x", market("tBTCUSD", last(Timeframe::W1))),
         ("/v2/candles/trade:1W:tBTCUSD/last", market("tBTCUSD", last(Timeframe::W1))),
+        ("/v2/candles/trade:1m:tNOPEUSD/hist", Question::Nothing),
+        ("/v2/candles/trade:1m:what/last", Question::Nothing),
+        ("/v2/status/deriv/what/hist", Question::Nothing),
         ("/v2/status/deriv", Question::Derivatives(Vec::new())),
         ("/v2/status/deriv?keys=tBTCF0:USTF0", Question::Derivatives(names(&["tBTCF0:USTF0"]))),
     ] {
