@@ -201,7 +201,8 @@ fn millis_rounded_up(wait: Duration) -> u64 {
     u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
-fn seconds_rounded_up(wait: Duration) -> u64 {
+/// Whole seconds for `Retry-After`.
+pub(super) fn seconds_rounded_up(wait: Duration) -> u64 {
     millis_rounded_up(wait).div_ceil(1000).max(1)
 }
 
