@@ -100,7 +100,7 @@ pub fn router(gateway: Gateway) -> Router {
     Router::new()
         .nest("/api/market-data", market_data)
         .route_layer(limit)
-        .merge(ops::routes())
+        .merge(ops::routes(&gateway.reader))
         .fallback(async || Problem::new(Code::NotFound, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
             Problem::new(Code::MethodNotAllowed, "only GET and HEAD are answered here")
