@@ -29,7 +29,7 @@ lint: ## Clippy, without a warning
 
 .PHONY: unit
 unit: ## Unit, integration, architecture and documentation tests
-	cargo test --locked
+	INSTA_UPDATE=no cargo test --locked
 
 .PHONY: doc
 doc: ## Documentation, without a broken link

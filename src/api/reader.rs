@@ -53,8 +53,9 @@ impl Reader {
         (entries + answers, bytes + encoded, flights)
     }
 
-    /// Notes the ages at which an answer was given.
-    pub(super) fn served(&self, stamps: &[Arc<Stamp>], now: Instant) {
+    /// Notes how an answer was come by, and the ages at which it was given.
+    pub(super) fn served(&self, stamps: &[Arc<Stamp>], outcome: CacheOutcome, now: Instant) {
+        self.metrics.gave(outcome);
         for stamp in stamps {
             stamp.hit();
             self.metrics.served(stamp.kind, stamp.age(now));
@@ -145,7 +146,7 @@ impl Asked {
 
     fn give(&self, reader: &Reader, answer: &Answer, outcome: CacheOutcome) -> Response<Payload> {
         let now = Instant::now();
-        reader.served(answer.stamps(), now);
+        reader.served(answer.stamps(), outcome, now);
         answer.respond(&self.headers, outcome, now)
     }
 }

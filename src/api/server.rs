@@ -169,7 +169,7 @@ impl Server {
         let answer = reader.answers.fresh(uri, &demand, now)?;
         let mut response = answer.respond(headers, CacheOutcome::Hit, now);
         response.headers_mut().insert(X_REQUEST_ID, request_id(headers));
-        reader.served(answer.stamps(), now);
+        reader.served(answer.stamps(), CacheOutcome::Hit, now);
         let metrics = self.gateway.metrics();
         for stamp in answer.stamps() {
             metrics.looked_up(stamp.kind, CacheOutcome::Hit);

@@ -292,7 +292,7 @@ impl Default for Upstream {
             breaker_failures: 5,
             breaker_open: secs(1),
             breaker_open_max: secs(30),
-            merge_window: Duration::from_millis(5),
+            merge_window: Duration::from_millis(2),
         }
     }
 }

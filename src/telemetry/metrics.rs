@@ -69,6 +69,7 @@ pub struct Metrics {
 struct Series {
     requests: Tally,
     lookups: Tally,
+    answers: Tally,
     cache_entries: Gauge,
     cache_bytes: Gauge,
     connections_open: Gauge,
@@ -81,11 +82,10 @@ struct Series {
 pub struct Totals {
     /// Requests answered, those for [`Endpoint::Ops`] left out.
     pub requests: u64,
-    /// Times the cache was asked; a market context asks three times.
-    pub lookups: u64,
-    /// Lookups that started no fetch: fresh, stale, joined to a fetch under way, or a failure
-    /// remembered. The rest of `lookups` are misses.
+    /// Answers made from held data alone: fresh or stale.
     pub from_cache: u64,
+    /// Answers that waited for a fetch which another request had started.
+    pub collapsed: u64,
     /// Calls made to exchanges, whatever came of them.
     pub upstream_calls: u64,
     /// Those that an exchange refused by its rate limit.
@@ -144,6 +144,11 @@ impl Series {
                 let (kind, outcome) = (kind.as_str(), outcome.as_str());
                 counter!("tidegate_cache_lookups_total", "kind" => kind, "outcome" => outcome)
             }),
+            answers: Tally::new(
+                CacheOutcome::ALL.iter().map(
+                    |outcome| counter!("tidegate_answers_total", "outcome" => outcome.as_str()),
+                ),
+            ),
             cache_entries: gauge!("tidegate_cache_entries"),
             cache_bytes: gauge!("tidegate_cache_bytes"),
             connections_open: gauge!("tidegate_connections_open"),
@@ -161,6 +166,10 @@ fn grid<A, B>(rows: &[A], columns: &[B], counter: impl Fn(&A, &B) -> Counter) ->
 fn describe() {
     describe_counter!("tidegate_requests_total", "Requests answered, by outcome.");
     describe_counter!("tidegate_cache_lookups_total", "How the cache answered when it was asked.");
+    describe_counter!(
+        "tidegate_answers_total",
+        "Answers that carried market data, by what the cache had to do for them."
+    );
     describe_gauge!("tidegate_cache_entries", "Entries in the memory cache.");
     describe_gauge!("tidegate_cache_bytes", "Size of the entries in the memory cache.");
     describe_gauge!("tidegate_connections_open", "Client connections that are open.");
@@ -189,6 +198,11 @@ impl Metrics {
     /// The cache was asked.
     pub fn looked_up(&self, kind: DataKind, outcome: CacheOutcome) {
         self.series.lookups.count(kind.index() * CacheOutcome::ALL.len() + outcome.index());
+    }
+
+    /// Market data was sent to a client; `outcome` is that of the costliest of its parts.
+    pub fn gave(&self, outcome: CacheOutcome) {
+        self.series.answers.count(outcome.index());
     }
 
     /// Data of this age was served.
@@ -261,19 +275,15 @@ impl Metrics {
         let ops: u64 = (0..outcomes)
             .map(|at| self.series.requests.get(Endpoint::Ops.index() * outcomes + at))
             .sum();
-        let misses: u64 = (0..DataKind::ALL.len())
-            .map(|kind| kind * CacheOutcome::ALL.len() + CacheOutcome::Miss.index())
-            .map(|index| self.series.lookups.get(index))
-            .sum();
-        let lookups = self.series.lookups.sum();
+        let answers = |outcome: CacheOutcome| self.series.answers.get(outcome.index());
         let families = self.families.lock().unwrap_or_else(PoisonError::into_inner);
         let calls = families.iter().map(FamilyMetrics::calls);
         let (upstream_calls, rate_limited) =
             calls.fold((0, 0), |sum, (made, refused)| (sum.0 + made, sum.1 + refused));
         Totals {
             requests: self.series.requests.sum().saturating_sub(ops),
-            lookups,
-            from_cache: lookups.saturating_sub(misses),
+            from_cache: answers(CacheOutcome::Hit) + answers(CacheOutcome::Stale),
+            collapsed: answers(CacheOutcome::Collapsed),
             upstream_calls,
             rate_limited,
         }
@@ -299,6 +309,7 @@ impl Metrics {
     pub fn render(&self) -> String {
         self.series.requests.publish();
         self.series.lookups.publish();
+        self.series.answers.publish();
         self.series.uptime.set(self.uptime());
         for family in self.families.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             family.publish();

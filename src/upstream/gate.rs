@@ -110,6 +110,6 @@ impl Gate {
     }
 
     fn is_current(&self, probe: Probe) -> bool {
-        matches!(self.phase, Phase::Probing { .. }) && probe.0 == self.closings
+        probe.0 == self.closings
     }
 }

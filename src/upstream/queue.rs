@@ -129,6 +129,11 @@ impl Queue {
         self.classes[place.class].remove(&place.number)
     }
 
+    /// Drops every waiter; each finds the other end of his reply gone.
+    pub(super) fn clear(&mut self) {
+        self.classes = Default::default();
+    }
+
     /// The waiter whose turn it is, to be granted.
     pub(super) fn pop(&mut self, now: Instant) -> Option<(Wait, Waiter)> {
         let heads = std::array::from_fn(|class| {

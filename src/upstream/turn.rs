@@ -106,14 +106,15 @@ impl Desk {
             self.news[lane].notify_one();
             return;
         }
-        let desk = self.clone();
+        let shift = Shift { desk: self.clone(), lane, over: false };
         self.tasks.0.spawn("upstream turns", async move {
-            while let Some(wake) = desk.hand_out(lane) {
+            while let Some(wake) = shift.desk.hand_out(lane) {
                 tokio::select! {
                     () = sleep_until(wake) => {}
-                    () = desk.news[lane].notified() => {}
+                    () = shift.desk.news[lane].notified() => {}
                 }
             }
+            shift.end();
         });
     }
 
@@ -123,6 +124,32 @@ impl Desk {
             ledger.lane(lane).pumped = wake.is_some();
             wake
         })
+    }
+}
+
+/// The task that hands out a lane's turns. Should it end before its time, those who wait are
+/// told instead of left hanging, and the next one to wait starts another.
+struct Shift {
+    desk: Arc<Desk>,
+    lane: usize,
+    over: bool,
+}
+
+impl Shift {
+    /// Nobody waits any more.
+    fn end(mut self) {
+        self.over = true;
+    }
+}
+
+impl Drop for Shift {
+    fn drop(&mut self) {
+        if !self.over {
+            let mut ledger = self.desk.ledger();
+            let lane = ledger.lane(self.lane);
+            lane.pumped = false;
+            lane.queue.clear();
+        }
     }
 }
 

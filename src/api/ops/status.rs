@@ -47,7 +47,10 @@ pub(crate) struct StatusBody {
 #[schema(as = Requests)]
 pub(crate) struct RequestsBody {
     total: u64,
+    /// Answers made from held data alone.
     from_cache: u64,
+    /// Answers that waited for another request's fetch.
+    collapsed: u64,
     upstream_calls: u64,
     /// Answers of an exchange with status 429.
     rate_limited: u64,
@@ -194,6 +197,7 @@ pub(crate) async fn status(
         requests: RequestsBody {
             total: totals.requests,
             from_cache: totals.from_cache,
+            collapsed: totals.collapsed,
             upstream_calls: totals.upstream_calls,
             rate_limited: totals.rate_limited,
             p99_ms: metrics.p99().map(|p99| p99.as_secs_f64() * 1000.0),

@@ -27,8 +27,8 @@ async fn one_method_is_one_request() {
     let markets: Vec<Arc<Listing>> = list.listings.into_iter().map(Arc::new).collect();
     let market = markets[1].clone();
     assert_eq!(exchange.ticker(&market).await.unwrap().raw.as_str(), bodies[1]);
-    assert_eq!(exchange.tickers(None).await.unwrap().len(), 1);
-    assert_eq!(exchange.tickers(Some(&markets)).await.unwrap()[0].0, "tDOGE:USD");
+    assert_eq!(exchange.tickers(None).await.unwrap().rows.len(), 1);
+    assert_eq!(exchange.tickers(Some(&markets)).await.unwrap().rows[0].0, "tDOGE:USD");
     let query = BookQuery { market: market.clone(), precision: Precision::P0, depth: 25 };
     assert_eq!(exchange.book(&query).await.unwrap().asks[0].price.as_str(), "101");
     let (limit, since) = (2, Some(UnixMs::from_millis(60_000)));

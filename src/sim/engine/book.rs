@@ -80,7 +80,10 @@ impl RawBook {
                 levels.push((step, BookLevel { price, count: 1, amount, period }));
             }
             levels.truncate(len);
-            levels.into_iter().map(|(_, level)| level).collect()
+            let printed = levels
+                .into_iter()
+                .map(|(_, level)| BookLevel { amount: eight_decimals(level.amount), ..level });
+            printed.collect()
         })
     }
 }

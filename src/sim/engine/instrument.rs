@@ -82,7 +82,7 @@ impl Instrument {
 
     /// The smallest order, about four dollars' worth, rounded down to one digit.
     pub(crate) fn min_order(&self) -> f64 {
-        let exact = (self.typical / 150.0).clamp(1e-8, 1e9);
+        let exact = (self.typical / 375.0).clamp(1e-8, 1e9);
         let magnitude = exact.log10().floor() as i32;
         let digit = (exact / 10_f64.powi(magnitude)).floor().clamp(1.0, 9.0);
         if magnitude < 0 { digit / 10_f64.powi(-magnitude) } else { digit * 10_f64.powi(magnitude) }
@@ -103,7 +103,7 @@ pub(super) struct Universe {
 const SHARE: [f64; 4] = [1.0, 0.45, 0.15, 0.04];
 const DAY_MS: i64 = 86_400_000;
 /// A typical trade, US dollars.
-const TYPICAL_USD: f64 = 600.0;
+const TYPICAL_USD: f64 = 1_500.0;
 
 impl Universe {
     pub(super) fn new(seed: u64, listed_from: i64, start: i64) -> Self {

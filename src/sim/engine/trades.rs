@@ -42,7 +42,7 @@ impl Instrument {
         let first = out.len();
         for quarter in (hour..hour + HOUR).step_by(QUARTER as usize) {
             // Activity comes in spells, so that quiet and busy quarters alternate.
-            let spell = Stream::new(at(self.key ^ 0x7370_656c_6c, quarter)).normal();
+            let spell = Stream::new(at(self.key ^ 0x73_7065_6c6c, quarter)).normal();
             let none = (-self.per_minute * (0.9 * spell - 0.3).exp()).exp();
             for minute in (quarter..quarter + QUARTER).step_by(MINUTE as usize) {
                 if minute > until {

@@ -132,7 +132,7 @@ impl View<'_> {
             self.engine.level(&format!("{what}:{}", instrument.symbol()), around, at)
         };
         let next_funding = (at.millis().div_euclid(8 * HOUR) + 1) * 8 * HOUR;
-        let funding = (value("funding", 1.0) - 1.0) * 0.000_4;
+        let funding = (value("funding", 100.0) - 100.0).round() / 1e6;
         json.int(at.millis()).nulls(1).number(price).number(spot).nulls(1);
         json.number(value("insurance", 1_400_000.0)).nulls(1);
         json.int(next_funding).number(funding).int(at.millis() % (8 * HOUR) / MINUTE).nulls(1);

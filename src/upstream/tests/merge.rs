@@ -80,6 +80,9 @@ async fn a_full_batch_does_not_wait_and_the_rest_is_the_next() {
     assert_about(start.elapsed(), millis(106));
     let sizes: Vec<_> = loads.lock().unwrap().iter().map(Vec::len).collect();
     assert_eq!(sizes, [3, 3, 1]);
+    let start = Instant::now();
+    ask_all(&merge, 1..=3).join_all().await;
+    assert!(start.elapsed() < millis(103), "waited for the window");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,76 @@
+"""The same checks run against two targets: the exchange, and the gateway in front of it.
+
+    pytest --target exchange --base http://127.0.0.1:1 tests/clients
+    pytest --target gateway --base http://127.0.0.1:2 --exchange http://127.0.0.1:1 tests/clients
+
+What a check is named for holds on both, since a client may not notice which of them answers. The
+mark `gateway` is for what only a gateway has; it is left out by target, never because something
+is missing.
+"""
+
+import asyncio
+
+import ccxt.async_support
+import pytest
+import requests
+from bfxapi import Client
+
+
+def pytest_addoption(parser):
+    parser.addoption("--target", choices=["exchange", "gateway"], required=True)
+    parser.addoption("--base", required=True, help="root URL of the target, without /v2")
+    parser.addoption("--exchange", help="root URL of the exchange behind the gateway")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("target") == "gateway":
+        return
+    kept = [item for item in items if not item.get_closest_marker("gateway")]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
+@pytest.fixture(scope="session")
+def base(pytestconfig):
+    return pytestconfig.getoption("base").rstrip("/")
+
+
+@pytest.fixture(scope="session")
+def exchange(pytestconfig):
+    """The exchange behind the gateway."""
+    return pytestconfig.getoption("exchange").rstrip("/")
+
+
+@pytest.fixture(scope="session")
+def http():
+    """A plain client, for what no library asks."""
+    with requests.Session() as session:
+        yield session
+
+
+@pytest.fixture(scope="session")
+def wait():
+    """Runs a coroutine to its end, always on the same loop: ccxt's connections belong to one."""
+    with asyncio.Runner() as runner:
+        yield runner.run
+
+
+@pytest.fixture(scope="session")
+def bitfinex(base, wait):
+    """ccxt as a user has it, with nothing but its address changed."""
+
+    async def connected():
+        client = ccxt.async_support.bitfinex()
+        client.urls["api"] = {**client.urls["api"], "public": base, "private": base}
+        await client.load_markets()
+        return client
+
+    client = wait(connected())
+    yield client
+    wait(client.close())
+
+
+@pytest.fixture(scope="session")
+def bfx(base):
+    """The exchange's own Python client, with nothing but its address changed."""
+    return Client(rest_host=f"{base}/v2").rest.public

@@ -1,0 +1,170 @@
+#!/usr/bin/env bash
+# Runs real clients of Bitfinex against the simulated exchange and against the gateway in front of
+# it: ccxt, bitfinex-api-py, bitfinex-api-node, schemathesis and promtool.
+#
+#   tests/clients/run.sh target/debug/tidegate
+#
+# Installs what is missing: Debian packages, .venv in the project's root, node_modules in this
+# folder. Closes with `N passed, N failed`; fails if anything failed or nothing was run.
+set -uo pipefail
+
+die() {
+  echo "$0: $*" >&2
+  exit 2
+}
+
+[ $# -eq 1 ] || die "usage: $0 BIN"
+[ -x "$1" ] || die "$1 is not an executable; build it first"
+bin=$(realpath "$1")
+cd "$(dirname "$0")" || exit 2
+venv=$PWD/../../.venv
+
+install_tools() {
+  ../../scripts/debian.sh python3=python3 node=nodejs npm=npm promtool=prometheus ||
+    die "a tool is missing"
+  # A copy of what was installed tells whether it is what is asked for now.
+  if ! cmp -s requirements.txt "$venv/installed.txt"; then
+    python3 -m venv "$venv" || die "cannot make $venv"
+    "$venv/bin/pip" install --quiet --requirement requirements.txt || die "pip failed"
+    cp requirements.txt "$venv/installed.txt"
+  fi
+  if ! cmp -s package-lock.json node_modules/installed.json; then
+    npm ci --no-fund --no-audit --omit=dev --omit=optional --ignore-scripts --loglevel=error || die "npm failed"
+    cp package-lock.json node_modules/installed.json
+  fi
+}
+
+scratch=$(mktemp -d)
+started=()
+clean_up() {
+  for pid in "${started[@]}"; do kill "$pid" 2>/dev/null; done
+  for pid in "${started[@]}"; do wait "$pid" 2>/dev/null; done
+  rm -rf "$scratch"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+free_port() {
+  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# wait_for URL PID LOG: until the URL answers 2xx, 30 s at most.
+wait_for() {
+  python3 - "$1" "$2" <<'PY' || { cat "$3" >&2; die "$1 did not answer"; }
+import os, sys, time, urllib.request
+url, pid = sys.argv[1:]
+deadline = time.monotonic() + 30
+while time.monotonic() < deadline and os.path.exists(f"/proc/{pid}"):
+    try:
+        with urllib.request.urlopen(url, timeout=2):
+            sys.exit(0)
+    except OSError:
+        time.sleep(0.05)
+sys.exit(1)
+PY
+}
+
+# start_exchange NAME: sets NAME to its root URL.
+start_exchange() {
+  local port log=$scratch/$1.log
+  port=$(free_port)
+  "$bin" sim --listen "127.0.0.1:$port" >"$log" 2>&1 &
+  started+=($!)
+  wait_for "http://127.0.0.1:$port/sim/counts" $! "$log"
+  printf -v "$1" 'http://127.0.0.1:%s' "$port"
+}
+
+# start_gateway NAME EXCHANGE [SETTING=VALUE...]: sets NAME to its root URL.
+start_gateway() {
+  local name=$1 exchange=$2 port log=$scratch/$1.log
+  shift 2
+  port=$(free_port)
+  env "TIDEGATE__SERVER__LISTEN=127.0.0.1:$port" \
+    "TIDEGATE__EXCHANGES__BITFINEX__REST_URL=$exchange" \
+    "TIDEGATE__EXCHANGES__BITFINEX__WS_URL=${exchange/http/ws}/ws/2" \
+    "$@" "$bin" serve >"$log" 2>&1 &
+  started+=($!)
+  wait_for "http://127.0.0.1:$port/readyz" $! "$log"
+  printf -v "$name" 'http://127.0.0.1:%s' "$port"
+}
+
+passed=0 failed=0
+
+# python_checks TITLE FILE... -- OPTION...
+python_checks() {
+  local title=$1 files=() xml=$scratch/junit.xml
+  shift
+  while [ "$1" != -- ]; do files+=("$1") && shift; done
+  shift
+  echo "== $title"
+  rm -f "$xml"
+  "$venv/bin/python" -B -m pytest -q --tb=short --junit-xml="$xml" "$@" "${files[@]}"
+  local counts
+  counts=$(python3 - "$xml" <<'PY'
+import sys, xml.etree.ElementTree as tree
+suite = tree.parse(sys.argv[1]).getroot().find("testsuite")
+total, bad = int(suite.get("tests")), int(suite.get("failures")) + int(suite.get("errors"))
+print(total - bad, bad if total else 1)
+PY
+  ) || counts="0 1"
+  passed=$((passed + ${counts% *})) failed=$((failed + ${counts#* }))
+}
+
+# node_checks TITLE BASE
+node_checks() {
+  local tap=$scratch/node.tap ok bad
+  echo "== $1"
+  TARGET_BASE=$2 node --test --test-reporter=tap node_checks.mjs >"$tap"
+  ok=$(sed -n 's/^# pass //p' "$tap") bad=$(sed -n 's/^# fail //p' "$tap")
+  if [ "${bad:-1}" -gt 0 ]; then cat "$tap"; else echo "$ok passed"; fi
+  passed=$((passed + ${ok:-0})) failed=$((failed + ${bad:-1}))
+}
+
+# one_check TITLE COMMAND...: its exit status is the verdict.
+one_check() {
+  echo "== $1"
+  shift
+  if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+}
+
+metrics_are_clean() {
+  local said
+  said=$("$venv/bin/python" -c 'import requests, sys; print(requests.get(sys.argv[1]).text, end="")' \
+    "$1/metrics" | promtool check metrics 2>&1) && [ -z "$said" ] && echo "promtool: nothing to say" && return
+  echo "$said"
+  return 1
+}
+
+description_holds() {
+  "$venv/bin/schemathesis" --config-file schemathesis.toml run "$1/openapi.json" \
+    --phases examples,coverage,fuzzing --no-color
+}
+
+install_tools
+
+# Two exchanges, since each counts the calls of one address.
+start_exchange exchange
+start_exchange behind
+start_gateway gateway "$behind"
+
+clients=(ccxt_checks.py bfxapi_checks.py)
+python_checks "Python clients on the exchange" "${clients[@]}" -- --target exchange --base "$exchange"
+node_checks "bitfinex-api-node on the exchange" "$exchange"
+in_front=(--target gateway --base "$gateway" --exchange "$behind")
+python_checks "Python clients on the gateway" "${clients[@]}" gateway_checks.py -- "${in_front[@]}"
+node_checks "bitfinex-api-node on the gateway" "$gateway"
+python_checks "past the exchange's budget" budget_checks.py -- --target exchange --base "$exchange"
+python_checks "past the gateway's budget" budget_checks.py -- "${in_front[@]}"
+one_check "promtool check metrics" metrics_are_clean "$gateway"
+
+# A gateway of its own: requests made up by the thousand spend every budget, and what waits for
+# one would wait for seconds.
+start_exchange made_up_behind
+start_gateway made_up "$made_up_behind" TIDEGATE__SERVER__REQUEST_DEADLINE=500ms
+one_check "schemathesis on the gateway's own description" description_holds "$made_up"
+
+if [ "$failed" -gt 0 ]; then
+  tail -n 20 "$scratch"/{gateway,made_up}.log
+fi
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,7 @@
+//! The simulated exchange, judged over real sockets.
+
+mod faults;
+mod limits;
+mod market;
+mod shapes;
+mod support;
