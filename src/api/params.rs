@@ -55,12 +55,16 @@ impl Limit {
 }
 
 /// `exchange`
-pub(super) const EXCHANGE: Param =
-    Param::new("exchange", "Which exchange; the configured default one is meant.", Kind::Exchange);
+pub(super) const EXCHANGE: Param = Param::new(
+    "exchange",
+    "Which exchange; without it, the configured default one.",
+    Kind::Exchange,
+);
 /// `timeframe`
 pub(super) const TIMEFRAME: Param = Param::new(
     "timeframe",
-    "Width of a candle. Bitfinex's own `1D`, `1W`, `7D` and `14D` are understood too.",
+    "Width of a candle. Bitfinex's own `1D`, `1W`, `7D` and `14D` are understood too. `/exchanges` \
+     tells which ones an exchange offers; any other is a 501.",
     Kind::Timeframe,
 );
 /// `precision`

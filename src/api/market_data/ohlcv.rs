@@ -67,7 +67,7 @@ pub(crate) struct CandlesBody<'a> {
 #[schema(as = CandleList)]
 enum CandleList<'a> {
     Objects(Vec<CandleBody<'a>>),
-    #[schema(value_type = Vec<[f64; 6]>)]
+    #[schema(value_type = Vec<(i64, f64, f64, f64, f64, f64)>)]
     Arrays(Vec<[Number; 6]>),
 }
 

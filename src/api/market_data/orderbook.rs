@@ -26,9 +26,9 @@ pub(crate) struct BookBody<'a> {
     symbol: &'a Symbol,
     #[schema(example = "bitfinex")]
     exchange: &'a str,
-    #[schema(value_type = Vec<[f64; 2]>)]
+    #[schema(value_type = Vec<(f64, f64)>)]
     bids: Vec<[&'a Number; 2]>,
-    #[schema(value_type = Vec<[f64; 2]>)]
+    #[schema(value_type = Vec<(f64, f64)>)]
     asks: Vec<[&'a Number; 2]>,
     /// Unix milliseconds; when Tidegate received it, for an exchange that gives no time.
     #[schema(value_type = i64, example = 1_763_821_800_000_i64)]

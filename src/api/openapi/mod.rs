@@ -77,6 +77,12 @@ pub(super) fn document(reader: &Reader) -> Value {
     components.insert("parameters".to_owned(), parameters::shared());
     components.insert("headers".to_owned(), answers::headers());
     components.insert("responses".to_owned(), problems::responses());
+    for (name, schema) in object(&mut components["schemas"]) {
+        // A field without a value is `null` in every answer, and left out of problems only.
+        if name != "Problem" {
+            require_all(schema);
+        }
+    }
     let contexts = &mut components["schemas"]["MarketContexts"]["properties"]["contexts"];
     contexts["additionalProperties"] = json!({
         "oneOf": [
@@ -112,6 +118,16 @@ fn complete(path: &str, operation: &mut Value, reader: &Reader) {
         if applies {
             responses.insert(status.to_string(), problems::reference(status));
         }
+    }
+}
+
+fn require_all(schema: &mut Value) {
+    if let Some(parts) = schema.get_mut("allOf").and_then(Value::as_array_mut) {
+        parts.iter_mut().for_each(require_all);
+    }
+    if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
+        let names: Vec<_> = properties.keys().map(String::as_str).collect();
+        schema["required"] = json!(names);
     }
 }
 

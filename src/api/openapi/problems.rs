@@ -106,7 +106,7 @@ fn problems() -> Vec<Problem> {
         ServiceError::Unsupported("bitfinex offers no 4h candles; it offers 1h, 3h, 6h".to_owned())
             .into(),
         ServiceError::Invalid("a crossed book".to_owned()).into(),
-        ServiceError::BudgetExhausted { retry_after: soon }.of_part("ohlcv").into(),
+        ServiceError::BudgetExhausted { retry_after: soon }.into(),
         ServiceError::Unavailable {
             reason: "it failed repeatedly and is given a rest".to_owned(),
             retry_after: soon,
