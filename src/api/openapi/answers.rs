@@ -21,7 +21,8 @@ pub(super) fn headers() -> Value {
     json!({
         "Age": header(
             json!({ "type": "integer", "minimum": 0 }), true, 0.into(),
-            "Seconds since the oldest part of the answer was received from the exchange."
+            "Seconds since the oldest part of the answer was received from the exchange; absent \
+             where every part is a problem."
         ),
         "Cache-Control": header(
             text(), true, "max-age=3, stale-while-revalidate=3, stale-if-error=30".into(),
@@ -63,6 +64,13 @@ pub(super) fn complete(operation: &str, response: &mut Value, is_cached: bool) {
         (false, "metrics") => references("headers", &["X-Request-Id"]),
         (false, _) => references("headers", &["Cache-Control", "X-Request-Id"]),
     };
+    if operation == "market_contexts" {
+        for name in ["Age", "Cache-Status"] {
+            let mut header = headers()[name].take();
+            header["required"] = false.into();
+            response["headers"][name] = header;
+        }
+    }
     for (media, name, example) in examples(operation) {
         let example = match *media {
             "application/json" => serde_json::from_str(example).expect("a recorded answer"),

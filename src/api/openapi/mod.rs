@@ -7,6 +7,7 @@
 mod answers;
 mod parameters;
 mod problems;
+mod schemas;
 
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
@@ -77,19 +78,7 @@ pub(super) fn document(reader: &Reader) -> Value {
     components.insert("parameters".to_owned(), parameters::shared());
     components.insert("headers".to_owned(), answers::headers());
     components.insert("responses".to_owned(), problems::responses());
-    for (name, schema) in object(&mut components["schemas"]) {
-        // A field without a value is `null` in every answer, and left out of problems only.
-        if name != "Problem" {
-            require_all(schema);
-        }
-    }
-    let contexts = &mut components["schemas"]["MarketContexts"]["properties"]["contexts"];
-    contexts["additionalProperties"] = json!({
-        "oneOf": [
-            { "$ref": "#/components/schemas/MarketContext" },
-            { "$ref": "#/components/schemas/Problem" }
-        ]
-    });
+    schemas::complete(object(&mut components["schemas"]));
     document
 }
 
@@ -118,16 +107,6 @@ fn complete(path: &str, operation: &mut Value, reader: &Reader) {
         if applies {
             responses.insert(status.to_string(), problems::reference(status));
         }
-    }
-}
-
-fn require_all(schema: &mut Value) {
-    if let Some(parts) = schema.get_mut("allOf").and_then(Value::as_array_mut) {
-        parts.iter_mut().for_each(require_all);
-    }
-    if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
-        let names: Vec<_> = properties.keys().map(String::as_str).collect();
-        schema["required"] = json!(names);
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The first and last Unix millisecond that is understood.
-const TIMES: [i64; 2] = [-377_705_023_201_000, 253_402_207_200_999];
+const TIMES: [i64; 2] = [-377_705_023_201_000, 253_402_207_200_000];
 
 /// Parameters that several operations have.
 pub(super) fn shared() -> Value {
