@@ -16,6 +16,7 @@ mod demand;
 mod gzip;
 mod market_data;
 mod middleware;
+mod openapi;
 mod ops;
 mod params;
 mod payload;

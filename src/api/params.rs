@@ -1,9 +1,88 @@
-//! Query parameters, read strictly: what is not known, given twice or out of range is refused.
+//! Query parameters: each is declared once, and from its declaration it is read and described.
+//!
+//! They are read strictly: what is not known, given twice or out of range is refused.
 
-use std::{collections::BTreeMap, ops::RangeInclusive, str::FromStr};
+use std::{collections::BTreeMap, str::FromStr};
 
 use super::problem::Problem;
-use crate::market::{Timeframe, UnixMs};
+use crate::market::{Precision, Timeframe, UnixMs};
+
+/// A query parameter.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Param {
+    pub(super) name: &'static str,
+    /// What it means, for people.
+    pub(super) about: &'static str,
+    pub(super) kind: Kind,
+}
+
+/// Which values a parameter takes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    /// A whole number within a limit.
+    Count(Limit),
+    /// Unix milliseconds or ISO 8601.
+    Time,
+    /// A candle's width; `5m` where none is given.
+    Timeframe,
+    /// One of these; the first where none is given.
+    Choice(&'static [&'static str]),
+    /// `true` or `false`; false where none is given, true where it has no value.
+    Flag,
+    /// Markets, separated by commas.
+    Symbols { required: bool },
+    /// The name of an exchange; the default one where none is given.
+    Exchange,
+}
+
+impl Param {
+    pub(super) const fn new(name: &'static str, about: &'static str, kind: Kind) -> Self {
+        Self { name, about, kind }
+    }
+}
+
+/// `limit`: how much is wanted, from 1 on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limit {
+    pub(super) default: u32,
+    pub(super) max: u32,
+}
+
+impl Limit {
+    pub(super) const fn param(self, about: &'static str) -> Param {
+        Param::new("limit", about, Kind::Count(self))
+    }
+}
+
+/// `exchange`
+pub(super) const EXCHANGE: Param = Param::new(
+    "exchange",
+    "Which exchange; without it, the configured default one.",
+    Kind::Exchange,
+);
+/// `timeframe`
+pub(super) const TIMEFRAME: Param = Param::new(
+    "timeframe",
+    "Width of a candle. Bitfinex's own `1D`, `1W`, `7D` and `14D` are understood too. `/exchanges` \
+     tells which ones an exchange offers; any other is a 501.",
+    Kind::Timeframe,
+);
+/// `precision`
+pub(super) const PRECISION: Param = Param::new(
+    "precision",
+    "How prices are aggregated: `P0` to 5 significant digits, `P4` to 1.",
+    Kind::Choice(&[
+        Precision::P0.as_str(),
+        Precision::P1.as_str(),
+        Precision::P2.as_str(),
+        Precision::P3.as_str(),
+        Precision::P4.as_str(),
+    ]),
+);
+/// `limit` where candles are part of an answer.
+pub(super) const CANDLES: Limit = Limit { default: 100, max: 10_000 };
+/// The same as a parameter.
+pub(super) const CANDLES_LIMIT: Param = CANDLES.param("At most this many candles.");
 
 /// The parameters of one request, each given once and known to its endpoint.
 #[derive(Debug)]
@@ -11,14 +90,15 @@ pub(super) struct Params(BTreeMap<String, String>);
 
 impl Params {
     /// Reads a query string; `known` are the endpoint's parameters.
-    pub(super) fn parse(query: Option<&str>, known: &[&str]) -> Result<Self, Problem> {
+    pub(super) fn parse(query: Option<&str>, known: &[Param]) -> Result<Self, Problem> {
         let mut params = BTreeMap::new();
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-            if !known.contains(&name.as_ref()) {
-                let allowed = if known.is_empty() {
+            if !known.iter().any(|param| param.name == name) {
+                let names: Vec<_> = known.iter().map(|param| param.name).collect();
+                let allowed = if names.is_empty() {
                     "this endpoint takes no parameters".to_owned()
                 } else {
-                    format!("not a parameter; known are {}", known.join(", "))
+                    format!("not a parameter; known are {}", names.join(", "))
                 };
                 return Err(Problem::parameter(&name, &value, allowed));
             }
@@ -34,19 +114,12 @@ impl Params {
         self.0.get(name).map(String::as_str)
     }
 
-    /// A whole number within `range`.
-    pub(super) fn number(
-        &self,
-        name: &str,
-        default: u32,
-        range: RangeInclusive<u32>,
-    ) -> Result<u32, Problem> {
-        let Some(text) = self.text(name) else { return Ok(default) };
-        let number = text.parse::<u32>().ok().filter(|number| range.contains(number));
+    /// How much is wanted.
+    pub(super) fn limit(&self, Limit { default, max }: Limit) -> Result<u32, Problem> {
+        let Some(text) = self.text("limit") else { return Ok(default) };
+        let number = text.parse::<u32>().ok().filter(|number| (1..=max).contains(number));
         number.ok_or_else(|| {
-            let allowed =
-                format!("must be a whole number from {} to {}", range.start(), range.end());
-            Problem::parameter(name, text, allowed)
+            Problem::parameter("limit", text, format!("must be a whole number from 1 to {max}"))
         })
     }
 
@@ -70,8 +143,9 @@ impl Params {
     /// `true` or `false`; false where none is given.
     pub(super) fn flag(&self, name: &str) -> Result<bool, Problem> {
         match self.text(name) {
-            None | Some("false" | "0") => Ok(false),
-            Some("true" | "1" | "") => Ok(true),
+            // Python writes its booleans with a capital.
+            None | Some("false" | "False" | "0") => Ok(false),
+            Some("true" | "True" | "1" | "") => Ok(true),
             Some(text) => Err(Problem::parameter(name, text, "must be true or false")),
         }
     }

@@ -8,6 +8,7 @@ use axum::{
     response::IntoResponse,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     market::Symbol,
@@ -15,8 +16,9 @@ use crate::{
 };
 
 /// Stable names of errors: clients match on them, so they are never renamed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ProblemCode)]
 #[expect(missing_docs, reason = "the variants are their names")]
 pub enum Code {
     UnknownSymbol,
@@ -39,6 +41,27 @@ pub enum Code {
 }
 
 impl Code {
+    /// Every code, by status.
+    pub const ALL: [Self; 17] = [
+        Self::UnknownSymbol,
+        Self::UnknownExchange,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::UriTooLong,
+        Self::InvalidParameter,
+        Self::Internal,
+        Self::Unsupported,
+        Self::UpstreamInvalid,
+        Self::BudgetExhausted,
+        Self::ExchangeUnavailable,
+        Self::ExchangeRateLimited,
+        Self::ExchangeMaintenance,
+        Self::Overloaded,
+        Self::Draining,
+        Self::UpstreamTimeout,
+        Self::DeadlineExceeded,
+    ];
+
     const fn facts(self) -> (StatusCode, &'static str, &'static str, bool) {
         use StatusCode as S;
         match self {
@@ -115,7 +138,7 @@ pub struct Problem {
 }
 
 /// What is wrong with a parameter.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct InvalidParameter {
     /// Its name.
     pub name: String,
@@ -125,23 +148,40 @@ pub struct InvalidParameter {
     pub allowed: String,
 }
 
-#[derive(Serialize)]
-struct Document<'a> {
+/// An error (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct Document<'a> {
+    /// `urn:tidegate:problem:` and the code.
     r#type: String,
     title: &'static str,
     status: u16,
+    /// What happened, for people.
     detail: &'a str,
+    /// The request's path.
     instance: &'a str,
+    /// What happened, for programs: never renamed.
+    #[schema(value_type = Code)]
     code: &'static str,
+    /// Whether the same request may succeed later.
     retryable: bool,
+    /// When to come back; on every 503.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     retry_after_ms: Option<u64>,
+    /// The same as in `X-Request-Id`.
     request_id: &'a str,
+    /// Near names, where a name is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<String>, required = false)]
     suggestions: Option<&'a [String]>,
+    /// The parameter, where one is invalid.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = InvalidParameter, required = false)]
     parameter: Option<&'a InvalidParameter>,
+    /// The part, where one of a composed answer failed: `ohlcv` or `ticker`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     part: Option<&'static str>,
 }
 

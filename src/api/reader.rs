@@ -12,7 +12,7 @@ use super::{
     answer::{Answer, Format, Stamps, Text},
     answers::Answers,
     demand::demand,
-    params::Params,
+    params::{Param, Params},
     payload::Payload,
     problem::Problem,
     request_id::X_REQUEST_ID,
@@ -94,7 +94,7 @@ where
 
 impl Asked {
     /// The query's parameters; `known` are the endpoint's.
-    pub(super) fn params(&self, known: &[&str]) -> Result<Params, Problem> {
+    pub(super) fn params(&self, known: &[Param]) -> Result<Params, Problem> {
         Params::parse(self.uri.query(), known)
     }
 

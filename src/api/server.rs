@@ -13,7 +13,7 @@ use std::{
 use axum::{
     Router,
     body::Body,
-    http::{Method, Request, Response, header},
+    http::{HeaderMap, Method, Request, Response, header},
 };
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -188,11 +188,15 @@ impl Server {
 
 /// Tells one client too many that there is no room.
 async fn refuse(mut stream: TcpStream) {
-    let problem = Problem::new(Code::Overloaded, "too many connections");
-    let body = problem.body("", "");
+    let mut problem = Problem::new(Code::Overloaded, "too many connections");
+    problem.retry_after = Some(Duration::from_secs(1));
+    let id = request_id(&HeaderMap::new());
+    let id = id.to_str().unwrap_or_default();
+    let body = problem.body("", id);
     let head = format!(
         "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\n\
-         content-length: {}\r\nretry-after: 1\r\nconnection: close\r\n\r\n",
+         content-length: {}\r\ncache-control: no-store\r\nretry-after: 1\r\n\
+         x-request-id: {id}\r\nconnection: close\r\n\r\n",
         body.len()
     );
     let answer = [head.as_bytes(), &body].concat();

@@ -53,7 +53,8 @@ pub(super) trait Line: Clone + Send + Sync + 'static {
 }
 
 /// A series that holds the rows that `bounds` mean, cut from the newest rows where those cover
-/// them, else fetched as a span.
+/// them, else fetched as a span. Where nothing can be meant, the newest rows tell so: a request
+/// for the impossible is not to spend a call of its own.
 pub(super) async fn read<L: Line>(
     shelf: &Arc<Shelf>,
     line: &L,
@@ -64,9 +65,10 @@ pub(super) async fn read<L: Line>(
     let is_held = held.is_some_and(|entry| {
         L::unwrap(&entry.value).is_some_and(|held| bounds.is_covered_by(held))
     });
-    if bounds.is_latest() || is_held {
+    let ends_here = bounds.is_latest() || bounds.is_void(shelf.clock.now());
+    if ends_here || is_held {
         let got = latest(shelf, line, bounds.limit, ask).await?;
-        if bounds.is_latest() || bounds.is_covered_by(&got) {
+        if ends_here || bounds.is_covered_by(&got) {
             got.wanted(bounds.limit);
             return Ok(got);
         }
@@ -107,7 +109,7 @@ async fn span<L: Line>(
     ask: Ask,
 ) -> Result<Got<Series<L::Row>>, ServiceError> {
     let asked = fetch_size(bounds.limit, L::max(shelf.exchange.profile()));
-    let (since, until) = (bounds.since, bounds.until);
+    let (since, until) = (bounds.start(), bounds.until);
     let load = |shelf: Arc<Shelf>, class, deadline| {
         let line = line.clone();
         async move {

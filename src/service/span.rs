@@ -5,6 +5,9 @@ use std::ops::Range;
 use super::Series;
 use crate::market::UnixMs;
 
+/// Before this nothing was traded on any exchange.
+const EPOCH: UnixMs = UnixMs::from_millis(0);
+
 /// A request's bounds on a series of rows of type `T`; both times inclusive.
 pub(super) struct Bounds<T> {
     /// At most this many rows.
@@ -29,6 +32,18 @@ impl<T> Bounds<T> {
     /// True if the newest rows are meant.
     pub(super) fn is_latest(&self) -> bool {
         self.since.is_none() && self.until.is_none()
+    }
+
+    /// True if there can be no such row: the end comes before the beginning, the beginning after
+    /// `now`, or the end before there were exchanges.
+    pub(super) fn is_void(&self, now: UnixMs) -> bool {
+        let start = self.start().unwrap_or(EPOCH);
+        start > now || self.until.is_some_and(|until| until < start)
+    }
+
+    /// `since`, where it is not so early that it means the very beginning.
+    pub(super) fn start(&self) -> Option<UnixMs> {
+        self.since.map(|since| since.max(EPOCH))
     }
 
     /// True if a series of newest rows holds every row that is meant.
@@ -94,6 +109,24 @@ mod tests {
             let range = select(&rows, &bounds(limit, since, until));
             assert_eq!(&rows[range], expected, "{limit} {since:?} {until:?}");
         }
+    }
+
+    #[test]
+    fn bounds_that_nothing_can_meet_are_known() {
+        let now = UnixMs::from_millis(100);
+        for (since, until, is_void) in [
+            (None, None, false),
+            (Some(100), None, false),
+            (Some(101), None, true),
+            (Some(30), Some(30), false),
+            (Some(31), Some(30), true),
+            (Some(-5), Some(0), false),
+            (Some(-5), Some(-1), true),
+            (None, Some(-1), true),
+        ] {
+            assert_eq!(bounds(1, since, until).is_void(now), is_void, "{since:?} {until:?}");
+        }
+        assert_eq!(bounds(1, Some(-5), None).start(), Some(EPOCH));
     }
 
     #[test]

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     api::{
         answer::{Format, Stamps, Text},
+        params::{CANDLES, CANDLES_LIMIT, EXCHANGE, Kind, Param, TIMEFRAME},
         payload::Payload,
         problem::Problem,
         reader::{Asked, Reader, SymbolPath, combined, json},
@@ -104,7 +105,7 @@ pub(crate) struct PartBody {
 pub(crate) struct ContextsBody<'a> {
     #[schema(example = "bitfinex")]
     exchange: &'a str,
-    #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>)]
+    #[schema(value_type = BTreeMap<String, serde_json::Value>)]
     contexts: BTreeMap<String, Box<RawValue>>,
 }
 
@@ -186,16 +187,38 @@ pub(crate) fn parts(context: &Context) -> (Stamps, CacheOutcome) {
     (context.parts().map(|(_, stamp)| stamp.clone()).collect(), combined(outcomes))
 }
 
-/// The context of one market.
+/// The query parameters of one context.
+pub(crate) const PARAMS: [Param; 3] = [TIMEFRAME, CANDLES_LIMIT, EXCHANGE];
+
+/// The query parameters of several contexts.
+pub(crate) const MANY_PARAMS: [Param; 4] = [
+    Param::new("symbols", "Which markets, separated by commas.", Kind::Symbols { required: true }),
+    TIMEFRAME,
+    CANDLES_LIMIT,
+    EXCHANGE,
+];
+
+/// Candles, ticker and book of one market, and what follows from them.
+///
+/// The parts are fetched concurrently, through the same cache entries as the single endpoints.
+/// Where only the book is out of reach, `orderbook` is `null`, `data_quality.degraded` names it,
+/// and best bid and ask are the ticker's.
+#[utoipa::path(
+    get,
+    path = "/api/market-data/market-context/{symbol}",
+    operation_id = "market_context",
+    tag = "Market data",
+    responses((status = 200, description = "The context", body = ContextBody))
+)]
 pub(crate) async fn context(
     State(reader): State<Arc<Reader>>,
     SymbolPath(symbol): SymbolPath,
     asked: Asked,
 ) -> Result<Response<Payload>, Problem> {
-    let params = asked.params(&["timeframe", "limit", "exchange"])?;
+    let params = asked.params(&PARAMS)?;
     let desk = reader.desk(&params)?;
     let timeframe = params.timeframe()?;
-    let limit = params.number("limit", 100, 1..=10_000)?;
+    let limit = params.limit(CANDLES)?;
     let market = desk.markets.resolve(&symbol, asked.ask).await?;
     let context = desk.contexts.get(&market, timeframe, limit, asked.ask).await?;
     let encode = || {
@@ -225,16 +248,23 @@ pub(crate) async fn context(
     Ok(asked.reply(&reader, Endpoint::MarketContext, parts(&context), Format::Json, encode))
 }
 
-/// The contexts of several markets.
+/// The contexts of several markets; where one failed, its problem.
+#[utoipa::path(
+    get,
+    path = "/api/market-data/market-context",
+    operation_id = "market_contexts",
+    tag = "Market data",
+    responses((status = 200, description = "Contexts and problems by symbol", body = ContextsBody))
+)]
 pub(crate) async fn contexts(
     State(reader): State<Arc<Reader>>,
     asked: Asked,
 ) -> Result<Response<Payload>, Problem> {
-    let params = asked.params(&["symbols", "timeframe", "limit", "exchange"])?;
+    let params = asked.params(&MANY_PARAMS)?;
     let desk = reader.desk(&params)?;
     let exchange = desk.shelf.name();
     let timeframe = params.timeframe()?;
-    let limit = params.number("limit", 100, 1..=10_000)?;
+    let limit = params.limit(CANDLES)?;
     let max = reader.config.server.limits.max_symbols;
     let symbols = params.list("symbols", max)?.ok_or_else(|| {
         Problem::parameter("symbols", "", format!("must be 1 to {max} names, separated by commas"))

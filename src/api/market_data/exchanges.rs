@@ -40,7 +40,14 @@ pub(crate) struct ExchangeBody {
     budgets: Vec<BudgetBody>,
 }
 
-/// Every exchange that is served.
+/// Every exchange that is served, and what is left of its budgets.
+#[utoipa::path(
+    get,
+    path = "/api/market-data/exchanges",
+    operation_id = "exchanges",
+    tag = "Market data",
+    responses((status = 200, description = "The exchanges", body = ExchangesBody))
+)]
 pub(crate) async fn exchanges(
     State(reader): State<Arc<Reader>>,
     asked: Asked,

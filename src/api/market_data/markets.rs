@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::{
     api::{
         answer::{Format, Text},
+        params::{EXCHANGE, Param},
         payload::Payload,
         problem::Problem,
         reader::{Asked, Reader, json},
@@ -97,12 +98,22 @@ impl<'a> From<&'a Listing> for MarketBody<'a> {
     }
 }
 
+/// The query parameters of the market list.
+pub(crate) const PARAMS: [Param; 1] = [EXCHANGE];
+
 /// Every market of an exchange.
+#[utoipa::path(
+    get,
+    path = "/api/market-data/markets",
+    operation_id = "markets",
+    tag = "Market data",
+    responses((status = 200, description = "The markets", body = MarketsBody))
+)]
 pub(crate) async fn markets(
     State(reader): State<Arc<Reader>>,
     asked: Asked,
 ) -> Result<Response<Payload>, Problem> {
-    let params = asked.params(&["exchange"])?;
+    let params = asked.params(&PARAMS)?;
     let desk = reader.desk(&params)?;
     let directory = desk.markets.get(asked.ask).await?;
     let parts = ([directory.stamp().clone()].into_iter().collect(), directory.outcome);

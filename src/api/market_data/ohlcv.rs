@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::{
     api::{
         answer::{Format, Text},
+        params::{CANDLES, CANDLES_LIMIT, EXCHANGE, Kind, Param, TIMEFRAME},
         payload::Payload,
         problem::Problem,
         reader::{Asked, Reader, SymbolPath, json},
@@ -46,18 +47,28 @@ impl<'a> CandleBody<'a> {
     }
 }
 
-/// Candles as an object each, oldest first. With `format=arrays` each candle is
-/// `[timestamp, open, high, low, close, volume]`.
+/// Candles, oldest first.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Candles)]
-pub(crate) struct CandlesBody<'a, T> {
+pub(crate) struct CandlesBody<'a> {
     #[schema(value_type = String, example = "BTC/USD")]
     symbol: &'a Symbol,
     #[schema(example = "bitfinex")]
     exchange: &'a str,
     #[schema(example = "5m")]
     timeframe: &'a str,
-    candles: Vec<T>,
+    candles: CandleList<'a>,
+}
+
+/// Each candle as an object, or with `format=arrays` as
+/// `[timestamp, open, high, low, close, volume]`.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = CandleList)]
+enum CandleList<'a> {
+    Objects(Vec<CandleBody<'a>>),
+    #[schema(value_type = Vec<(i64, f64, f64, f64, f64, f64)>)]
+    Arrays(Vec<[Number; 6]>),
 }
 
 #[derive(Clone, Copy)]
@@ -83,22 +94,51 @@ fn csv(candles: &Candles) -> String {
     text
 }
 
-/// Candles of one market.
+/// The query parameters of candles.
+pub(crate) const PARAMS: [Param; 7] = [
+    TIMEFRAME,
+    CANDLES_LIMIT,
+    Param::new(
+        "since",
+        "Candles that open here or later, the first `limit` of them; without it, the newest ones.",
+        Kind::Time,
+    ),
+    Param::new("until", "Candles that open here or earlier.", Kind::Time),
+    Param::new(
+        "format",
+        "`arrays` gives each candle as `[timestamp, open, high, low, close, volume]`, `csv` a \
+         table with a line of headings.",
+        Kind::Choice(&["objects", "arrays", "csv"]),
+    ),
+    Param::new("closed_only", "Leaves out the candle whose bucket has not ended.", Kind::Flag),
+    EXCHANGE,
+];
+
+/// Candles of one market, oldest first. A bucket in which nothing was traded has none.
+#[utoipa::path(
+    get,
+    path = "/api/market-data/ohlcv/{symbol}",
+    operation_id = "ohlcv",
+    tag = "Market data",
+    responses((
+        status = 200,
+        description = "The candles, in the form that `format` asks for",
+        content((CandlesBody = "application/json"), (String = "text/csv"))
+    ))
+)]
 pub(crate) async fn ohlcv(
     State(reader): State<Arc<Reader>>,
     SymbolPath(symbol): SymbolPath,
     asked: Asked,
 ) -> Result<Response<Payload>, Problem> {
-    const KNOWN: [&str; 7] =
-        ["timeframe", "limit", "since", "until", "format", "closed_only", "exchange"];
     const SHAPES: [(&str, Shape); 3] =
         [("objects", Shape::Objects), ("arrays", Shape::Arrays), ("csv", Shape::Csv)];
-    let params = asked.params(&KNOWN)?;
+    let params = asked.params(&PARAMS)?;
     let desk = reader.desk(&params)?;
     let shape = params.choice("format", &SHAPES)?;
     let view = CandleView {
         timeframe: params.timeframe()?,
-        limit: params.number("limit", 100, 1..=10_000)?,
+        limit: params.limit(CANDLES)?,
         since: params.time("since")?,
         until: params.time("until")?,
         closed_only: params.flag("closed_only")?,
@@ -111,7 +151,7 @@ pub(crate) async fn ohlcv(
     let encode = || {
         Text::Fixed(match shape {
             Shape::Objects => {
-                let candles = objects(&candles);
+                let candles = CandleList::Objects(objects(&candles));
                 json(&CandlesBody { symbol, exchange, timeframe, candles }).into()
             }
             Shape::Arrays => {
@@ -120,7 +160,8 @@ pub(crate) async fn ohlcv(
                     let Candle { open, high, low, close, volume, .. } = candle.clone();
                     [at, open, high, low, close, volume]
                 };
-                let candles = candles.rows().iter().map(array).collect();
+                let rows = candles.rows().iter().map(array).collect();
+                let candles = CandleList::Arrays(rows);
                 json(&CandlesBody { symbol, exchange, timeframe, candles }).into()
             }
             Shape::Csv => csv(&candles).into(),

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::{
     api::{
         answer::{Format, Text},
+        params::{EXCHANGE, Limit, PRECISION, Param},
         payload::Payload,
         problem::Problem,
         reader::{Asked, Reader, SymbolPath, json},
@@ -25,9 +26,9 @@ pub(crate) struct BookBody<'a> {
     symbol: &'a Symbol,
     #[schema(example = "bitfinex")]
     exchange: &'a str,
-    #[schema(value_type = Vec<[f64; 2]>)]
+    #[schema(value_type = Vec<(f64, f64)>)]
     bids: Vec<[&'a Number; 2]>,
-    #[schema(value_type = Vec<[f64; 2]>)]
+    #[schema(value_type = Vec<(f64, f64)>)]
     asks: Vec<[&'a Number; 2]>,
     /// Unix milliseconds; when Tidegate received it, for an exchange that gives no time.
     #[schema(value_type = i64, example = 1_763_821_800_000_i64)]
@@ -64,15 +65,28 @@ impl<'a> BookBody<'a> {
     }
 }
 
+const LIMIT: Limit = Limit { default: 20, max: 250 };
+
+/// The query parameters of an order book.
+pub(crate) const PARAMS: [Param; 3] =
+    [LIMIT.param("At most this many levels a side."), PRECISION, EXCHANGE];
+
 /// The order book of one market.
+#[utoipa::path(
+    get,
+    path = "/api/market-data/orderbook/{symbol}",
+    operation_id = "orderbook",
+    tag = "Market data",
+    responses((status = 200, description = "The book", body = BookBody))
+)]
 pub(crate) async fn orderbook(
     State(reader): State<Arc<Reader>>,
     SymbolPath(symbol): SymbolPath,
     asked: Asked,
 ) -> Result<Response<Payload>, Problem> {
-    let params = asked.params(&["limit", "precision", "exchange"])?;
+    let params = asked.params(&PARAMS)?;
     let desk = reader.desk(&params)?;
-    let limit = params.number("limit", 20, 1..=250)?;
+    let limit = params.limit(LIMIT)?;
     let precision = params.choice("precision", &Precision::ALL.map(|it| (it.as_str(), it)))?;
     let market = desk.markets.resolve(&symbol, asked.ask).await?;
     let book = desk.books.get(&market, precision, limit, asked.ask).await?;

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::{
     api::{
         answer::{Format, Text},
+        params::{EXCHANGE, Kind, Param},
         payload::Payload,
         problem::Problem,
         reader::{Asked, Reader, SymbolPath, combined, json},
@@ -104,13 +105,33 @@ pub(crate) struct TickersBody<'a> {
     tickers: BTreeMap<&'a str, TickerBody<'a>>,
 }
 
-/// One ticker.
+/// The query parameters of one ticker.
+pub(crate) const PARAMS: [Param; 1] = [EXCHANGE];
+
+/// The query parameters of many tickers.
+pub(crate) const MANY_PARAMS: [Param; 2] = [
+    Param::new(
+        "symbols",
+        "Which markets, separated by commas; every one where none is named.",
+        Kind::Symbols { required: false },
+    ),
+    EXCHANGE,
+];
+
+/// One ticker, with ccxt's names and arithmetic.
+#[utoipa::path(
+    get,
+    path = "/api/market-data/ticker/{symbol}",
+    operation_id = "ticker",
+    tag = "Market data",
+    responses((status = 200, description = "The ticker", body = TickerBody))
+)]
 pub(crate) async fn ticker(
     State(reader): State<Arc<Reader>>,
     SymbolPath(symbol): SymbolPath,
     asked: Asked,
 ) -> Result<Response<Payload>, Problem> {
-    let params = asked.params(&["exchange"])?;
+    let params = asked.params(&PARAMS)?;
     let desk = reader.desk(&params)?;
     let market = desk.markets.resolve(&symbol, asked.ask).await?;
     let ticker = desk.tickers.get(&market, asked.ask).await?;
@@ -123,11 +144,18 @@ pub(crate) async fn ticker(
 }
 
 /// Many tickers from one upstream call.
+#[utoipa::path(
+    get,
+    path = "/api/market-data/tickers",
+    operation_id = "tickers",
+    tag = "Market data",
+    responses((status = 200, description = "The tickers by symbol", body = TickersBody))
+)]
 pub(crate) async fn tickers(
     State(reader): State<Arc<Reader>>,
     asked: Asked,
 ) -> Result<Response<Payload>, Problem> {
-    let params = asked.params(&["symbols", "exchange"])?;
+    let params = asked.params(&MANY_PARAMS)?;
     let desk = reader.desk(&params)?;
     let exchange = desk.shelf.name();
     let Some(symbols) = params.list("symbols", reader.config.server.limits.max_symbols)? else {

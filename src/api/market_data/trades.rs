@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::{
     api::{
         answer::{Format, Text},
+        params::{EXCHANGE, Kind, Limit, Param},
         payload::Payload,
         problem::Problem,
         reader::{Asked, Reader, SymbolPath, json},
@@ -60,15 +61,32 @@ impl<'a> TradeBody<'a> {
     }
 }
 
-/// Public trades of one market.
+const LIMIT: Limit = Limit { default: 50, max: 1000 };
+const SINCE: Param = Param::new(
+    "since",
+    "Trades from here on, the first `limit` of them; without it, the newest ones.",
+    Kind::Time,
+);
+
+/// The query parameters of trades.
+pub(crate) const PARAMS: [Param; 3] = [LIMIT.param("At most this many trades."), SINCE, EXCHANGE];
+
+/// Public trades of one market, oldest first.
+#[utoipa::path(
+    get,
+    path = "/api/market-data/trades/{symbol}",
+    operation_id = "trades",
+    tag = "Market data",
+    responses((status = 200, description = "The trades", body = Vec<TradeBody>))
+)]
 pub(crate) async fn trades(
     State(reader): State<Arc<Reader>>,
     SymbolPath(symbol): SymbolPath,
     asked: Asked,
 ) -> Result<Response<Payload>, Problem> {
-    let params = asked.params(&["limit", "since", "exchange"])?;
+    let params = asked.params(&PARAMS)?;
     let desk = reader.desk(&params)?;
-    let limit = params.number("limit", 50, 1..=1000)?;
+    let limit = params.limit(LIMIT)?;
     let view = TradeView { limit, since: params.time("since")?, until: None };
     let market = desk.markets.resolve(&symbol, asked.ask).await?;
     let trades = desk.trades.get(&market, view, asked.ask).await?;

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::context;
 use crate::{
     api::{
+        params::{CANDLES, CANDLES_LIMIT, EXCHANGE, Param, TIMEFRAME},
         payload::Payload,
         problem::Problem,
         reader::{Asked, Reader, SymbolPath, json},
@@ -50,16 +51,26 @@ pub(crate) struct CheckBody {
     limit: Option<f64>,
 }
 
-/// Validates one market.
+/// The query parameters of a validation.
+pub(crate) const PARAMS: [Param; 3] = [TIMEFRAME, CANDLES_LIMIT, EXCHANGE];
+
+/// Whether a market is fit to be traded now: volatility, spread, book and age.
+#[utoipa::path(
+    get,
+    path = "/api/market-data/validate-market/{symbol}",
+    operation_id = "validate_market",
+    tag = "Market data",
+    responses((status = 200, description = "What was found", body = ValidationBody))
+)]
 pub(crate) async fn validate_market(
     State(reader): State<Arc<Reader>>,
     SymbolPath(symbol): SymbolPath,
     asked: Asked,
 ) -> Result<Response<Payload>, Problem> {
-    let params = asked.params(&["timeframe", "limit", "exchange"])?;
+    let params = asked.params(&PARAMS)?;
     let desk = reader.desk(&params)?;
     let timeframe = params.timeframe()?;
-    let limit = params.number("limit", 100, 1..=10_000)?;
+    let limit = params.limit(CANDLES)?;
     let market = desk.markets.resolve(&symbol, asked.ask).await?;
     let context = desk.contexts.get(&market, timeframe, limit, asked.ask).await?;
     let validation = validate(&context, &reader.config.validation, Instant::now());

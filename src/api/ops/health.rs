@@ -1,6 +1,6 @@
 //! `/livez`, `/readyz` and `/healthz`: plain and fast.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::State,
@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use crate::api::{
     Payload, Problem, Reader,
     ops::status::{BudgetBody, budgets},
+    params::{Kind, Param},
     problem::Code,
     reader::Asked,
     router::Phase,
@@ -57,11 +58,26 @@ fn verbose(reader: &Reader, phase: &Phase) -> Response<Payload> {
     uncached(&HealthBody { status, exchanges: exchanges.collect() })
 }
 
+/// The query parameters of health.
+pub(crate) const PARAMS: [Param; 1] =
+    [Param::new("verbose", "Answers with JSON, budget by budget.", Kind::Flag)];
+
 fn is_verbose(asked: &Asked) -> Result<bool, Problem> {
-    asked.params(&["verbose"])?.flag("verbose")
+    asked.params(&PARAMS)?.flag("verbose")
 }
 
 /// The process lives.
+#[utoipa::path(
+    get,
+    path = "/livez",
+    operation_id = "livez",
+    tag = "Operations",
+    responses((
+        status = 200,
+        description = "It does",
+        content((String = "text/plain"), (HealthBody = "application/json"))
+    ))
+)]
 pub(crate) async fn livez(
     State(reader): State<Arc<Reader>>,
     State(phase): State<Arc<Phase>>,
@@ -70,8 +86,21 @@ pub(crate) async fn livez(
     Ok(if is_verbose(&asked)? { verbose(&reader, &phase) } else { plain("ok\n") })
 }
 
-/// Requests are wanted; not while draining. An exchange that is down does not matter here: what
+/// Requests are wanted.
+///
+/// Not while draining. An exchange that is down does not matter here: what
 /// is held can still be served.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "readyz",
+    tag = "Operations",
+    responses((
+        status = 200,
+        description = "They are",
+        content((String = "text/plain"), (HealthBody = "application/json"))
+    ))
+)]
 pub(crate) async fn readyz(
     State(reader): State<Arc<Reader>>,
     State(phase): State<Arc<Phase>>,
@@ -79,12 +108,27 @@ pub(crate) async fn readyz(
 ) -> Result<Response<Payload>, Problem> {
     let is_verbose = is_verbose(&asked)?;
     if phase.is_draining() {
-        return Err(Problem::new(Code::Draining, "the process is shutting down"));
+        return Err(Problem {
+            // Long enough for another replica to be found, or for this one's successor.
+            retry_after: Some(Duration::from_secs(1)),
+            ..Problem::new(Code::Draining, "the process is shutting down")
+        });
     }
     Ok(if is_verbose { verbose(&reader, &phase) } else { plain("ready\n") })
 }
 
 /// The same as `/livez`, for those who ask for it under this name.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    operation_id = "healthz",
+    tag = "Operations",
+    responses((
+        status = 200,
+        description = "It lives",
+        content((String = "text/plain"), (HealthBody = "application/json"))
+    ))
+)]
 pub(crate) async fn healthz(
     reader: State<Arc<Reader>>,
     phase: State<Arc<Phase>>,

@@ -1,12 +1,15 @@
-//! The pages and their assets, embedded in the binary.
+//! The pages and their assets, embedded in the binary, and the description that `/docs` shows.
 
 use axum::{
     Router,
+    extract::State,
     http::{HeaderValue, Response, header},
     routing::get,
 };
 
-use crate::api::{Payload, router::Gateway};
+use bytes::Bytes;
+
+use crate::api::{Payload, Reader, openapi, reader::json, router::Gateway};
 
 /// Nothing is loaded from elsewhere, nothing runs that is not from here.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -20,14 +23,32 @@ macro_rules! asset {
 }
 
 /// The routes of the pages.
-pub(super) fn routes() -> Router<Gateway> {
+pub(super) fn routes(reader: &Reader) -> Router<Gateway> {
+    let document = Bytes::from(json(&openapi::document(reader)));
     Router::new()
+        .route("/openapi.json", get(openapi).with_state(document))
         .route("/", asset!("index.html", "text/html; charset=utf-8"))
         .route("/docs", asset!("docs.html", "text/html; charset=utf-8"))
         .route("/assets/app.js", asset!("app.js", "text/javascript; charset=utf-8"))
         .route("/assets/docs.js", asset!("docs.js", "text/javascript; charset=utf-8"))
         .route("/assets/style.css", asset!("style.css", "text/css; charset=utf-8"))
         .route("/assets/icon.svg", asset!("icon.svg", "image/svg+xml"))
+}
+
+/// This description.
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    operation_id = "openapi",
+    tag = "Operations",
+    responses((status = 200, description = "The description", body = Object))
+)]
+pub(crate) async fn openapi(State(document): State<Bytes>) -> Response<Payload> {
+    let mut response = Response::new(Payload::Shared(Some(document)));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
 }
 
 fn embedded(content_type: &'static str, text: &'static str) -> Response<Payload> {

@@ -159,7 +159,14 @@ pub(crate) fn budgets(desk: &Desk) -> Vec<BudgetBody> {
     desk.shelf.upstream.snapshot().families.into_iter().map(body).collect()
 }
 
-/// The state of the gateway.
+/// The state of the gateway: requests, cache, budgets, breakers, bans, hot keys.
+#[utoipa::path(
+    get,
+    path = "/api/status",
+    operation_id = "status",
+    tag = "Operations",
+    responses((status = 200, description = "The state", body = StatusBody))
+)]
 pub(crate) async fn status(
     State(reader): State<Arc<Reader>>,
     State(phase): State<Arc<Phase>>,
@@ -225,6 +232,13 @@ fn hot(reader: &Reader, now: Instant) -> Vec<HotBody> {
 }
 
 /// The metrics in the Prometheus text format.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "metrics",
+    tag = "Operations",
+    responses((status = 200, description = "The metrics", body = String))
+)]
 pub(crate) async fn metrics(State(reader): State<Arc<Reader>>) -> Response<Payload> {
     for desk in reader.desks.all() {
         desk.shelf.upstream.publish();

@@ -1,0 +1,119 @@
+//! Answers that succeed: their headers, and examples of their bodies as a gateway gave them.
+
+use serde_json::{Value, json};
+
+use super::references;
+
+macro_rules! recorded {
+    ($name:literal) => {
+        include_str!(concat!("examples/", $name))
+    };
+}
+
+/// Headers of answers.
+pub(super) fn headers() -> Value {
+    let header = |schema: Value, required: bool, example: Value, about: &str| {
+        json!({
+            "description": about, "required": required, "schema": schema, "example": example
+        })
+    };
+    let text = || json!({ "type": "string" });
+    json!({
+        "Age": header(
+            json!({ "type": "integer", "minimum": 0 }), true, 0.into(),
+            "Seconds since the oldest part of the answer was received from the exchange; absent \
+             where every part is a problem."
+        ),
+        "Cache-Control": header(
+            text(), true, "max-age=3, stale-while-revalidate=3, stale-if-error=30".into(),
+            "How long the answer is fresh, and how long it may be used after that; `no-store` \
+             where it is true only now."
+        ),
+        "Cache-Status": header(
+            text(), true, "tidegate; hit; ttl=2; detail=rest".into(),
+            "Whether the answer was held (`hit`) or fetched (`fwd=miss`, `fwd=stale`, with \
+             `collapsed` where it was fetched for another request), the seconds for which it is \
+             still fresh, and where it came from: `stream`, `rest` or `store` (RFC 9211)."
+        ),
+        "ETag": header(
+            text(), true, "\"18c18b9e49c009a9\"".into(),
+            "The name of this answer, for `If-None-Match`."
+        ),
+        "Retry-After": header(
+            json!({ "type": "integer", "minimum": 1 }), true, 2.into(),
+            "Seconds after which it is worth asking again; `retry_after_ms`, rounded up."
+        ),
+        "Vary": header(
+            text(), false, "accept-encoding".into(),
+            "Present where the answer is long enough to be compressed."
+        ),
+        "X-Request-Id": header(
+            text(), true, "order-bot-7f3a".into(),
+            "The name that the request came with, or was given."
+        )
+    })
+}
+
+/// Adds headers and examples to the 200 of an operation.
+pub(super) fn complete(operation: &str, response: &mut Value, is_cached: bool) {
+    response["headers"] = match (is_cached, operation) {
+        (true, _) => references(
+            "headers",
+            &["Age", "Cache-Control", "Cache-Status", "ETag", "Vary", "X-Request-Id"],
+        ),
+        (false, "metrics") => references("headers", &["X-Request-Id"]),
+        (false, _) => references("headers", &["Cache-Control", "X-Request-Id"]),
+    };
+    if operation == "market_contexts" {
+        for name in ["Age", "Cache-Status"] {
+            let mut header = headers()[name].take();
+            header["required"] = false.into();
+            response["headers"][name] = header;
+        }
+    }
+    for (media, name, example) in examples(operation) {
+        let example = match *media {
+            "application/json" => serde_json::from_str(example).expect("a recorded answer"),
+            _ => Value::from(*example),
+        };
+        response["content"][media]["examples"][name]["value"] = example;
+    }
+}
+
+/// The 304 of an operation.
+pub(super) fn not_modified() -> Value {
+    let names = ["Age", "Cache-Control", "Cache-Status", "ETag", "Vary", "X-Request-Id"];
+    json!({
+        "description": "The client holds this answer already",
+        "headers": references("headers", &names)
+    })
+}
+
+/// Media type, name and text.
+fn examples(operation: &str) -> &'static [(&'static str, &'static str, &'static str)] {
+    const JSON: &str = "application/json";
+    const TEXT: &str = "text/plain";
+    match operation {
+        "ohlcv" => &[
+            (JSON, "objects", recorded!("ohlcv.json")),
+            (JSON, "arrays", recorded!("ohlcv_arrays.json")),
+            ("text/csv", "csv", recorded!("ohlcv.csv")),
+        ],
+        "ticker" => &[(JSON, "ticker", recorded!("ticker.json"))],
+        "tickers" => &[(JSON, "two", recorded!("tickers.json"))],
+        "orderbook" => &[(JSON, "book", recorded!("orderbook.json"))],
+        "trades" => &[(JSON, "two", recorded!("trades.json"))],
+        "market_context" => &[(JSON, "context", recorded!("market_context.json"))],
+        "market_contexts" => &[(JSON, "one_unknown", recorded!("market_contexts.json"))],
+        "validate_market" => &[(JSON, "valid", recorded!("validate_market.json"))],
+        "markets" => &[(JSON, "two", recorded!("markets.json"))],
+        "exchanges" => &[(JSON, "exchanges", recorded!("exchanges.json"))],
+        "livez" | "healthz" => {
+            &[(TEXT, "plain", "ok\n"), (JSON, "verbose", recorded!("health.json"))]
+        }
+        "readyz" => &[(TEXT, "plain", "ready\n"), (JSON, "verbose", recorded!("health.json"))],
+        "status" => &[(JSON, "status", recorded!("status.json"))],
+        "metrics" => &[(TEXT, "some", recorded!("metrics.txt"))],
+        _ => &[],
+    }
+}

@@ -1,0 +1,124 @@
+//! The description of this interface: OpenAPI 3.1.
+//!
+//! Paths and answers come from the annotations of the handlers and the types they encode,
+//! parameters from the declarations they are read by, errors from the problems themselves. What
+//! all operations share is added here.
+
+mod answers;
+mod parameters;
+mod problems;
+mod schemas;
+
+use serde_json::{Map, Value, json};
+use utoipa::OpenApi;
+
+use super::{
+    Reader,
+    market_data::{context, exchanges, markets, ohlcv, orderbook, ticker, trades, validate},
+    ops::{health, pages, status},
+    params::{Kind, Param},
+    problem::Document,
+};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Tidegate", description = include_str!("about.md")),
+    servers((url = "/", description = "This gateway")),
+    tags(
+        (name = "Market data", description = "The same for every exchange."),
+        (name = "Operations", description = "For those who run it."),
+    ),
+    paths(
+        ohlcv::ohlcv,
+        ticker::ticker,
+        ticker::tickers,
+        orderbook::orderbook,
+        trades::trades,
+        context::context,
+        context::contexts,
+        validate::validate_market,
+        markets::markets,
+        exchanges::exchanges,
+        health::livez,
+        health::readyz,
+        health::healthz,
+        status::metrics,
+        status::status,
+        pages::openapi,
+    ),
+    components(schemas(Document))
+)]
+struct Annotations;
+
+/// The query parameters of an operation.
+fn params(operation: &str) -> &'static [Param] {
+    match operation {
+        "ohlcv" => &ohlcv::PARAMS,
+        "ticker" => &ticker::PARAMS,
+        "tickers" => &ticker::MANY_PARAMS,
+        "orderbook" => &orderbook::PARAMS,
+        "trades" => &trades::PARAMS,
+        "market_context" => &context::PARAMS,
+        "market_contexts" => &context::MANY_PARAMS,
+        "validate_market" => &validate::PARAMS,
+        "markets" => &markets::PARAMS,
+        "livez" | "readyz" | "healthz" => &health::PARAMS,
+        _ => &[],
+    }
+}
+
+/// The document for a gateway with these exchanges and settings.
+pub(super) fn document(reader: &Reader) -> Value {
+    let mut document =
+        serde_json::to_value(Annotations::openapi()).expect("names and texts serialise");
+    for (path, item) in object(&mut document["paths"]) {
+        complete(path, &mut item["get"], reader);
+    }
+    let components = object(&mut document["components"]);
+    components.insert("parameters".to_owned(), parameters::shared());
+    components.insert("headers".to_owned(), answers::headers());
+    components.insert("responses".to_owned(), problems::responses());
+    schemas::complete(object(&mut components["schemas"]));
+    document
+}
+
+/// Adds to an annotated operation what follows from its place and its parameters.
+fn complete(path: &str, operation: &mut Value, reader: &Reader) {
+    let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
+    let params = params(&id);
+    let is_cached = params.iter().any(|param| matches!(param.kind, Kind::Exchange));
+    operation["parameters"] = parameters::of(path, params, is_cached, reader);
+    let responses = object(&mut operation["responses"]);
+    answers::complete(&id, &mut responses["200"], is_cached);
+    if is_cached {
+        responses.insert("304".to_owned(), answers::not_modified());
+    }
+    let has_timeframe = params.iter().any(|param| matches!(param.kind, Kind::Timeframe));
+    for (status, applies) in [
+        (404, is_cached),
+        (414, true),
+        (422, !matches!(id.as_str(), "metrics" | "openapi")),
+        (500, true),
+        (501, has_timeframe),
+        (502, is_cached),
+        (503, true),
+        (504, is_cached),
+    ] {
+        if applies {
+            responses.insert(status.to_string(), problems::reference(status));
+        }
+    }
+}
+
+fn object(value: &mut Value) -> &mut Map<String, Value> {
+    value.as_object_mut().expect("an object in every OpenAPI document")
+}
+
+/// An object of references to components by their names.
+fn references(kind: &str, names: &[&str]) -> Value {
+    let reference = |name: &&str| {
+        let to = format!("#/components/{kind}/{name}");
+        ((*name).to_owned(), json!({ "$ref": to }))
+    };
+    names.iter().map(reference).collect::<Map<_, _>>().into()
+}

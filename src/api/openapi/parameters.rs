@@ -1,0 +1,137 @@
+//! Parameters of requests.
+
+use serde_json::{Value, json};
+
+use crate::{
+    api::{
+        Reader,
+        params::{Kind, Limit, Param},
+    },
+    market::Timeframe,
+};
+
+/// The first and last Unix millisecond that is understood.
+const TIMES: [i64; 2] = [-377_705_023_201_000, 253_402_207_200_000];
+
+/// Parameters that several operations have.
+pub(super) fn shared() -> Value {
+    json!({
+        "Symbol": {
+            "name": "symbol",
+            "in": "path",
+            "required": true,
+            "description":
+                "A market in any of its spellings. A slash may be sent as it is or as `%2F`.",
+            "schema": { "type": "string", "minLength": 1 },
+            "example": "BTC/USD"
+        },
+        "Cache-Control": {
+            "name": "Cache-Control",
+            "in": "header",
+            "description": "What is demanded of the answer's age (RFC 9111, section 5.2.1): \
+                `max-age`, `min-fresh`, `max-stale`, `no-cache`, `only-if-cached`.",
+            "schema": { "type": "string" },
+            "example": "max-age=5"
+        },
+        "If-None-Match": {
+            "name": "If-None-Match",
+            "in": "header",
+            "description": "The `ETag` of an answer that is held; 304 if it is still the answer.",
+            "schema": { "type": "string" },
+            "example": "\"38e8d6a3b497ac0e\""
+        },
+        "X-Request-Id": {
+            "name": "X-Request-Id",
+            "in": "header",
+            "description": "Echoed in the answer and written to the log. One is made where none \
+                is given or where it is longer than 128 bytes.",
+            "schema": { "type": "string" },
+            "example": "order-bot-7f3a"
+        }
+    })
+}
+
+/// The parameters of one operation.
+pub(super) fn of(path: &str, params: &[Param], is_cached: bool, reader: &Reader) -> Value {
+    let mut names = Vec::new();
+    if path.contains("{symbol}") {
+        names.push("Symbol");
+    }
+    let headers: &[&str] = match is_cached {
+        true => &["Cache-Control", "If-None-Match", "X-Request-Id"],
+        false => &["X-Request-Id"],
+    };
+    let references = |names: &[&str]| -> Vec<Value> {
+        names
+            .iter()
+            .map(|name| json!({ "$ref": format!("#/components/parameters/{name}") }))
+            .collect()
+    };
+    let mut all = references(&names);
+    all.extend(params.iter().map(|param| query(param, reader)));
+    all.extend(references(headers));
+    all.into()
+}
+
+fn query(param: &Param, reader: &Reader) -> Value {
+    let mut value = json!({
+        "name": param.name,
+        "in": "query",
+        "description": param.about,
+        "required": matches!(param.kind, Kind::Symbols { required: true }),
+        "schema": schema(param, reader),
+        "example": example(param, reader)
+    });
+    if matches!(param.kind, Kind::Flag) {
+        value["allowEmptyValue"] = true.into();
+    }
+    value
+}
+
+fn schema(param: &Param, reader: &Reader) -> Value {
+    match param.kind {
+        Kind::Count(Limit { default, max }) => {
+            json!({ "type": "integer", "minimum": 1, "maximum": max, "default": default })
+        }
+        Kind::Time => {
+            let [minimum, maximum] = TIMES;
+            json!({
+                "anyOf": [
+                    { "type": "integer", "minimum": minimum, "maximum": maximum },
+                    { "type": "string", "format": "date-time" },
+                    { "type": "string", "format": "date" }
+                ]
+            })
+        }
+        Kind::Timeframe => {
+            let names = Timeframe::ALL.map(Timeframe::as_str);
+            json!({ "type": "string", "enum": names, "default": Timeframe::M5.as_str() })
+        }
+        Kind::Choice(choices) => {
+            json!({ "type": "string", "enum": choices, "default": choices[0] })
+        }
+        Kind::Flag => json!({ "type": "boolean", "default": false }),
+        Kind::Symbols { .. } => {
+            let further = reader.config.server.limits.max_symbols - 1;
+            let name = r"[^,]*[^,\s][^,]*";
+            json!({ "type": "string", "pattern": format!("^{name}(,{name}){{0,{further}}}$") })
+        }
+        Kind::Exchange => {
+            let names: Vec<_> = reader.desks.all().iter().map(|desk| desk.shelf.name()).collect();
+            json!({ "type": "string", "enum": names, "default": reader.config.exchanges.default })
+        }
+    }
+}
+
+fn example(param: &Param, reader: &Reader) -> Value {
+    match (param.kind, param.name) {
+        (Kind::Count(_), _) => 3.into(),
+        (Kind::Time, "until") => "2026-11-02T00:00:00Z".into(),
+        (Kind::Time, _) => "2026-11-01T00:00:00Z".into(),
+        (Kind::Timeframe, _) => Timeframe::H1.as_str().into(),
+        (Kind::Choice(choices), _) => choices[0].into(),
+        (Kind::Flag, _) => true.into(),
+        (Kind::Symbols { .. }, _) => "BTC/USD,ETH/USD".into(),
+        (Kind::Exchange, _) => reader.config.exchanges.default.as_str().into(),
+    }
+}
