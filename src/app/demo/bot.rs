@@ -8,21 +8,23 @@ use tokio::time::Instant;
 
 use crate::sim::Family;
 
-/// Bases of the markets that bots look at (against USD), the most popular first.
+/// Bases of the markets whose tickers bots read (against USD), the most popular first.
 const HOT: [&str; 12] =
     ["BTC", "ETH", "SOL", "XRP", "DOGE", "LTC", "ADA", "LINK", "AVAX", "DOT", "SUI", "TRX"];
 
-/// So many of them are traded: their market context is asked for, and with it a series of
-/// candles each. Thirty candle requests a minute keep fifteen series under 30 s; these, the
-/// series below and some that a guest asks for stay within that.
-const TRADED: usize = 6;
+/// The books of so many of them are read. A book that is read all the time costs 30 calls a
+/// minute, of 240.
+const BOOKS: usize = 6;
 
-/// Further series of candles that bots look at.
-const SERIES: [(&str, &str); 5] =
-    [("BTC", "1m"), ("ETH", "1m"), ("BTC", "1h"), ("ETH", "1h"), ("BTC", "1D")];
+/// So many of them are traded: their market context is read, and with it a series of candles
+/// each. A series costs 6 calls a minute, of 30; what is left is for guests.
+const TRADED: usize = 3;
 
-/// So many markets' trades are asked for: fifteen requests a minute do not go further.
-const TAPES: usize = 3;
+/// A further series of candles that some bots look at.
+const SERIES: (&str, &str) = ("BTC", "1h");
+
+/// Whose trades are read: 12 calls a minute, of 15.
+const TAPE: &str = "BTC";
 
 /// How clients write a market.
 const SPELLINGS: [fn(&str) -> String; 4] = [
@@ -66,21 +68,24 @@ impl Bot {
         random.set_stream(number);
         let mut bot = Self { watches: Vec::new(), random };
         let spell = bot.choose(&SPELLINGS);
-        for base in bot.handful() {
+        let several = bot.random.random_range(3..=5);
+        for base in bot.some(&HOT, several) {
             bot.watch(start, 400..1_500, "ticker", &spell(base), &[Family::Ticker]);
-            if bot.random.random_bool(0.5) {
-                bot.watch(start, 500..2_000, "orderbook", &spell(base), &[Family::Book]);
-            }
+        }
+        for base in bot.some(&HOT[..BOOKS], 2) {
+            bot.watch(start, 500..2_000, "orderbook", &spell(base), &[Family::Book]);
         }
         let traded = spell(bot.choose(&HOT[..TRADED]));
         bot.watch(start, 1_000..4_000, "market-context", &traded, CONTEXT);
         bot.watch(start, 5_000..15_000, "validate-market", &traded, CONTEXT);
-        let (base, timeframe) = bot.choose(&SERIES);
-        let query = format!("{}?timeframe={timeframe}", spell(base));
-        bot.watch(start, 2_000..8_000, "ohlcv", &query, &[Family::Candles]);
         if bot.random.random_bool(0.5) {
-            let tape = spell(bot.choose(&HOT[..TAPES]));
-            bot.watch(start, 2_000..6_000, "trades", &tape, &[Family::Trades]);
+            let query = format!("{}?timeframe={}", spell(SERIES.0), SERIES.1);
+            bot.watch(start, 2_000..8_000, "ohlcv", &query, &[Family::Candles]);
+        } else {
+            bot.watch(start, 2_000..8_000, "ohlcv", &traded, &[Family::Candles]);
+        }
+        if bot.random.random_bool(0.4) {
+            bot.watch(start, 2_000..6_000, "trades", &spell(TAPE), &[Family::Trades]);
         }
         bot
     }
@@ -95,13 +100,12 @@ impl Bot {
         next.ask.clone()
     }
 
-    /// Three to five markets, popular ones more often.
-    fn handful(&mut self) -> Vec<&'static str> {
-        let count = self.random.random_range(3..=5);
+    /// So many different markets, the first ones more often.
+    fn some(&mut self, from: &[&'static str], count: usize) -> Vec<&'static str> {
         let weight = |index: usize| 1.0 / (1.0 + index as f64);
         let random = &mut self.random;
-        let chosen = rand::seq::index::sample_weighted(random, HOT.len(), weight, count);
-        chosen.expect("the weights are positive").into_iter().map(|index| HOT[index]).collect()
+        let chosen = rand::seq::index::sample_weighted(random, from.len(), weight, count);
+        chosen.expect("the weights are positive").into_iter().map(|index| from[index]).collect()
     }
 
     fn choose<T: Copy>(&mut self, from: &[T]) -> T {
@@ -135,7 +139,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_fleet_asks_for_no_more_series_than_the_budgets_keep_fresh() {
+    async fn a_fleet_asks_for_no_more_than_the_budgets_keep_fresh() {
         let all: Vec<String> = (0..200).flat_map(|number| paths(1, number)).collect();
         let of = |endpoint: &str| -> BTreeSet<String> {
             let prefix = format!("/api/market-data/{endpoint}/");
@@ -144,9 +148,14 @@ mod tests {
                 |rest: &str| rest.replace(['/', '-', ':'], "").trim_start_matches('t').to_owned();
             rest.map(plain).collect()
         };
-        assert_eq!(of("market-context").len(), TRADED);
-        assert!(of("market-context").len() + of("ohlcv").len() < 15, "{:?}", of("ohlcv"));
-        assert_eq!(of("trades").len(), TAPES);
+        let contexts = of("market-context");
+        assert_eq!(contexts.len(), TRADED);
+        assert_eq!(of("validate-market"), contexts);
+        let further: Vec<_> = of("ohlcv").difference(&contexts).cloned().collect();
+        assert_eq!(further, ["BTCUSD?timeframe=1h"]);
+        assert_eq!(of("orderbook").len(), BOOKS);
+        assert!(contexts.is_subset(&of("orderbook")));
+        assert_eq!(of("trades").len(), 1);
         assert_eq!(of("ticker").len(), HOT.len());
     }
 

@@ -142,12 +142,12 @@ impl Show {
         say(&report::opening(address, &self.sim.rest_url(), seed, clients))?;
         let fleet = Fleet::start(clients, address, seed);
         let told = self.tell(&fleet, seconds.map(Duration::from_secs)).await;
-        let lasted = self.began.elapsed();
+        let (lasted, seen) = (self.began.elapsed(), fleet.seen());
         fleet.stop().await;
         let summary = Summary {
             clients,
             lasted,
-            seen: fleet.seen(),
+            seen,
             asked: self.app.gateway().reader().metrics.totals().requests,
             exchange: self.sim.counts(),
         };

@@ -105,11 +105,11 @@ pub(super) struct Summary {
 impl Summary {
     /// The text.
     pub(super) fn text(&self) -> String {
-        let mut text = format!("\nSummary of {:.0} s\n\n", self.lasted.as_secs_f64());
+        let mut text = format!("\nSummary of {:.0} s\n", self.lasted.as_secs_f64());
         if self.clients > 0 {
             self.tell_clients(&mut text);
         } else {
-            let _ = writeln!(text, "The gateway was asked {} times.", grouped(self.asked));
+            let _ = writeln!(text, "\n  the gateway was asked {} times", grouped(self.asked));
         }
         self.tell_exchange(&mut text);
         if self.clients > 0 {
@@ -126,7 +126,7 @@ impl Summary {
         let others = seen.asked - seen.from_cache - seen.refused - seen.failed;
         let _ = write!(
             text,
-            "\
+            "
   asked by {:<5} clients   {:>9}        {rate:.0} a second
   answered from the cache  {}
   waited for the exchange  {}
