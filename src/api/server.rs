@@ -159,8 +159,9 @@ impl Server {
         Ok(response?.map(Payload::Handler))
     }
 
-    /// An answer that was encoded before and is fresh.
-    fn hit(&self, request: &Request<Incoming>) -> Option<Response<Payload>> {
+    /// The fast path: the answer to a GET that was encoded before and is fresh, or `None` where
+    /// the router has to be asked. Neither parses, clones nor serialises market data.
+    pub fn hit<B>(&self, request: &Request<B>) -> Option<Response<Payload>> {
         if request.method() != Method::GET {
             return None;
         }
