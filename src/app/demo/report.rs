@@ -22,9 +22,9 @@ limits which Bitfinex documents, and in front of it the gateway:
 Paste these into another terminal; the first shows the age of its answer, the
 second how old each part of it is, the third is the exchange's own interface.
 
-curl -i http://{gateway}/api/market-data/ticker/BTC/USD
-curl -s http://{gateway}/api/market-data/market-context/ETHUSD | tail -c600
-curl -i http://{gateway}/v2/ticker/tBTCUSD
+curl -i {gateway}/api/market-data/ticker/BTC/USD
+curl -s {gateway}/api/market-data/market-context/ETHUSD | tail -c600
+curl -i {gateway}/v2/ticker/tBTCUSD
 
 {fleet} Ctrl-C ends it.
 
@@ -175,13 +175,14 @@ impl Summary {
         };
         let total: u64 = calls.values().sum();
         let minute = self.lasted.as_secs_f64() / Limits::MINUTE.as_secs_f64();
-        let rate = *count as f64 / minute.max(f64::EPSILON);
+        let rate = (*count as f64 / minute.max(f64::EPSILON)).round() as u64;
         let allowed = Limits::DOCUMENTED.of(*most).unwrap_or_default();
         let mut words = format!(
             "Without the gateway the exchange would have been sent {} calls (a market context is \
-             three), {} of them for {most}: {rate:.0} a minute, where it allows {allowed}",
+             three), {} of them for {most}: {} a minute, where it allows {allowed}",
             grouped(total),
             grouped(*count),
+            grouped(rate),
         );
         if let Some((family, after)) = self.seen.breach {
             let _ = write!(
@@ -231,7 +232,7 @@ fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
