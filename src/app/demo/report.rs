@@ -155,8 +155,8 @@ impl Summary {
             let allowed = Limits::DOCUMENTED.of(*family);
             let allowed = allowed.map_or_else(|| "-".to_owned(), |limit| limit.to_string());
             let peak = counts.peak_of(*family);
-            let calls = grouped(*calls);
-            let _ = writeln!(text, "  {family:<14} {calls:>10} {peak:>18} {allowed:>21}");
+            let (name, calls) = (family.as_str(), grouped(*calls));
+            let _ = writeln!(text, "  {name:<14} {calls:>10} {peak:>18} {allowed:>21}");
         }
         let total = counts.total();
         let _ = write!(text, "  {:<14} {:>10}", "in all", grouped(total));
@@ -329,6 +329,16 @@ mod tests {
         let summary = Summary { clients: 50, lasted, seen, asked: 402, exchange };
         let text = summary.text();
         assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+        let table: Vec<&str> =
+            text.lines().skip_while(|line| !line.contains("exchange saw")).take(3).collect();
+        assert_eq!(
+            table,
+            [
+                "  the exchange saw    calls   most in a minute   allowed in a minute",
+                "  candles                 9                  8                    30",
+                "  ticker                 11                 11                    90",
+            ]
+        );
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
         for said in [
             "Summary of 30 s",
