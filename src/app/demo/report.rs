@@ -335,8 +335,8 @@ mod tests {
             table,
             [
                 "  the exchange saw    calls   most in a minute   allowed in a minute",
-                "  candles                 9                  8                    30",
                 "  ticker                 11                 11                    90",
+                "  candles                 9                  8                    30",
             ]
         );
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
