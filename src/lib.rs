@@ -1,4 +1,88 @@
-//! Tidegate: a caching market-data gateway.
+//! Tidegate: a caching market-data gateway. Many services share one rate-limited exchange
+//! connection; every answer tells its age.
+//!
+//! Everything here follows from one scarce thing, **calls to the exchange**: Bitfinex allows 30
+//! candle requests a minute, and clients ask thousands of times a second.
+//!
+//! # The rooms
+//!
+//! | room | what lives there |
+//! |---|---|
+//! | [`cli`] | arguments to typed commands |
+//! | [`app`] | the composition root: starts, drains, `demo`; the only room that names every other |
+//! | [`api`] | HTTP: routes, middleware, encoded answers, problems, the drop-in `/v2`, operations |
+//! | [`service`] | the products: tickers, books, candles, trades, market context, validation |
+//! | [`cache`] | entries that know their age, one flight per key; generic, the loader is passed in |
+//! | [`registry`] | which markets an exchange lists, every spelling of them, near names |
+//! | [`upstream`] | one call: breaker, budget, queue, deadline, retry, merging |
+//! | [`exchange`] | what an exchange can be asked, one method one request; the adapters |
+//! | [`sim`] | a simulated exchange over real sockets, for `demo`, tests and benches |
+//! | [`market`] | values and their arithmetic: symbols, candles, tickers, books, trades, numbers |
+//! | [`config`] | layers of settings to one checked [`Config`](config::Config) |
+//! | [`telemetry`] | every metric in one struct; the set-up of logs |
+//! | [`tasks`] | every task of the process is started and ended here |
+//! | [`clock`] | wall time; nothing else reads the system's clock |
+//!
+//! # Who may name whom
+//!
+//! ```text
+//! api ─► service ─► cache, registry, upstream ─► exchange
+//!                   cache ─► tasks
+//! sim ─► tasks                   (named by app, tests and benches only)
+//! everyone ─► market, clock, telemetry, its section of config
+//! app ─► everyone
+//! ```
+//!
+//! Beyond the rooms: `reqwest` is named in `exchange/transport.rs` only, the exporter of metrics in
+//! [`telemetry`] only, `tokio::spawn` in [`tasks`] only, and the text `bitfinex` neither in
+//! [`cache`] nor in [`upstream`]. `tests/architecture.rs` reads the sources and fails where they do
+//! not keep to this.
+//!
+//! # One read
+//!
+//! `GET /api/market-data/ticker/BTC/USD`:
+//!
+//! 1. [`api::Server`] holds the connection. If an answer to this very request was encoded before
+//!    and each of its parts is still fresh and the newest ([`api::Answers`]), its bytes are given
+//!    with the headers of the moment, and that is all.
+//! 2. Else the router names the request, opens its span and bounds its time; the handler reads the
+//!    symbol and what the client demands of the answer's age ([`cache::Demand`]).
+//! 3. [`service::Markets`] finds the market ([`registry::Registry`]); a name that is none ends here
+//!    and costs no call.
+//! 4. [`service::Tickers`] reads its key through [`cache::Cache`]. Fresh: given. Stale: given, and a
+//!    flight starts that nobody waits for. Neither: the flight of this key is boarded, or started.
+//! 5. The flight is a task of its own. Tickers that are asked for within a few milliseconds share
+//!    one request ([`upstream::Merge`]), and a refresh brings along those that are due as well.
+//! 6. [`upstream::Upstream`] lets the breaker, the queue and the budget decide when, and whether
+//!    before the deadline, the call is sent; then [`exchange::Exchange::ticker`] sends exactly one
+//!    request and turns bytes into [`market`] values.
+//! 7. The value becomes an entry with a [`cache::Stamp`], everyone aboard gets it, and the answer
+//!    is encoded once for all who ask the same until it is superseded.
+//!
+//! # What always holds
+//!
+//! - **No window of 60 s holds more calls than the budget.** A slot is held from the sending of a
+//!   call until one window after its end. The proof stands in [`upstream`]; a property test in
+//!   `upstream/tests/budget.rs` holds it against random schedules, and `tests/demo.rs` against what
+//!   the simulated exchange counted.
+//! - **An answer is never older than it says.** Age is counted from the moment of receipt, which is
+//!   part of the entry ([`cache::Stamp::age`]); whether it may be served is decided at each read
+//!   ([`cache::Demand::judge`]), not by a timer. An answer of several parts has the age of its oldest.
+//! - **A client that hangs up cancels nothing and repeats nothing.** Loads run in tasks of their own
+//!   ([`cache::Flights`]); a read that is dropped only stops waiting.
+//! - **One flight per key.** Requests that mean the same have the same [`service::Key`], whatever
+//!   they look like; a failure is shared too, and remembered for a moment.
+//! - **Nothing is invented.** What the exchange does not say is `null` or an error; numbers keep its
+//!   decimal text ([`market::Number`]).
+//! - **Every wait has an end and every store a bound**: requests and calls have deadlines, queues,
+//!   connections, headers, paths and memory have limits ([`config::Config`]).
+//! - **A task that panics ends alone.** It is counted, and those who wait for it are told
+//!   ([`tasks::Tasks`], [`cache::Landed`]).
+//!
+//! # Time
+//!
+//! Ages, deadlines and windows are [`tokio::time::Instant`]s, so that tests in process run on a
+//! paused clock; tests over sockets do not pause it. Dates come from [`clock::Clock`].
 
 pub mod api;
 pub mod app;

@@ -69,6 +69,10 @@ fn many_requests_become_few_calls_within_every_limit() {
     for (family, calls, most, allowed) in &families {
         assert!(most <= calls && most <= allowed, "{family}: {text}");
     }
+    // Twelve tickers are fetched once each; from then on one call refreshes all of them.
+    let calls_of = |name: &str| families.iter().find(|row| row.0 == name).unwrap().1;
+    assert!(calls_of("ticker") <= 18 && calls_of("tickers") <= 6, "{text}");
+
     let calls: u64 = families.iter().map(|row| row.1).sum();
     assert_eq!(figure(&text, "in all"), calls, "{text}");
     assert_eq!(figure(&text, "answered 429"), 0, "{text}");

@@ -238,6 +238,16 @@ where
         }
     }
 
+    /// Loads `key` anew, whatever is held, unless a load is under way or has just failed. Nobody
+    /// waits for it.
+    pub fn renew<F>(&self, key: &K, negative_ttl: Duration, load: impl FnOnce() -> F)
+    where
+        F: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
+    {
+        let failed = || self.inner.failure(key).map(drop);
+        self.inner.board(key, negative_ttl, failed, load);
+    }
+
     /// Stores a value that came along with another (a ticker out of a list of all).
     ///
     /// It is dropped if a newer one is held already.

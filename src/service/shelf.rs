@@ -87,4 +87,12 @@ impl Shelf {
         let load = |class, deadline| load(self.clone(), class, deadline);
         Ok(self.cache.read(&key, kind, negative_ttl, ask, enough, load).await?)
     }
+
+    /// Loads a product anew; see [`Cache::renew`].
+    pub(super) fn renew<F>(&self, product: Product, kind: DataKind, load: impl FnOnce() -> F)
+    where
+        F: Future<Output = Result<Loaded<Value>, ServiceError>> + Send + 'static,
+    {
+        self.cache.renew(&self.key(product), self.policy(kind).negative_ttl, load);
+    }
 }

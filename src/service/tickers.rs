@@ -15,7 +15,7 @@ use super::{
     product::{got_board, got_ticker},
 };
 use crate::{
-    cache::{Ask, Demand, Stamp},
+    cache::{Ask, Demand, Loaded, Stamp},
     exchange::Family,
     market::{Listing, Ticker},
     tasks::Tasks,
@@ -62,17 +62,10 @@ impl Tickers {
     ) -> Self {
         let gather = |class: Wait, patience: Duration| {
             let max = shelf.exchange.profile().max_tickers;
-            let (shelf, markets) = (shelf.clone(), markets.clone());
+            let shelf = shelf.clone();
             let load = move |asked: Vec<ById>| {
-                let (shelf, markets) = (shelf.clone(), markets.clone());
-                async move {
-                    let deadline = Instant::now() + patience;
-                    let others = match class {
-                        Wait::Refresh => due_as_well(&shelf, &markets, &asked, max),
-                        Wait::Client | Wait::Background => Vec::new(),
-                    };
-                    fetch(&shelf, asked, others, class, deadline).await
-                }
+                let shelf = shelf.clone();
+                async move { fetch(&shelf, asked, class, Instant::now() + patience).await }
             };
             Arc::new(Merge::new(merge_window, max, tasks, load))
         };
@@ -81,19 +74,59 @@ impl Tickers {
         Self { shelf, markets, awaited, refreshed }
     }
 
-    /// One ticker. Asks that come within a few milliseconds of each other share one request.
+    /// One ticker. Asks that come within a few milliseconds of each other share one request, and a
+    /// refresh brings along the tickers that are due as well.
     pub async fn get(&self, market: &Arc<Listing>, ask: Ask) -> Result<Got<Ticker>, ServiceError> {
-        let load = |shelf: Arc<Shelf>, class, _deadline| {
-            let gathered = if class == Wait::Client { &self.awaited } else { &self.refreshed };
-            let (gathered, market) = (gathered.clone(), market.clone());
+        let load = |_shelf, class, _deadline| {
+            let (tickers, market) = (self.clone(), market.clone());
             async move {
-                let ticker = gathered.ask(ById(market)).await?;
-                let left_out = || ServiceError::Invalid("it left the ticker out".to_owned());
-                Ok(shelf.loaded(DataKind::Ticker, Value::Ticker(ticker.ok_or_else(left_out)?)))
+                if class == Wait::Refresh {
+                    tickers.bring_along(&market);
+                }
+                tickers.load(market, class).await
             }
         };
         let product = Product::Ticker(market.id.clone());
         Ok(got_ticker(self.shelf.read(product, DataKind::Ticker, ask, |_| true, load).await?))
+    }
+
+    async fn load(&self, market: Arc<Listing>, class: Wait) -> Result<Loaded<Value>, ServiceError> {
+        let gathered = if class == Wait::Client { &self.awaited } else { &self.refreshed };
+        let ticker = gathered.ask(ById(market)).await?;
+        let left_out = || ServiceError::Invalid("it left the ticker out".to_owned());
+        Ok(self.shelf.loaded(DataKind::Ticker, Value::Ticker(ticker.ok_or_else(left_out)?)))
+    }
+
+    /// Refreshes the tickers that are read and will soon be due too: one request brings them all,
+    /// so that any number of hot markets costs what one costs.
+    fn bring_along(&self, first: &Listing) {
+        // Without a call left for many, each is better off with the endpoint for one.
+        if self.shelf.upstream.ready(Family::Tickers) == 0 {
+            return;
+        }
+        let most = self.shelf.exchange.profile().max_tickers.saturating_sub(1);
+        let others = self.due_as_well().filter(|market| market.id != first.id);
+        for market in others.take(most) {
+            let (tickers, product) = (self.clone(), Product::Ticker(market.id.clone()));
+            let load = || async move { tickers.load(market, Wait::Refresh).await };
+            self.shelf.renew(product, DataKind::Ticker, load);
+        }
+    }
+
+    fn due_as_well(&self) -> impl Iterator<Item = Arc<Listing>> {
+        let (directory, now) = (self.markets.held(), Instant::now());
+        let is_due = move |stamp: &Stamp| {
+            let (age, policy) = (stamp.age(now), &stamp.policy);
+            let half = policy.ttl / 2;
+            stamp.was_read() && age >= half && age < policy.ttl + policy.stale_while_revalidate
+        };
+        let name = self.shelf.name();
+        self.shelf.cache.entries().into_iter().filter_map(move |(key, entry)| match &key.product {
+            Product::Ticker(id) if key.exchange == name && is_due(&entry.stamp) => {
+                directory.as_ref()?.registry.by_id(id).cloned()
+            }
+            _ => None,
+        })
     }
 
     /// Several tickers, in the order asked; those that are not held are fetched in one request.
@@ -135,60 +168,27 @@ impl Tickers {
     }
 }
 
-/// Tickers that are read and will soon be refreshed too: one request brings all of them, so that
-/// any number of hot markets costs what one costs. At most `max` with those that are asked for.
-fn due_as_well(shelf: &Shelf, markets: &Markets, asked: &[ById], max: usize) -> Vec<Arc<Listing>> {
-    let Some(directory) = markets.held() else { return Vec::new() };
-    let now = Instant::now();
-    let is_due = |stamp: &Stamp| {
-        let (age, policy) = (stamp.age(now), &stamp.policy);
-        let half = policy.ttl / 2;
-        stamp.was_read() && age >= half && age < policy.ttl + policy.stale_while_revalidate
-    };
-    let entries = shelf.cache.entries().into_iter();
-    let due = entries.filter_map(|(key, entry)| match &key.product {
-        Product::Ticker(id) if key.exchange == shelf.name() && is_due(&entry.stamp) => {
-            directory.registry.by_id(id).cloned()
-        }
-        _ => None,
-    });
-    let others = due.filter(|market| asked.iter().all(|ById(other)| other.id != market.id));
-    others.take(max.saturating_sub(asked.len())).collect()
-}
-
 /// Fetches gathered tickers in one request: the endpoint for one where it is only one and that
-/// family has a call left, else the endpoint for many. `others` come along where there is a call
-/// left for many; nobody waits for them, and what comes is put on the shelf.
+/// family has a call left, else the endpoint for many.
 async fn fetch(
     shelf: &Shelf,
     asked: Vec<ById>,
-    others: Vec<Arc<Listing>>,
     class: Wait,
     deadline: Instant,
 ) -> Result<HashMap<ById, Ticker>, ServiceError> {
     let (exchange, upstream) = (&shelf.exchange, &shelf.upstream);
-    let many_left = upstream.ready(Family::Tickers) > 0;
     if let [one] = asked.as_slice()
-        && (others.is_empty() || !many_left)
-        && (upstream.ready(Family::Ticker) > 0 || !many_left)
+        && (upstream.ready(Family::Ticker) > 0 || upstream.ready(Family::Tickers) == 0)
     {
         let call = || exchange.ticker(&one.0);
         let ticker = upstream.call(Family::Ticker, class, deadline, call).await?;
         return Ok(HashMap::from([(one.clone(), ticker)]));
     }
-    let asked: Vec<Arc<Listing>> = asked.into_iter().map(|ById(market)| market).collect();
-    let markets: Vec<Arc<Listing>> = asked.iter().chain(&others).cloned().collect();
+    let markets: Vec<Arc<Listing>> = asked.into_iter().map(|ById(market)| market).collect();
     let call = || exchange.tickers(Some(&markets));
     let list = upstream.call(Family::Tickers, class, deadline, call).await?;
-    let received = Instant::now();
     let mut by_id: HashMap<String, Ticker> = list.rows.into_iter().collect();
-    for market in others {
-        if let Some(ticker) = by_id.remove(market.id.as_str()) {
-            let loaded = shelf.loaded(DataKind::Ticker, Value::Ticker(ticker));
-            shelf.cache.put(shelf.key(Product::Ticker(market.id.clone())), loaded, received);
-        }
-    }
-    let found = asked.into_iter().filter_map(|market| {
+    let found = markets.into_iter().filter_map(|market| {
         let ticker = by_id.remove(market.id.as_str())?;
         Some((ById(market), ticker))
     });

@@ -22,9 +22,9 @@ limits which Bitfinex documents, and in front of it the gateway:
 Paste these into another terminal; the first shows the age of its answer, the
 second how old each part of it is, the third is the exchange's own interface.
 
-curl -i http://{gateway}/api/market-data/ticker/BTC/USD
-curl -s http://{gateway}/api/market-data/market-context/ETHUSD | tail -c600
-curl -i http://{gateway}/v2/ticker/tBTCUSD
+curl -i {gateway}/api/market-data/ticker/BTC/USD
+curl -s {gateway}/api/market-data/market-context/ETHUSD | tail -c600
+curl -i {gateway}/v2/ticker/tBTCUSD
 
 {fleet} Ctrl-C ends it.
 
@@ -155,8 +155,8 @@ impl Summary {
             let allowed = Limits::DOCUMENTED.of(*family);
             let allowed = allowed.map_or_else(|| "-".to_owned(), |limit| limit.to_string());
             let peak = counts.peak_of(*family);
-            let calls = grouped(*calls);
-            let _ = writeln!(text, "  {family:<14} {calls:>10} {peak:>18} {allowed:>21}");
+            let (name, calls) = (family.as_str(), grouped(*calls));
+            let _ = writeln!(text, "  {name:<14} {calls:>10} {peak:>18} {allowed:>21}");
         }
         let total = counts.total();
         let _ = write!(text, "  {:<14} {:>10}", "in all", grouped(total));
@@ -175,13 +175,14 @@ impl Summary {
         };
         let total: u64 = calls.values().sum();
         let minute = self.lasted.as_secs_f64() / Limits::MINUTE.as_secs_f64();
-        let rate = *count as f64 / minute.max(f64::EPSILON);
+        let rate = (*count as f64 / minute.max(f64::EPSILON)).round() as u64;
         let allowed = Limits::DOCUMENTED.of(*most).unwrap_or_default();
         let mut words = format!(
             "Without the gateway the exchange would have been sent {} calls (a market context is \
-             three), {} of them for {most}: {rate:.0} a minute, where it allows {allowed}",
+             three), {} of them for {most}: {} a minute, where it allows {allowed}",
             grouped(total),
             grouped(*count),
+            grouped(rate),
         );
         if let Some((family, after)) = self.seen.breach {
             let _ = write!(
@@ -328,6 +329,16 @@ mod tests {
         let summary = Summary { clients: 50, lasted, seen, asked: 402, exchange };
         let text = summary.text();
         assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+        let table: Vec<&str> =
+            text.lines().skip_while(|line| !line.contains("exchange saw")).take(3).collect();
+        assert_eq!(
+            table,
+            [
+                "  the exchange saw    calls   most in a minute   allowed in a minute",
+                "  ticker                 11                 11                    90",
+                "  candles                 9                  8                    30",
+            ]
+        );
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
         for said in [
             "Summary of 30 s",
