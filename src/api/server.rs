@@ -13,12 +13,12 @@ use std::{
 use axum::{
     Router,
     body::Body,
-    http::{Method, Request, Response, header},
+    http::{HeaderMap, Method, Request, Response, header},
 };
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    io::AsyncWriteExt as _,
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     time::Instant,
 };
@@ -44,6 +44,8 @@ const MAX_HEADERS: usize = 64;
 const MIN_BUFFER: usize = 8192;
 /// A pause after an error of accepting that is the machine's, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// What a client too many gets to take his refusal.
+const FAREWELL: Duration = Duration::from_millis(250);
 
 /// Serves a gateway on a listener.
 #[derive(Clone)]
@@ -145,7 +147,9 @@ impl Server {
             let id = request_id(request.headers());
             let detail = format!("path and query may have {max} bytes");
             let problem = Problem::new(Code::UriTooLong, detail);
-            let mut response = problem.respond("", id.to_str().unwrap_or_default());
+            let path = Some(request.uri().path()).filter(|path| path.len() <= max);
+            let name = id.to_str().unwrap_or_default();
+            let mut response = problem.respond(path.unwrap_or_default(), name);
             response.headers_mut().insert(X_REQUEST_ID, id);
             return Ok(response.map(Payload::Handler));
         }
@@ -182,15 +186,28 @@ impl Server {
 
 /// Tells one client too many that there is no room.
 async fn refuse(mut stream: TcpStream) {
-    let problem = Problem::new(Code::Overloaded, "too many connections");
-    let body = problem.body("", "");
+    let mut problem = Problem::new(Code::Overloaded, "too many connections");
+    problem.retry_after = Some(Duration::from_secs(1));
+    let id = request_id(&HeaderMap::new());
+    let id = id.to_str().unwrap_or_default();
+    let body = problem.body("", id);
     let head = format!(
         "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\n\
-         content-length: {}\r\nretry-after: 1\r\nconnection: close\r\n\r\n",
+         content-length: {}\r\ncache-control: no-store\r\nretry-after: 1\r\n{X_REQUEST_ID}: {id}\r\n\
+         connection: close\r\n\r\n",
         body.len()
     );
     let answer = [head.as_bytes(), &body].concat();
-    let _ = tokio::time::timeout(Duration::from_secs(1), stream.write_all(&answer)).await;
+    let farewell = async {
+        stream.write_all(&answer).await?;
+        stream.shutdown().await?;
+        // Closed with a request unread, the connection would be reset, which may cost the client
+        // the answer.
+        let mut unread = [0; 1024];
+        while stream.read(&mut unread).await? > 0 {}
+        Ok::<_, io::Error>(())
+    };
+    let _ = tokio::time::timeout(FAREWELL, farewell).await;
 }
 
 /// Errors of accepting that concern the one connection only.

@@ -1,6 +1,6 @@
 //! `/livez`, `/readyz` and `/healthz`: plain and fast.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::State,
@@ -79,7 +79,9 @@ pub(crate) async fn readyz(
 ) -> Result<Response<Payload>, Problem> {
     let is_verbose = is_verbose(&asked)?;
     if phase.is_draining() {
-        return Err(Problem::new(Code::Draining, "the process is shutting down"));
+        let mut problem = Problem::new(Code::Draining, "the process is shutting down");
+        problem.retry_after = Some(Duration::from_secs(1));
+        return Err(problem);
     }
     Ok(if is_verbose { verbose(&reader, &phase) } else { plain("ready\n") })
 }
