@@ -36,8 +36,8 @@ fn scarce() -> (SimConfig, Config) {
     let mut config = settings();
     config.exchanges.bitfinex.budget.book = LIMIT;
     config.upstream.window = WINDOW;
-    config.server.request_deadline = ms(500);
-    config.exchanges.bitfinex.request_timeout = ms(500);
+    config.server.request_deadline = ms(900);
+    config.exchanges.bitfinex.request_timeout = ms(900);
     (sim, config)
 }
 
@@ -108,21 +108,21 @@ async fn no_window_holds_more_calls_than_the_limit() {
 async fn a_429_closes_the_family_until_one_probe_has_passed() {
     // Without a time of the exchange's own, the setting counts.
     let forms = [
-        (Fault::RateLimited { retry_after: None }, 700),
-        (Fault::RateLimited { retry_after: Some(1) }, 1_000),
-        (Fault::RateLimitedObject { retry_after: None }, 700),
-        (Fault::RateLimitedObject { retry_after: Some(1) }, 1_000),
-        (Fault::ErrorArray { code: 11_010, message: "ratelimit: error".to_owned() }, 700),
+        (Fault::RateLimited { retry_after: None }, 1_500),
+        (Fault::RateLimited { retry_after: Some(2) }, 2_000),
+        (Fault::RateLimitedObject { retry_after: None }, 1_500),
+        (Fault::RateLimitedObject { retry_after: Some(2) }, 2_000),
+        (Fault::ErrorArray { code: 11_010, message: "ratelimit: error".to_owned() }, 1_500),
     ];
     join_all(forms.map(|(fault, ban)| banned(fault, ms(ban)))).await;
 }
 
 async fn banned(fault: Fault, ban: Duration) {
     let mut config = settings();
-    config.upstream.ban = ms(700);
+    config.upstream.ban = ms(1_500);
     // Those who come during the ban are refused, not made to wait.
-    config.server.request_deadline = ms(400);
-    config.exchanges.bitfinex.request_timeout = ms(400);
+    config.server.request_deadline = ms(1_000);
+    config.exchanges.bitfinex.request_timeout = ms(1_000);
     let rig = Rig::start(config).await;
     rig.sim.fault(fault.times(Family::Candles, 1));
     let mut end = Instant::now() + ban;
