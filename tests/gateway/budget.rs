@@ -68,6 +68,7 @@ async fn who_is_refused_is_told_when_to_come_back() {
     tokio::time::sleep_until(started + at + wait).await;
     let reply = rig.get(&book(symbol)).await;
     assert_eq!(reply.status, 200, "after {wait:?}: {}", reply.text());
+    assert!(reply.took < ms(300), "the wait that was told is all of it: {:?} more", reply.took);
     assert_eq!(rig.sim.counts().refused_total(), 0);
 }
 
