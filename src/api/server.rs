@@ -18,7 +18,7 @@ use axum::{
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    io::AsyncWriteExt as _,
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     time::Instant,
 };
@@ -45,6 +45,8 @@ const MAX_HEADERS: usize = 64;
 const MIN_BUFFER: usize = 8192;
 /// A pause after an error of accepting that is the machine's, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// What a client too many gets to take his refusal.
+const FAREWELL: Duration = Duration::from_millis(250);
 
 /// Serves a gateway on a listener.
 #[derive(Clone)]
@@ -148,8 +150,12 @@ impl Server {
             let detail = format!("path and query may have {max} bytes");
             let problem = Problem::new(Code::UriTooLong, detail);
             let name = id.to_str().unwrap_or_default();
-            // The path is too long to be echoed, but its beginning tells who is to read the answer.
-            let path = if request.uri().path().starts_with("/v2/") { "/v2/" } else { "" };
+            // A path too long to be echoed still tells by its beginning who reads the answer.
+            let path = match request.uri().path() {
+                path if path.len() <= max => path,
+                path if path.starts_with("/v2/") => "/v2/",
+                _ => "",
+            };
             let mut response =
                 middleware::refuse(&problem, request.method(), path, name).map(Payload::Handler);
             response.headers_mut().insert(X_REQUEST_ID, id);
@@ -201,7 +207,16 @@ async fn refuse(mut stream: TcpStream) {
         body.len()
     );
     let answer = [head.as_bytes(), &body].concat();
-    let _ = tokio::time::timeout(Duration::from_secs(1), stream.write_all(&answer)).await;
+    let farewell = async {
+        stream.write_all(&answer).await?;
+        stream.shutdown().await?;
+        // Closed with a request unread, the connection would be reset, which may cost the client
+        // the answer.
+        let mut unread = [0; 1024];
+        while stream.read(&mut unread).await? > 0 {}
+        Ok::<_, io::Error>(())
+    };
+    let _ = tokio::time::timeout(FAREWELL, farewell).await;
 }
 
 /// Errors of accepting that concern the one connection only.

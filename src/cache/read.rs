@@ -103,6 +103,9 @@ impl<K, V, E> Clone for Cache<K, V, E> {
     }
 }
 
+/// A load that ends with its caller's patience knows best why, and gets this long to tell.
+const LAST_WORD: Duration = Duration::from_millis(50);
+
 /// Failures are small; this many of them are remembered.
 const MAX_FAILURES: u64 = 4096;
 
@@ -224,7 +227,7 @@ where
                 Boarding::Joined(flight) => (flight, CacheOutcome::Collapsed),
             };
             let started_it = outcome != CacheOutcome::Collapsed;
-            return match timeout_at(ask.deadline, flight).await {
+            return match timeout_at(ask.deadline + LAST_WORD, flight).await {
                 Ok(Some(Ok(entry))) if ask.demand.is_unmeetable(&entry.stamp.policy) => {
                     Err(ReadError::Unmeetable)
                 }

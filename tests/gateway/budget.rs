@@ -29,28 +29,29 @@ fn candles(symbol: &str) -> String {
 }
 
 /// Few books a window, on either side; plenty of everything else.
-fn scarce() -> (SimConfig, Config) {
-    let limits = Limits { book: LIMIT, ..Limits::all(1_000) };
-    let sim =
-        SimConfig { limits: Some(limits), window: WINDOW, ban: WINDOW, ..SimConfig::default() };
+fn scarce(limit: u32, window: Duration) -> (SimConfig, Config) {
+    let limits = Limits { book: limit, ..Limits::all(1_000) };
+    let sim = SimConfig { limits: Some(limits), window, ban: window, ..SimConfig::default() };
     let mut config = settings();
-    config.exchanges.bitfinex.budget.book = LIMIT;
-    config.upstream.window = WINDOW;
-    config.server.request_deadline = ms(500);
-    config.exchanges.bitfinex.request_timeout = ms(500);
+    config.exchanges.bitfinex.budget.book = limit;
+    config.upstream.window = window;
+    config.server.request_deadline = ms(900);
+    config.exchanges.bitfinex.request_timeout = ms(900);
     (sim, config)
 }
 
 /// Demand beyond the budget is refused with a wait after which coming back succeeds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_refused_is_told_when_to_come_back() {
-    let (sim, config) = scarce();
+    // One at once, then one a second.
+    let window = ms(3_000);
+    let (sim, config) = scarce(3, window);
     let rig = Rig::before(sim, config).await;
     let started = Instant::now();
     let ask = async |symbol| (symbol, rig.get(&book(symbol)).await, started.elapsed());
     let replies = join_all(SYMBOLS.map(ask)).await;
     let served = replies.iter().filter(|(_, reply, _)| reply.status == 200).count();
-    assert!((LIMIT as usize / 3..=LIMIT as usize).contains(&served), "{served} served");
+    assert_eq!(served, 1);
     let mut told = None;
     for (symbol, reply, at) in &replies {
         if reply.status != 200 {
@@ -59,7 +60,7 @@ async fn who_is_refused_is_told_when_to_come_back() {
         }
     }
     let (symbol, at, wait) = told.expect("some are refused");
-    assert!(wait <= WINDOW + WINDOW, "{wait:?}");
+    assert!(wait <= window, "{wait:?}");
 
     // Another family has a budget of its own.
     assert_eq!(rig.get(&candles("BTC-USD")).await.status, 200);
@@ -68,21 +69,25 @@ async fn who_is_refused_is_told_when_to_come_back() {
     tokio::time::sleep_until(started + at + wait).await;
     let reply = rig.get(&book(symbol)).await;
     assert_eq!(reply.status, 200, "after {wait:?}: {}", reply.text());
+    assert!(reply.took < ms(300), "the wait that was told is all of it: {:?} more", reply.took);
     assert_eq!(rig.sim.counts().refused_total(), 0);
 }
 
 /// Clients who never stop asking get as much as there is, and the exchange never has to refuse.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_window_holds_more_calls_than_the_limit() {
-    let (sim, mut config) = scarce();
+    let (sim, mut config) = scarce(LIMIT, WINDOW);
     config.cache.orderbook = crate::rig::policy([1, 0, 0, 0]);
     let rig = Rig::before(sim, config).await;
     let end = Instant::now() + WINDOW * 3;
     let greedy = async |symbol| {
         while Instant::now() < end {
             let reply = rig.get(&book(symbol)).await;
-            if reply.status != 200 {
-                reply.problem(&book(symbol), 503, "budget_exhausted");
+            match reply.status {
+                200 => {}
+                // His turn came so late that his deadline passed before the answer was there.
+                504 => assert_eq!(reply.json()["retryable"], true, "{}", reply.text()),
+                _ => drop(reply.problem(&book(symbol), 503, "budget_exhausted")),
             }
         }
     };
@@ -105,21 +110,21 @@ async fn no_window_holds_more_calls_than_the_limit() {
 async fn a_429_closes_the_family_until_one_probe_has_passed() {
     // Without a time of the exchange's own, the setting counts.
     let forms = [
-        (Fault::RateLimited { retry_after: None }, 700),
-        (Fault::RateLimited { retry_after: Some(1) }, 1_000),
-        (Fault::RateLimitedObject { retry_after: None }, 700),
-        (Fault::RateLimitedObject { retry_after: Some(1) }, 1_000),
-        (Fault::ErrorArray { code: 11_010, message: "ratelimit: error".to_owned() }, 700),
+        (Fault::RateLimited { retry_after: None }, 1_500),
+        (Fault::RateLimited { retry_after: Some(2) }, 2_000),
+        (Fault::RateLimitedObject { retry_after: None }, 1_500),
+        (Fault::RateLimitedObject { retry_after: Some(2) }, 2_000),
+        (Fault::ErrorArray { code: 11_010, message: "ratelimit: error".to_owned() }, 1_500),
     ];
     join_all(forms.map(|(fault, ban)| banned(fault, ms(ban)))).await;
 }
 
 async fn banned(fault: Fault, ban: Duration) {
     let mut config = settings();
-    config.upstream.ban = ms(700);
+    config.upstream.ban = ms(1_500);
     // Those who come during the ban are refused, not made to wait.
-    config.server.request_deadline = ms(400);
-    config.exchanges.bitfinex.request_timeout = ms(400);
+    config.server.request_deadline = ms(1_000);
+    config.exchanges.bitfinex.request_timeout = ms(1_000);
     let rig = Rig::start(config).await;
     rig.sim.fault(fault.times(Family::Candles, 1));
     let mut end = Instant::now() + ban;

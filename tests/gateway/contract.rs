@@ -232,7 +232,7 @@ async fn numbers_pass_to_the_digit() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_exchanges_own_rows_come_through_unchanged() {
     let (rig, _) = still().await;
-    for id in ["tBTT:USD", "tAPENFT:USD", "tPEPE:USD", "tBTCUSD"] {
+    for id in ["tBTTUSD", "tAPENFT:USD", "tPEPE:USD", "tBTCUSD"] {
         let row = ask(rig.sim.addr(), "GET", &format!("/v2/ticker/{id}"), &[]).await;
         let reply = rig.get(&format!("/api/market-data/ticker/{id}")).await;
         assert!(

@@ -41,14 +41,15 @@ async fn an_answer_tells_its_age_and_its_lifetime() {
     let told = "max-age=20, stale-while-revalidate=30, stale-if-error=40";
     assert_eq!(first.header("cache-control"), Some(told));
     let later = aged(&rig, 1).await;
-    assert_eq!((age(&later), later.ttl(), &later.body), (1, 18, &first.body));
+    let left = later.ttl() + i64::try_from(age(&later)).unwrap();
+    assert_eq!((left, &later.body), (19, &first.body));
     assert_eq!(later.header("cache-control"), Some(told));
     assert_eq!(rig.calls(Family::Book), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_way_of_answering_is_told() {
-    let rig = rig([300, 0, 0, 0]).await;
+    let rig = rig([900, 0, 0, 0]).await;
     assert_eq!(
         rig.get(BOOK).await.cache_status(),
         "tidegate; fwd=miss; stored; ttl=0; detail=rest"
@@ -56,7 +57,7 @@ async fn each_way_of_answering_is_told() {
     assert_eq!(rig.get(BOOK).await.cache_status(), "tidegate; hit; ttl=0; detail=rest");
     let expired =
         async || Some(rig.get(BOOK).await).filter(|reply| reply.cache_status().contains("fwd="));
-    let reply = eventually(ms(2_000), "the end of its life", expired).await;
+    let reply = eventually(ms(4_000), "the end of its life", expired).await;
     assert_eq!(reply.cache_status(), "tidegate; fwd=stale; stored; ttl=0; detail=rest");
 
     rig.sim.fault(Fault::delay(ms(400)).always());
@@ -121,7 +122,7 @@ async fn max_stale_widens_what_may_be_served() {
     let rig = rig([500, 0, 0, 0]).await;
     assert_eq!(rig.get(BOOK).await.status, 200);
     let reply = aged(&rig, 1).await;
-    assert_eq!((reply.ttl(), rig.calls(Family::Book)), (-1, 1));
+    assert!(reply.ttl() < 0 && rig.calls(Family::Book) == 1, "{reply:?}");
     demand(&rig, "only-if-cached").await.problem(BOOK, 504, "deadline_exceeded");
     demand(&rig, "only-if-cached, max-stale=0").await.problem(BOOK, 504, "deadline_exceeded");
     assert_eq!(rig.calls(Family::Book), 1);
@@ -139,7 +140,8 @@ async fn stale_while_revalidate_answers_at_once_and_refreshes_once() {
     let replies = rig.crowd(20, BOOK).await;
     assert_eq!(rig.calls(Family::Book), 2, "one refresh: {:?}", rig.sim.log());
     for reply in &replies {
-        assert_eq!((reply.status, reply.ttl(), &reply.body), (200, -1, &first.body));
+        assert_eq!((reply.status, &reply.body), (200, &first.body));
+        assert!(reply.ttl() < 0, "{reply:?}");
         assert!(reply.took < ms(1_000), "waited {:?}", reply.took);
         assert!(reply.cache_status().starts_with("tidegate; hit;"), "{reply:?}");
     }
@@ -177,9 +179,12 @@ async fn who_holds_the_answer_is_not_sent_it_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn gzip_holds_the_same_text_under_a_tag_of_its_own() {
     let rig = rig([20_000, 0, 0, 0]).await;
-    for path in
-        [BOOK, CANDLES, "/api/market-data/ohlcv/BTC-USD?format=csv", "/api/market-data/markets"]
-    {
+    for path in [
+        "/api/market-data/orderbook/BTC-USD?limit=100",
+        CANDLES,
+        "/api/market-data/ohlcv/BTC-USD?format=csv",
+        "/api/market-data/markets",
+    ] {
         let plain = rig.get(path).await;
         assert!(plain.body.len() > 1024 && plain.header("content-encoding").is_none());
         assert_eq!(plain.header("vary"), Some("accept-encoding"));

@@ -10,7 +10,7 @@ use tidegate::{
 use crate::{
     client::ask,
     fake::{Fake, book, candles},
-    rig::{Rig, before, eventually, ms, policy, says, settings},
+    rig::{Rig, before, eventually, for_each_product, ms, policy, says, settings},
 };
 
 const PATH: &str = "/api/market-data/validate-market/BTC-USD?limit=50";
@@ -94,9 +94,10 @@ async fn a_market_without_a_sound_book_is_not() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_exchanges_own_answers_are_judged_alike() {
     let mut config = settings();
-    config.cache.orderbook = policy([1, 0, 0, 0]);
+    for_each_product(&mut config, policy([60_000, 0, 0, 0]));
     let rig = Rig::start(config).await;
-    let body = rig.get(PATH).await.json();
+    let anew = async || rig.get_with(PATH, "cache-control", "no-cache").await.json();
+    let body = anew().await;
     assert_eq!(verdict(&body).2, [true; 4], "{body}");
     let cases = [
         (
@@ -109,7 +110,7 @@ async fn the_exchanges_own_answers_are_judged_alike() {
     ];
     for (fault, reason, checks) in cases {
         rig.only_fault(fault.on(Family::Book));
-        let body = rig.get(PATH).await.json();
+        let body = anew().await;
         assert_eq!(verdict(&body), (false, reason, checks), "{body}");
     }
     rig.only_fault(Fault::NotReady.on(Family::Ticker));
