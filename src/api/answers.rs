@@ -13,13 +13,13 @@ const MAX_URI: usize = 1024;
 /// Encoded answers by path and query, bounded by bytes. An answer is given only while each of its
 /// parts is the newest and fresh; whether a part is, is read from its stamp.
 pub struct Answers {
-    by_uri: moka::sync::Cache<Box<str>, Arc<Answer>, foldhash::quality::RandomState>,
+    by_uri: moka::sync::Cache<String, Arc<Answer>, foldhash::quality::RandomState>,
 }
 
 impl Answers {
     /// No answers yet, and at most `max_bytes` of them.
     pub fn new(max_bytes: u64) -> Self {
-        let weigher = |uri: &Box<str>, answer: &Arc<Answer>| {
+        let weigher = |uri: &String, answer: &Arc<Answer>| {
             u32::try_from(uri.len() + answer.weight()).unwrap_or(u32::MAX)
         };
         let by_uri = moka::sync::Cache::builder()
@@ -48,7 +48,7 @@ impl Answers {
         let parts = stamps.clone();
         let outdated = |held: &Arc<Answer>| !held.is_of(&parts);
         let make = || Arc::new(make(stamps));
-        self.by_uri.entry(uri.into()).or_insert_with_if(make, outdated).into_value()
+        self.by_uri.entry_by_ref(uri).or_insert_with_if(make, outdated).into_value()
     }
 
     /// Entries and bytes held.

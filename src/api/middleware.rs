@@ -5,7 +5,7 @@ use std::{panic::AssertUnwindSafe, time::Duration};
 use axum::{
     body::Body,
     extract::{MatchedPath, Request, State},
-    http::Response,
+    http::{Method, Response},
     middleware::Next,
     response::IntoResponse as _,
 };
@@ -15,6 +15,7 @@ use tracing::Instrument as _;
 
 use super::{
     Gateway,
+    bitfinex::{self, Refusal},
     problem::{Code, Problem},
     reader::Arrived,
     request_id::{X_REQUEST_ID, request_id},
@@ -36,8 +37,10 @@ pub(super) async fn observe(
     request.headers_mut().insert(X_REQUEST_ID, id.clone());
     request.extensions_mut().insert(Arrived(arrived));
     let matched = request.extensions().get::<MatchedPath>();
-    let endpoint = matched.map_or(Endpoint::Unknown, |path| endpoint(path.as_str()));
     let path = request.uri().path().to_owned();
+    let endpoint = bitfinex::endpoint(&path)
+        .unwrap_or_else(|| matched.map_or(Endpoint::Unknown, |route| endpoint(route.as_str())));
+    let method = request.method().clone();
     let name = id.to_str().unwrap_or_default();
     let span = tracing::info_span!("request", id = name, method = %request.method(), path);
     let deadline = arrived + gateway.reader().config.server.request_deadline + HANDLER_GRACE;
@@ -53,16 +56,26 @@ pub(super) async fn observe(
         }
     };
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        response = problem.respond(&path, name);
+        response = refuse(&problem, &method, &path, name);
         let _entered = span.enter();
         let status = problem.code.status().as_u16();
         let (code, detail) = (problem.code.as_str(), problem.detail);
         tracing::debug!(status, code, detail, "refused");
     }
     response.headers_mut().insert(X_REQUEST_ID, id);
-    let outcome = Outcome::of_status(response.status().as_u16());
+    let known = response.extensions_mut().remove::<Outcome>();
+    let outcome = known.unwrap_or_else(|| Outcome::of_status(response.status().as_u16()));
     gateway.metrics().answered(endpoint, outcome, arrived.elapsed());
     response
+}
+
+/// A problem as the response to a request: a document, or an error in the exchange's own shape
+/// where its clients are answered.
+pub(super) fn refuse(problem: &Problem, method: &Method, path: &str, id: &str) -> Response<Body> {
+    match bitfinex::endpoint(path) {
+        Some(_) => Refusal::from(problem).respond(method.as_str(), path).map(Body::new),
+        None => problem.respond(path, id),
+    }
 }
 
 /// Refuses a request for market data where too many wait already.

@@ -132,7 +132,7 @@ pub struct Problem {
     /// Near names, where a name is unknown.
     pub suggestions: Option<Vec<String>>,
     /// The parameter, where one is invalid.
-    pub parameter: Option<InvalidParameter>,
+    pub parameter: Option<Box<InvalidParameter>>,
     /// The part, where one of a composed answer failed.
     pub part: Option<&'static str>,
 }
@@ -198,7 +198,7 @@ impl Problem {
         let value: String = value.chars().take(80).collect();
         let name: String = name.chars().take(40).collect();
         let detail = format!("{name}={value:?}: {allowed}");
-        let parameter = Some(InvalidParameter { name, value, allowed });
+        let parameter = Some(Box::new(InvalidParameter { name, value, allowed }));
         Self { parameter, ..Self::new(Code::InvalidParameter, detail) }
     }
 
@@ -216,7 +216,7 @@ impl Problem {
             retry_after_ms: self.retry_after.map(millis_rounded_up),
             request_id,
             suggestions: self.suggestions.as_deref(),
-            parameter: self.parameter.as_ref(),
+            parameter: self.parameter.as_deref(),
             part: self.part,
         };
         serde_json::to_vec(&document).expect("a struct of strings and numbers serialises")
@@ -241,7 +241,8 @@ fn millis_rounded_up(wait: Duration) -> u64 {
     u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
-fn seconds_rounded_up(wait: Duration) -> u64 {
+/// Whole seconds for `Retry-After`.
+pub(super) fn seconds_rounded_up(wait: Duration) -> u64 {
     millis_rounded_up(wait).div_ceil(1000).max(1)
 }
 

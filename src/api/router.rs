@@ -9,6 +9,7 @@ use axum::{Router, extract::FromRef, routing::get};
 use tokio::sync::Semaphore;
 
 use super::{
+    bitfinex,
     market_data::{context, exchanges, markets, ohlcv, orderbook, ticker, trades, validate},
     middleware, ops,
     problem::{Code, Problem},
@@ -99,6 +100,9 @@ pub fn router(gateway: Gateway) -> Router {
     let observe = axum::middleware::from_fn_with_state(gateway.clone(), middleware::observe);
     Router::new()
         .nest("/api/market-data", market_data)
+        .route("/v2", get(bitfinex::rest))
+        .route("/v2/", get(bitfinex::rest))
+        .route("/v2/{*path}", get(bitfinex::rest))
         .route_layer(limit)
         .merge(ops::routes(&gateway.reader))
         .fallback(async || Problem::new(Code::NotFound, "there is nothing at this path"))

@@ -28,6 +28,7 @@ use tower::ServiceExt as _;
 use super::{
     Gateway, Payload,
     demand::demand,
+    middleware,
     problem::{Code, Problem},
     request_id::{X_REQUEST_ID, request_id},
     router,
@@ -120,6 +121,7 @@ impl Server {
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())
+            .writev(false)
             .header_read_timeout(limits.header_timeout)
             .max_headers(MAX_HEADERS)
             .max_buf_size(limits.max_header_bytes.max(MIN_BUFFER));
@@ -145,9 +147,13 @@ impl Server {
             let id = request_id(request.headers());
             let detail = format!("path and query may have {max} bytes");
             let problem = Problem::new(Code::UriTooLong, detail);
-            let mut response = problem.respond("", id.to_str().unwrap_or_default());
+            let name = id.to_str().unwrap_or_default();
+            // The path is too long to be echoed, but its beginning tells who is to read the answer.
+            let path = if request.uri().path().starts_with("/v2/") { "/v2/" } else { "" };
+            let mut response =
+                middleware::refuse(&problem, request.method(), path, name).map(Payload::Handler);
             response.headers_mut().insert(X_REQUEST_ID, id);
-            return Ok(response.map(Payload::Handler));
+            return Ok(response);
         }
         let response = self.router.clone().oneshot(request.map(Body::new)).await;
         Ok(response?.map(Payload::Handler))

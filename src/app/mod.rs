@@ -1,5 +1,6 @@
 //! The composition root: the only file that names every room.
 
+mod demo;
 mod gateway;
 
 use std::{io, process::ExitCode};
@@ -31,7 +32,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
             health.run(env).await?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Demo(_options) => anyhow::bail!("not yet"),
+        Command::Demo(options) => demo::run(options, env).await,
     }
 }
 

@@ -49,6 +49,8 @@ pub struct Stamp {
     pub policy: Policy,
     superseded: AtomicBool,
     hits: AtomicU64,
+    /// Those of `hits` that were given from the values before this one.
+    inherited: AtomicU64,
 }
 
 impl Stamp {
@@ -68,6 +70,7 @@ impl Stamp {
             policy,
             superseded: AtomicBool::new(false),
             hits: AtomicU64::new(0),
+            inherited: AtomicU64::new(0),
         }
     }
 
@@ -91,9 +94,16 @@ impl Stamp {
         self.hits.load(Ordering::Relaxed)
     }
 
+    /// True if an answer was given from this very value.
+    pub fn was_read(&self) -> bool {
+        self.hits() > self.inherited.load(Ordering::Relaxed)
+    }
+
     /// Marks the value as replaced by `newer`, which goes on counting its hits.
     pub(super) fn supersede(&self, newer: &Self) {
-        newer.hits.fetch_add(self.hits(), Ordering::Relaxed);
+        let hits = self.hits();
+        newer.inherited.store(hits, Ordering::Relaxed);
+        newer.hits.fetch_add(hits, Ordering::Relaxed);
         self.superseded.store(true, Ordering::Release);
     }
 }

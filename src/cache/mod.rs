@@ -9,6 +9,8 @@ mod demand;
 mod entry;
 mod flight;
 mod read;
+#[cfg(test)]
+mod tests;
 
 pub use demand::{Demand, Verdict};
 pub use entry::{Entry, Source, Stamp};

@@ -17,8 +17,8 @@ use crate::{
 
 type Gathered = Merge<String, Bytes, ServiceError>;
 
-/// Documents gathered into one request.
-const MAX_KEYS: usize = 64;
+/// Documents gathered into one request; no more than an exchange's room lets through at once.
+const MAX_KEYS: usize = 32;
 
 /// The native documents of one exchange.
 #[derive(Clone)]

@@ -15,7 +15,7 @@ use super::{
     product::{got_board, got_ticker},
 };
 use crate::{
-    cache::{Ask, Demand},
+    cache::{Ask, Demand, Stamp},
     exchange::Family,
     market::{Listing, Ticker},
     tasks::Tasks,
@@ -62,10 +62,17 @@ impl Tickers {
     ) -> Self {
         let gather = |class: Wait, patience: Duration| {
             let max = shelf.exchange.profile().max_tickers;
-            let shelf = shelf.clone();
+            let (shelf, markets) = (shelf.clone(), markets.clone());
             let load = move |asked: Vec<ById>| {
-                let shelf = shelf.clone();
-                async move { fetch(&shelf, asked, class, Instant::now() + patience).await }
+                let (shelf, markets) = (shelf.clone(), markets.clone());
+                async move {
+                    let deadline = Instant::now() + patience;
+                    let others = match class {
+                        Wait::Refresh => due_as_well(&shelf, &markets, &asked, max),
+                        Wait::Client | Wait::Background => Vec::new(),
+                    };
+                    fetch(&shelf, asked, others, class, deadline).await
+                }
             };
             Arc::new(Merge::new(merge_window, max, tasks, load))
         };
@@ -128,27 +135,60 @@ impl Tickers {
     }
 }
 
+/// Tickers that are read and will soon be refreshed too: one request brings all of them, so that
+/// any number of hot markets costs what one costs. At most `max` with those that are asked for.
+fn due_as_well(shelf: &Shelf, markets: &Markets, asked: &[ById], max: usize) -> Vec<Arc<Listing>> {
+    let Some(directory) = markets.held() else { return Vec::new() };
+    let now = Instant::now();
+    let is_due = |stamp: &Stamp| {
+        let (age, policy) = (stamp.age(now), &stamp.policy);
+        let half = policy.ttl / 2;
+        stamp.was_read() && age >= half && age < policy.ttl + policy.stale_while_revalidate
+    };
+    let entries = shelf.cache.entries().into_iter();
+    let due = entries.filter_map(|(key, entry)| match &key.product {
+        Product::Ticker(id) if key.exchange == shelf.name() && is_due(&entry.stamp) => {
+            directory.registry.by_id(id).cloned()
+        }
+        _ => None,
+    });
+    let others = due.filter(|market| asked.iter().all(|ById(other)| other.id != market.id));
+    others.take(max.saturating_sub(asked.len())).collect()
+}
+
 /// Fetches gathered tickers in one request: the endpoint for one where it is only one and that
-/// family has a call left, else the endpoint for many.
+/// family has a call left, else the endpoint for many. `others` come along where there is a call
+/// left for many; nobody waits for them, and what comes is put on the shelf.
 async fn fetch(
     shelf: &Shelf,
     asked: Vec<ById>,
+    others: Vec<Arc<Listing>>,
     class: Wait,
     deadline: Instant,
 ) -> Result<HashMap<ById, Ticker>, ServiceError> {
     let (exchange, upstream) = (&shelf.exchange, &shelf.upstream);
+    let many_left = upstream.ready(Family::Tickers) > 0;
     if let [one] = asked.as_slice()
-        && (upstream.ready(Family::Ticker) > 0 || upstream.ready(Family::Tickers) == 0)
+        && (others.is_empty() || !many_left)
+        && (upstream.ready(Family::Ticker) > 0 || !many_left)
     {
         let call = || exchange.ticker(&one.0);
         let ticker = upstream.call(Family::Ticker, class, deadline, call).await?;
         return Ok(HashMap::from([(one.clone(), ticker)]));
     }
-    let markets: Vec<Arc<Listing>> = asked.into_iter().map(|ById(market)| market).collect();
+    let asked: Vec<Arc<Listing>> = asked.into_iter().map(|ById(market)| market).collect();
+    let markets: Vec<Arc<Listing>> = asked.iter().chain(&others).cloned().collect();
     let call = || exchange.tickers(Some(&markets));
     let list = upstream.call(Family::Tickers, class, deadline, call).await?;
+    let received = Instant::now();
     let mut by_id: HashMap<String, Ticker> = list.rows.into_iter().collect();
-    let found = markets.into_iter().filter_map(|market| {
+    for market in others {
+        if let Some(ticker) = by_id.remove(market.id.as_str()) {
+            let loaded = shelf.loaded(DataKind::Ticker, Value::Ticker(ticker));
+            shelf.cache.put(shelf.key(Product::Ticker(market.id.clone())), loaded, received);
+        }
+    }
+    let found = asked.into_iter().filter_map(|market| {
         let ticker = by_id.remove(market.id.as_str())?;
         Some((ById(market), ticker))
     });

@@ -51,6 +51,11 @@ impl BadNative {
     fn new(parameter: &str) -> Self {
         Self { code: 10_020, message: format!("{parameter}: invalid") }
     }
+
+    /// True if it is this parameter that is wrong.
+    pub fn is_of(&self, parameter: &str) -> bool {
+        *self == Self::new(parameter)
+    }
 }
 
 /// Which rows of a series.

@@ -1,0 +1,218 @@
+//! `tidegate demo`: a simulated exchange, the gateway, and clients that hammer it.
+//!
+//! ```text
+//! bot      what a client asks, and when: seeded
+//! fleet    the clients: a connection each, over loopback like anyone's
+//! tally    what they saw: ages, times, refusals
+//! report   the text; every figure in it is measured here or counted by the exchange
+//! ```
+
+mod bot;
+mod fleet;
+mod report;
+mod tally;
+
+use std::{
+    io::{self, Write as _},
+    net::{Ipv4Addr, SocketAddr},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use tokio::{
+    net::TcpListener,
+    time::{Instant, MissedTickBehavior, interval_at, sleep},
+};
+
+use super::{App, bind, stop_signal};
+use crate::{
+    cache::Ask,
+    cli::{Demo, Settings},
+    config::{Config, Origin},
+    sim::{Sim, SimConfig},
+    tasks::Tasks,
+    telemetry::logs,
+};
+
+use fleet::Fleet;
+use report::{Status, Summary};
+use tally::Seen;
+
+/// A line of status each.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// Rows under one head of the table.
+const ROWS: usize = 20;
+
+/// How long requests in flight and connections may take to end.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Runs the demo until it is told to stop or its time is over; `env` as in [`Settings::load`].
+///
+/// # Errors
+/// The address is taken, the settings in the environment are wrong, or the market list does not
+/// come.
+pub(super) async fn run(options: Demo, env: Vec<(String, String)>) -> anyhow::Result<ExitCode> {
+    let mut config = settings(env)?;
+    logs::init(&config.log.filter, config.log.format)?;
+    let listener = listen(options.listen).await?;
+    let tasks = Tasks::new(|_| {});
+    let inside = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+    let sim_config = SimConfig { seed: options.seed, ..SimConfig::default() };
+    let sim = Sim::start(sim_config, inside, &tasks).await?;
+    config.exchanges.bitfinex.rest_url = sim.rest_url();
+    let show = Show::open(options, config, listener, sim).await?;
+    let shown = show.run().await;
+    tasks.drain(GRACE).await;
+    match shown {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        // Whoever read along has seen enough (`tidegate demo | head`).
+        Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(error),
+    }
+}
+
+/// The settings of the environment, with quiet logs and without a load balancer to wait for.
+fn settings(env: Vec<(String, String)>) -> anyhow::Result<Config> {
+    let loaded = Settings::default().load(env)?;
+    let asked_for_logs = loaded.origin("log.filter") != &Origin::Default;
+    let mut config = loaded.config;
+    if !asked_for_logs {
+        "warn".clone_into(&mut config.log.filter);
+    }
+    config.server.drain_delay = Duration::ZERO;
+    config.server.drain_grace = GRACE;
+    Ok(config)
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => bail!(
+            "{address} is taken. Choose another address, or port 0 for any free one:\n  \
+             tidegate demo --listen {}:0",
+            address.ip()
+        ),
+        Err(error) => Err(error).with_context(|| format!("cannot listen on {address}")),
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<io::Error>();
+    io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn say(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// Everything that runs.
+struct Show {
+    options: Demo,
+    app: App,
+    sim: Sim,
+    began: Instant,
+}
+
+impl Show {
+    /// Starts the gateway and waits until it knows the markets.
+    async fn open(
+        options: Demo,
+        config: Config,
+        listener: TcpListener,
+        sim: Sim,
+    ) -> anyhow::Result<Self> {
+        let deadline = Instant::now() + config.server.request_deadline;
+        let app = App::start(config, listener)?;
+        let desk = app.gateway().reader().desks.get(None)?;
+        desk.markets
+            .get(Ask { demand: Default::default(), deadline })
+            .await
+            .context("the market list does not come")?;
+        Ok(Self { options, app, sim, began: Instant::now() })
+    }
+
+    /// Lets the clients ask, and tells what happens, until the end.
+    async fn run(self) -> anyhow::Result<()> {
+        let Demo { clients, seed, seconds, .. } = self.options;
+        let address = self.app.address();
+        say(&report::opening(address, &self.sim.rest_url(), seed, clients))?;
+        let fleet = Fleet::start(clients, address, seed);
+        let told = self.tell(&fleet, seconds.map(Duration::from_secs)).await;
+        let (lasted, seen) = (self.began.elapsed(), fleet.seen());
+        fleet.stop().await;
+        let summary = Summary {
+            clients,
+            lasted,
+            seen,
+            asked: self.app.gateway().reader().metrics.totals().requests,
+            exchange: self.sim.counts(),
+        };
+        if told.is_ok() {
+            say(&summary.text())?;
+        }
+        self.app.drain().await;
+        told
+    }
+
+    /// Prints a row now and then until the end has come.
+    async fn tell(&self, fleet: &Fleet, limit: Option<Duration>) -> anyhow::Result<()> {
+        let time_over = async {
+            match limit {
+                Some(limit) => sleep(limit).await,
+                None => std::future::pending().await,
+            }
+        };
+        let stopped = stop_signal();
+        tokio::pin!(time_over, stopped);
+        let mut ticks = interval_at(self.began + EVERY, EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut rows, mut asked, mut before) = (0, 0, fleet.seen());
+        loop {
+            tokio::select! {
+                () = &mut time_over => return Ok(()),
+                signal = &mut stopped => return Ok(signal?),
+                _ = ticks.tick() => {}
+            }
+            let seen = fleet.seen();
+            let status = self.status(&seen, &before);
+            before = seen;
+            if status.asked == asked {
+                continue;
+            }
+            asked = status.asked;
+            if rows % ROWS == 0 {
+                say(report::HEAD)?;
+            }
+            rows += 1;
+            say(&status.row())?;
+        }
+    }
+
+    fn status(&self, seen: &Seen, before: &Seen) -> Status {
+        let reader = self.app.gateway().reader();
+        let budgets = reader.desks.all().iter().flat_map(|desk| {
+            let families = desk.shelf.upstream.snapshot().families;
+            families.into_iter().map(|family| (family.family.as_str(), family.left, family.limit))
+        });
+        let exchange = self.sim.counts();
+        let alone = self.options.clients == 0;
+        Status {
+            since: self.began.elapsed(),
+            asked: if alone { reader.metrics.totals().requests } else { seen.asked },
+            from_cache: (!alone).then_some(seen.from_cache),
+            refused: seen.refused + seen.failed,
+            upstream: exchange.total(),
+            limited: exchange.refused_total(),
+            scarcest: report::scarcest(budgets),
+            p99: if alone {
+                reader.metrics.p99()
+            } else {
+                seen.took.since(&before.took).quantile(0.99)
+            },
+        }
+    }
+}

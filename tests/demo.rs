@@ -1,0 +1,146 @@
+//! `tidegate demo` as a newcomer runs it: the built binary, over real sockets.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _},
+    net::TcpListener,
+    process::{Child, Command, Output, Stdio},
+};
+
+fn demo(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+    command.arg("demo").args(args);
+    // Settings of whoever runs the tests are not to reach it.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("TIDEGATE__") {
+            command.env_remove(name);
+        }
+    }
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn run(args: &[&str]) -> (Output, String) {
+    let output = demo(args).output().unwrap();
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    (output, text)
+}
+
+/// The number in `text` that follows `label` at the start of a line.
+fn figure(text: &str, label: &str) -> u64 {
+    let rest = text.lines().find_map(|line| line.trim_start().strip_prefix(label));
+    let rest = rest.unwrap_or_else(|| panic!("{label:?} is not in {text}"));
+    let word = rest.split_whitespace().next().unwrap();
+    word.replace(',', "").parse().unwrap_or_else(|_| panic!("{label:?} has no figure in {text}"))
+}
+
+/// The table of what the exchange saw: family, calls, most in a minute, allowed in a minute.
+fn families(text: &str) -> Vec<(String, u64, u64, u64)> {
+    let from = text.find("the exchange saw").unwrap();
+    let rows = text[from..].lines().skip(1).take_while(|line| !line.contains("in all"));
+    rows.map(|row| {
+        let words: Vec<&str> = row.split_whitespace().collect();
+        let number = |at: usize| words[at].replace(',', "").parse().unwrap();
+        (words[0].to_owned(), number(1), number(2), number(3))
+    })
+    .collect()
+}
+
+#[test]
+fn many_requests_become_few_calls_within_every_limit() {
+    let (output, text) = run(&["--listen", "127.0.0.1:0", "--clients", "20", "--seconds", "8"]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "a demo without trouble logs nothing");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+
+    let asked = figure(&text, "asked by 20    clients");
+    let from_cache = figure(&text, "answered from the cache");
+    let waited = figure(&text, "waited for the exchange");
+    assert!(asked > 200, "{text}");
+    assert!(from_cache * 10 > asked * 8, "{text}");
+    assert_eq!(figure(&text, "refused with a reason"), 0, "{text}");
+    assert_eq!(figure(&text, "not answered"), 0, "{text}");
+    assert_eq!(from_cache + waited, asked, "{text}");
+
+    let families = families(&text);
+    let names: Vec<&str> = families.iter().map(|row| row.0.as_str()).collect();
+    for family in ["ticker", "tickers", "candles", "trades", "book", "conf"] {
+        assert!(names.contains(&family), "{family} is not in {text}");
+    }
+    for (family, calls, most, allowed) in &families {
+        assert!(most <= calls && most <= allowed, "{family}: {text}");
+    }
+    let calls: u64 = families.iter().map(|row| row.1).sum();
+    assert_eq!(figure(&text, "in all"), calls, "{text}");
+    assert_eq!(figure(&text, "answered 429"), 0, "{text}");
+    assert!(calls * 3 < asked, "{text}");
+    assert!(text.contains("Without the gateway the exchange would have been sent"), "{text}");
+
+    // A row after five seconds, under its head.
+    let row = text.lines().skip_while(|line| !line.contains("budget left")).nth(1).unwrap();
+    assert!(row.trim_start().starts_with("0:05 "), "{text}");
+}
+
+#[test]
+fn without_clients_nothing_but_the_market_list_is_asked_for() {
+    let (output, text) = run(&["--listen", "127.0.0.1:0", "--clients", "0", "--seconds", "1"]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(families(&text), [("conf".to_owned(), 1, 1, 90)], "{text}");
+    assert_eq!(figure(&text, "the gateway was asked"), 0, "{text}");
+    assert!(!text.contains("Without the gateway"), "{text}");
+}
+
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _already_over = self.0.kill();
+        let _reaped = self.0.wait();
+    }
+}
+
+#[test]
+fn an_interrupt_ends_it_with_a_summary() {
+    let mut running =
+        Running(demo(&["--listen", "127.0.0.1:0", "--clients", "5"]).spawn().unwrap());
+    let mut out = BufReader::new(running.0.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("budget left") {
+        line.clear();
+        assert_ne!(out.read_line(&mut line).unwrap(), 0, "it ended by itself");
+    }
+    let pid = running.0.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).unwrap();
+    assert!(running.0.wait().unwrap().success());
+    assert!(rest.contains("\nSummary of "), "{rest}");
+    assert!(figure(&rest, "asked by 5     clients") > 20, "{rest}");
+    assert_eq!(figure(&rest, "answered 429"), 0, "{rest}");
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_is_no_error() {
+    let args = ["--listen", "127.0.0.1:0", "--clients", "1", "--seconds", "1"];
+    let mut running = Running(demo(&args).spawn().unwrap());
+    drop(running.0.stdout.take());
+    assert!(running.0.wait().unwrap().success());
+    let mut said = String::new();
+    running.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(said, "");
+}
+
+#[test]
+fn an_address_that_is_taken_is_an_error_that_says_what_to_do() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (output, text) = run(&["--listen", &address]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(text, "");
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        format!(
+            "tidegate: {address} is taken. Choose another address, or port 0 for any free one:\n  \
+             tidegate demo --listen 127.0.0.1:0\n"
+        )
+    );
+}

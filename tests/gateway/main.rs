@@ -1,0 +1,28 @@
+//! The gateway as its clients and operators meet it: a real listener in front of the simulated
+//! exchange, over real sockets, with real but short times.
+//!
+//! ```text
+//! rig       one gateway before one simulated exchange;  client: sends exactly these bytes
+//! fake      an exchange that answers what no simulated market would
+//! storm     a thousand clients for one cold key
+//! faults    every way in which the exchange goes wrong, and the way back
+//! stale     what may be served meanwhile;  budget: limits and bans
+//! context   a market context with a part missing;  verdicts: what validate-market says
+//! freshness Age, Cache-Control, ETag, gzip;  symbols, contract: what is asked and answered
+//! hostile   slow, greedy and malformed clients;  life: start, panic, drain, end
+//! ```
+
+mod budget;
+mod client;
+mod context;
+mod contract;
+mod fake;
+mod faults;
+mod freshness;
+mod hostile;
+mod life;
+mod rig;
+mod stale;
+mod storm;
+mod symbols;
+mod verdicts;

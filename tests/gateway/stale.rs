@@ -1,0 +1,77 @@
+//! What may be served while the exchange fails, and how it is told.
+
+use tidegate::sim::{Family, Fault};
+
+use crate::rig::{Rig, eventually, for_each_product, ms, policy, settings};
+
+const PATHS: [(&str, Family); 3] = [
+    ("/api/market-data/ohlcv/BTC-USD?limit=50", Family::Candles),
+    ("/api/market-data/orderbook/BTC-USD", Family::Book),
+    ("/api/market-data/trades/BTC-USD", Family::Trades),
+];
+
+/// A copy that is stale is served on error, word for word, and says how old it is; once it is too
+/// old there is an error.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stale_copy_is_served_on_error_for_as_long_as_allowed_and_is_labelled() {
+    let mut config = settings();
+    for_each_product(&mut config, policy([50, 0, 2_500, 200]));
+    config.upstream.breaker_failures = 1_000;
+    let rig = Rig::start(config).await;
+    for (path, family) in PATHS {
+        let known = rig.get(path).await;
+        assert_eq!((known.status, known.ttl()), (200, 0), "{}", known.text());
+        rig.only_fault(Fault::Html { status: 502 }.on(family));
+        let aged =
+            async || Some(rig.get(path).await).filter(|reply| reply.header("age") != Some("0"));
+        let reply = eventually(ms(2_500), "a stale answer", aged).await;
+        assert_eq!((reply.status, &reply.body), (200, &known.body), "{path}");
+        assert_eq!((reply.header("age"), reply.ttl()), (Some("1"), -1), "{reply:?}");
+        assert!(reply.cache_status().starts_with("tidegate; hit; "), "{reply:?}");
+        assert_eq!(reply.header("etag"), known.header("etag"));
+
+        let refused = async || Some(rig.get(path).await).filter(|reply| reply.status != 200);
+        let reply = eventually(ms(5_000), "the copy gets too old", refused).await;
+        reply.problem(path, 503, "exchange_unavailable");
+
+        rig.sim.clear_faults();
+        let reply = rig.recovers(ms(3_000), path).await;
+        assert!(reply.ttl() >= 0 && reply.cache_status().contains("fwd=stale"), "{reply:?}");
+    }
+}
+
+/// Without leave to serve something stale there is an error at once, although a copy is held.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stale_copy_is_not_served_where_it_may_not_be() {
+    let mut config = settings();
+    for_each_product(&mut config, policy([50, 0, 0, 200]));
+    let rig = Rig::start(config).await;
+    for (path, family) in PATHS {
+        assert_eq!(rig.get(path).await.status, 200);
+        rig.only_fault(Fault::NotReady.on(family));
+        tokio::time::sleep(ms(60)).await;
+        rig.get(path).await.problem(path, 503, "exchange_unavailable");
+        // Who says that he will take it may have it.
+        let reply = rig.get_with(path, "cache-control", "max-stale=60").await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        assert!(reply.ttl() < 0 && reply.cache_status().contains("; hit; "), "{reply:?}");
+    }
+}
+
+/// While the exchange fails, a stale copy costs no more calls than an error does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stale_answers_do_not_hammer_the_exchange() {
+    let mut config = settings();
+    for_each_product(&mut config, policy([1, 0, 60_000, 60_000]));
+    let rig = Rig::start(config).await;
+    let (path, family) = PATHS[1];
+    assert_eq!(rig.get(path).await.status, 200);
+    rig.only_fault(Fault::Html { status: 200 }.on(family));
+    for _ in 0..3 {
+        for reply in rig.crowd(20, path).await {
+            assert_eq!(reply.status, 200, "{}", reply.text());
+            assert_eq!(reply.ttl(), -1);
+        }
+    }
+    assert_eq!(rig.calls(family), 2, "the good one and one that failed: {:?}", rig.sim.log());
+}
