@@ -163,7 +163,7 @@ impl Params {
     /// A comma-separated list of at most `max` items without empty ones.
     pub(super) fn list(&self, name: &str, max: usize) -> Result<Option<Vec<&str>>, Problem> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        let items: Vec<&str> = text.split(',').map(str::trim).collect();
+        let items: Vec<&str> = text.split(',').map(str::trim_ascii).collect();
         if items.len() > max || items.iter().any(|item| item.is_empty()) {
             let allowed = format!("must be 1 to {max} names, separated by commas");
             return Err(Problem::parameter(name, text, allowed));

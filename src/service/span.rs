@@ -5,8 +5,9 @@ use std::ops::Range;
 use super::Series;
 use crate::market::UnixMs;
 
-/// Before this nothing was traded on any exchange.
-const EPOCH: UnixMs = UnixMs::from_millis(0);
+/// 2009-01-01, before Bitcoin's first block and so before anything was traded. Nothing earlier is
+/// sent: exchanges take a bound of zero for none.
+const EPOCH: UnixMs = UnixMs::from_millis(1_230_768_000_000);
 
 /// A request's bounds on a series of rows of type `T`; both times inclusive.
 pub(super) struct Bounds<T> {
@@ -113,20 +114,21 @@ mod tests {
 
     #[test]
     fn bounds_that_nothing_can_meet_are_known() {
-        let now = UnixMs::from_millis(100);
+        let epoch = EPOCH.millis();
+        let now = EPOCH + std::time::Duration::from_millis(100);
         for (since, until, is_void) in [
             (None, None, false),
-            (Some(100), None, false),
-            (Some(101), None, true),
-            (Some(30), Some(30), false),
-            (Some(31), Some(30), true),
-            (Some(-5), Some(0), false),
-            (Some(-5), Some(-1), true),
-            (None, Some(-1), true),
+            (Some(epoch + 100), None, false),
+            (Some(epoch + 101), None, true),
+            (Some(epoch + 30), Some(epoch + 30), false),
+            (Some(epoch + 31), Some(epoch + 30), true),
+            (Some(0), Some(epoch), false),
+            (Some(0), Some(epoch - 1), true),
+            (None, Some(0), true),
         ] {
             assert_eq!(bounds(1, since, until).is_void(now), is_void, "{since:?} {until:?}");
         }
-        assert_eq!(bounds(1, Some(-5), None).start(), Some(EPOCH));
+        assert_eq!(bounds(1, Some(0), None).start(), Some(EPOCH));
     }
 
     #[test]

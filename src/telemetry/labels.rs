@@ -75,7 +75,8 @@ impl Outcome {
             304 => Self::NotModified,
             0..400 => Self::Ok,
             429 | 503 => Self::Refused,
-            400..500 => Self::ClientError,
+            // What an exchange does not offer is asked for in vain, and no fault of ours.
+            400..500 | 501 => Self::ClientError,
             502 | 504 => Self::UpstreamError,
             _ => Self::InternalError,
         }

@@ -57,20 +57,10 @@ pub(super) fn headers() -> Value {
 /// Adds headers and examples to the 200 of an operation.
 pub(super) fn complete(operation: &str, response: &mut Value, is_cached: bool) {
     response["headers"] = match (is_cached, operation) {
-        (true, _) => references(
-            "headers",
-            &["Age", "Cache-Control", "Cache-Status", "ETag", "Vary", "X-Request-Id"],
-        ),
+        (true, _) => of_held(operation),
         (false, "metrics") => references("headers", &["X-Request-Id"]),
         (false, _) => references("headers", &["Cache-Control", "X-Request-Id"]),
     };
-    if operation == "market_contexts" {
-        for name in ["Age", "Cache-Status"] {
-            let mut header = headers()[name].take();
-            header["required"] = false.into();
-            response["headers"][name] = header;
-        }
-    }
     for (media, name, example) in examples(operation) {
         let example = match *media {
             "application/json" => serde_json::from_str(example).expect("a recorded answer"),
@@ -81,12 +71,24 @@ pub(super) fn complete(operation: &str, response: &mut Value, is_cached: bool) {
 }
 
 /// The 304 of an operation.
-pub(super) fn not_modified() -> Value {
-    let names = ["Age", "Cache-Control", "Cache-Status", "ETag", "Vary", "X-Request-Id"];
+pub(super) fn not_modified(operation: &str) -> Value {
     json!({
         "description": "The client holds this answer already",
-        "headers": references("headers", &names)
+        "headers": of_held(operation)
     })
+}
+
+/// The headers of an answer that may be held.
+fn of_held(operation: &str) -> Value {
+    let names = ["Age", "Cache-Control", "Cache-Status", "ETag", "Vary", "X-Request-Id"];
+    let mut all = references("headers", &names);
+    if operation == "market_contexts" {
+        for name in ["Age", "Cache-Status"] {
+            all[name] = headers()[name].take();
+            all[name]["required"] = false.into();
+        }
+    }
+    all
 }
 
 /// Media type, name and text.

@@ -91,7 +91,7 @@ fn complete(path: &str, operation: &mut Value, reader: &Reader) {
     let responses = object(&mut operation["responses"]);
     answers::complete(&id, &mut responses["200"], is_cached);
     if is_cached {
-        responses.insert("304".to_owned(), answers::not_modified());
+        responses.insert("304".to_owned(), answers::not_modified(&id));
     }
     let has_timeframe = params.iter().any(|param| matches!(param.kind, Kind::Timeframe));
     for (status, applies) in [

@@ -113,7 +113,8 @@ fn schema(param: &Param, reader: &Reader) -> Value {
         Kind::Flag => json!({ "type": "boolean", "default": false }),
         Kind::Symbols { .. } => {
             let further = reader.config.server.limits.max_symbols - 1;
-            let name = r"[^,]*[^,\s][^,]*";
+            // What `str::trim_ascii` takes for space is no name.
+            let name = r"[^,]*[^,\t\n\f\r ][^,]*";
             json!({ "type": "string", "pattern": format!("^{name}(,{name}){{0,{further}}}$") })
         }
         Kind::Exchange => {

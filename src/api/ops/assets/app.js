@@ -21,6 +21,7 @@ function element(tag, attributes, ...children) {
 const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
 const isList = (value) => Array.isArray(value) && value.every(isObject);
 const isScalar = (value) => !isObject(value) && !isList(value);
+const fitsCell = (value) => isScalar(value) || (isObject(value) && Object.values(value).every(isScalar));
 
 function label(key) {
   const words = key.replace(/_(ms|seconds)$/, "").replaceAll("_", " ");
@@ -54,12 +55,14 @@ function text(key, value) {
   if (value === null || value === undefined || value === "") return "–";
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (typeof value === "number") {
+    if (key === "ago_seconds") return `${span(value)} ago`;
     if (key.endsWith("_ms")) return span(value / 1000);
     if (key.endsWith("_seconds")) return span(value);
     if (/(^|_)bytes$/.test(key)) return size(value);
     return value.toLocaleString("en");
   }
   if (Array.isArray(value)) return value.join(", ");
+  if (isObject(value)) return Object.entries(value).map(([name, part]) => text(name, part)).join(", ");
   const date = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d+)?Z$/.exec(value);
   return date ? `${date[1]} ${date[2]} UTC` : String(value).replaceAll("_", " ");
 }
@@ -98,7 +101,7 @@ function section(value, level) {
       made.push(heading(label(key)), ...section(part, level + 1));
     } else if (part.length === 0) {
       made.push(heading(label(key)), element("p", { class: "soft" }, "none yet"));
-    } else if (part.every((row) => Object.values(row).every(isScalar))) {
+    } else if (part.every((row) => Object.values(row).every(fitsCell))) {
       made.push(heading(label(key)), table(part, label(key)));
     } else {
       for (const row of part) {

@@ -36,9 +36,10 @@ function resolve(value) {
   return value && typeof value === "object" ? value : {};
 }
 
+const inline = (line) => String(line ?? "").split(/`([^`]+)`/).map((part, at) => (at % 2 ? code(part) : part));
+
 /** Paragraphs, lists and `code`, which is as much Markdown as descriptions use. */
 function prose(words) {
-  const inline = (line) => line.split(/`([^`]+)`/).map((part, at) => (at % 2 ? code(part) : part));
   return String(words ?? "").split(/\n\s*\n/).filter((part) => part.trim()).map((part) => {
     const lines = part.trim().split("\n");
     const isList = lines.every((line) => /^(\s*[-*] |\s{2,})/.test(line));
@@ -257,7 +258,7 @@ function operation({ path, method, item, details, id }) {
   return element("details", { class: "operation", id },
     element("summary", {}, element("span", { class: "method" }, method.toUpperCase()), " ",
       element("span", { class: details.deprecated ? "path gone" : "path" }, path),
-      element("span", { class: "about" }, details.summary ?? "")),
+      element("span", { class: "about" }, inline(details.summary))),
     element("div", {}, prose(details.description),
       list.length ? [element("h4", {}, "Parameters"), parameters(list)] : null,
       method === "get" ? tryIt(path, list, id) : null,
