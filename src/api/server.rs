@@ -147,9 +147,7 @@ impl Server {
             let id = request_id(request.headers());
             let detail = format!("path and query may have {max} bytes");
             let problem = Problem::new(Code::UriTooLong, detail);
-            let path = Some(request.uri().path()).filter(|path| path.len() <= max);
-            let name = id.to_str().unwrap_or_default();
-            let mut response = problem.respond(path.unwrap_or_default(), name);
+            let mut response = problem.respond("", id.to_str().unwrap_or_default());
             response.headers_mut().insert(X_REQUEST_ID, id);
             return Ok(response.map(Payload::Handler));
         }
@@ -193,8 +191,8 @@ async fn refuse(mut stream: TcpStream) {
     let body = problem.body("", id);
     let head = format!(
         "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\n\
-         content-length: {}\r\ncache-control: no-store\r\nretry-after: 1\r\n{X_REQUEST_ID}: {id}\r\n\
-         connection: close\r\n\r\n",
+         content-length: {}\r\ncache-control: no-store\r\nretry-after: 1\r\n\
+         x-request-id: {id}\r\nconnection: close\r\n\r\n",
         body.len()
     );
     let answer = [head.as_bytes(), &body].concat();
