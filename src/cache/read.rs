@@ -103,7 +103,7 @@ impl<K, V, E> Clone for Cache<K, V, E> {
     }
 }
 
-/// A load that ends with its caller's patience knows best why, and gets this long to tell.
+/// A load ends this much before its caller's patience does: it knows best why, and gets to tell.
 const LAST_WORD: Duration = Duration::from_millis(50);
 
 /// Failures are small; this many of them are remembered.
@@ -218,7 +218,7 @@ where
             }
         };
         loop {
-            let start = || load(Wait::Client, ask.deadline);
+            let start = || load(Wait::Client, ask.deadline - LAST_WORD);
             let (flight, outcome) = match inner.board(key, negative_ttl, look, start) {
                 Boarding::Found(Ok(entry)) => return Ok(Read::new(&entry, CacheOutcome::Hit)),
                 Boarding::Found(Err(failure)) => return or_stale(ReadError::Load(failure)),
@@ -227,7 +227,7 @@ where
                 Boarding::Joined(flight) => (flight, CacheOutcome::Collapsed),
             };
             let started_it = outcome != CacheOutcome::Collapsed;
-            return match timeout_at(ask.deadline + LAST_WORD, flight).await {
+            return match timeout_at(ask.deadline, flight).await {
                 Ok(Some(Ok(entry))) if ask.demand.is_unmeetable(&entry.stamp.policy) => {
                     Err(ReadError::Unmeetable)
                 }

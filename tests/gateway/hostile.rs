@@ -75,8 +75,7 @@ async fn headers_and_uris_have_bounds() {
         [format!("{TICKER}?exchange={}", "x".repeat(8_192)), format!("/{}", "x/".repeat(4_096))]
     {
         let reply = rig.get(&path).await;
-        let told = if path.starts_with(TICKER) { TICKER } else { "" };
-        let document = reply.problem(told, 414, "uri_too_long");
+        let document = reply.problem("", 414, "uri_too_long");
         assert!(document["detail"].as_str().unwrap().contains("4096"), "{document}");
     }
     let endless = format!("GET /{} HTTP/1.1\r\n", "x".repeat(100_000));

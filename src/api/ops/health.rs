@@ -108,9 +108,11 @@ pub(crate) async fn readyz(
 ) -> Result<Response<Payload>, Problem> {
     let is_verbose = is_verbose(&asked)?;
     if phase.is_draining() {
-        let mut problem = Problem::new(Code::Draining, "the process is shutting down");
-        problem.retry_after = Some(Duration::from_secs(1));
-        return Err(problem);
+        return Err(Problem {
+            // Long enough for another replica to be found, or for this one's successor.
+            retry_after: Some(Duration::from_secs(1)),
+            ..Problem::new(Code::Draining, "the process is shutting down")
+        });
     }
     Ok(if is_verbose { verbose(&reader, &phase) } else { plain("ready\n") })
 }
