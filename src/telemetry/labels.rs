@@ -76,7 +76,7 @@ impl Outcome {
             0..400 => Self::Ok,
             429 | 503 => Self::Refused,
             // What an exchange does not offer is asked for in vain, and no fault of ours.
-            400..500 | 501 => Self::ClientError,
+            400..=499 | 501 => Self::ClientError,
             502 | 504 => Self::UpstreamError,
             _ => Self::InternalError,
         }
