@@ -17,6 +17,7 @@ use axum::{
 };
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -120,6 +121,8 @@ impl Server {
         let limits = &self.gateway.reader().config.server.limits;
         // Small answers are not to wait for the acknowledgement of earlier ones.
         let _ = stream.set_nodelay(true);
+        // A client that takes nothing of its answer is cut by the kernel after as long.
+        let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(limits.header_timeout));
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())

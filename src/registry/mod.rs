@@ -61,6 +61,7 @@ impl Registry {
             add(&mut registry.separated, canonical(symbol), position);
             add(&mut registry.joined, without_separators(symbol), position);
             add(&mut registry.joined, listing.id.to_ascii_uppercase(), position);
+            add(&mut registry.joined, without_separators(&listing.id), position);
             add(&mut registry.joined, joined_id(&listing.id), position);
             for alias in &listing.aliases {
                 add(&mut registry.aliases, canonical(alias), position);

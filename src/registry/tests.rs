@@ -78,7 +78,7 @@ fn every_spelling_names_its_market() {
         ),
         (&["tBTCF0:USTF0", "BTCF0-USTF0", "BTCF0USTF0"], "BTC/USDT:USDT"),
         (&["DASH/USD", "DASHUSD", "DSHUSD", "DSH-USD", "tDSHUSD"], "DASH/USD"),
-        (&["DOGE/USD", "DOGE:USD", "DOGEUSD", "tDOGE:USD"], "DOGE/USD"),
+        (&["DOGE/USD", "DOGE:USD", "DOGEUSD", "tDOGE:USD", "tDOGEUSD", "tdogeusd"], "DOGE/USD"),
         (&["WBTC/USD", "WBTC-USD", "WBTCUSD", "tWBTUSD", "TWBTUSD"], "WBTC/USD"),
         (&["WBT/USD", "WBT-USD", "WBT:USD", "WHBT/USD", "WHBTUSD", "tWHBT:USD"], "WBT/USD"),
         (&["AB/CDE", "tAB:CDE"], "AB/CDE"),
