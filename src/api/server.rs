@@ -184,7 +184,11 @@ impl Server {
         let reader = self.gateway.reader();
         let answer = reader.answers.fresh(uri, &demand, now)?;
         let mut response = answer.respond(headers, CacheOutcome::Hit, now);
-        response.headers_mut().insert(X_REQUEST_ID, request_id(headers));
+        let id = request_id(headers);
+        // Other requests have their span at level info; a hit costs less than one.
+        tracing::debug_span!("request", id = id.to_str().unwrap_or_default(), method = "GET", uri)
+            .in_scope(|| tracing::debug!("answered from memory"));
+        response.headers_mut().insert(X_REQUEST_ID, id);
         reader.served(answer.stamps(), CacheOutcome::Hit, now);
         let metrics = self.gateway.metrics();
         for stamp in answer.stamps() {

@@ -51,6 +51,7 @@ async fn serve(settings: &Settings, env: Vec<(String, String)>) -> anyhow::Resul
     let listener = bind(config.server.listen).await?;
     let app = App::start(config, listener)?;
     println!("tidegate is listening on {}", app.url());
+    tracing::info!(url = app.url(), version = env!("CARGO_PKG_VERSION"), "listening");
     stop_signal().await?;
     tracing::info!("draining");
     if app.drain().await {

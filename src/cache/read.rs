@@ -4,6 +4,7 @@ use std::{fmt, future::Future, hash::Hash, sync::Arc, time::Duration};
 
 use moka::ops::compute::{CompResult, Op};
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument as _;
 
 use super::{Demand, Entry, Flights, Source, Stamp, Verdict, flight::Boarding};
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     config::Policy,
     market::UnixMs,
     tasks::Tasks,
-    telemetry::{CacheOutcome, DataKind, Metrics, Wait},
+    telemetry::{CacheOutcome, DataKind, Gate, Metrics, Wait},
 };
 
 /// The memory that a value takes, in bytes, roughly.
@@ -21,7 +22,7 @@ pub trait Weigh {
 }
 
 /// A failed load that is shared and remembered.
-pub trait Failure: Clone + Send + Sync + fmt::Debug + 'static {
+pub trait Failure: Clone + Send + Sync + fmt::Debug + fmt::Display + 'static {
     /// How long the exchange is not asked again, at most `negative_ttl`.
     fn remembered_for(&self, negative_ttl: Duration) -> Duration;
     /// The same failure told `later`: waits that it names are shorter by as much.
@@ -93,6 +94,7 @@ struct Inner<K, V, E> {
     failures: moka::sync::Cache<K, (E, Instant, Instant), foldhash::quality::RandomState>,
     flights: Flights<K, Held<V, E>>,
     refresh_deadline: Duration,
+    warnings: Gate,
     clock: Clock,
     metrics: Arc<Metrics>,
 }
@@ -106,12 +108,15 @@ impl<K, V, E> Clone for Cache<K, V, E> {
 /// A load ends this much before its caller's patience does: it knows best why, and gets to tell.
 const LAST_WORD: Duration = Duration::from_millis(50);
 
+/// An exchange that is down fails every fetch; one of them a second is told in the log.
+const WARNINGS_APART: Duration = Duration::from_secs(1);
+
 /// Failures are small; this many of them are remembered.
 const MAX_FAILURES: u64 = 4096;
 
 impl<K, V, E> Cache<K, V, E>
 where
-    K: Clone + Eq + Hash + Send + Sync + 'static,
+    K: Clone + Eq + Hash + fmt::Display + Send + Sync + 'static,
     V: Weigh + Send + Sync + 'static,
     E: Failure,
 {
@@ -136,8 +141,17 @@ where
             .max_capacity(MAX_FAILURES)
             .build_with_hasher(foldhash::quality::RandomState::default());
         let flights = Flights::new(tasks);
+        let warnings = Gate::new(WARNINGS_APART);
         Self {
-            inner: Arc::new(Inner { entries, failures, flights, refresh_deadline, clock, metrics }),
+            inner: Arc::new(Inner {
+                entries,
+                failures,
+                flights,
+                refresh_deadline,
+                warnings,
+                clock,
+                metrics,
+            }),
         }
     }
 
@@ -278,7 +292,7 @@ where
 
 impl<K, V, E> Inner<K, V, E>
 where
-    K: Clone + Eq + Hash + Send + Sync + 'static,
+    K: Clone + Eq + Hash + fmt::Display + Send + Sync + 'static,
     V: Weigh + Send + Sync + 'static,
     E: Failure,
 {
@@ -295,18 +309,27 @@ where
     {
         self.flights.board(key, look, || {
             let (inner, key, load) = (self.clone(), key.clone(), load());
-            async move {
+            let span = tracing::info_span!("flight", %key);
+            let flight = async move {
                 match load.await {
                     Ok(loaded) => Ok(inner.store(key, loaded, Instant::now())),
                     Err(failure) => {
-                        let now = Instant::now();
-                        let until = now + failure.remembered_for(negative_ttl);
-                        inner.failures.insert(key, (failure.clone(), now, until));
+                        inner.remember(key, &failure, negative_ttl);
                         Err(failure)
                     }
                 }
-            }
+            };
+            flight.instrument(span)
         })
+    }
+
+    fn remember(&self, key: K, failure: &E, negative_ttl: Duration) {
+        if let Some(suppressed) = self.warnings.pass() {
+            tracing::warn!(error = %failure, suppressed, "a fetch failed");
+        }
+        let now = Instant::now();
+        let until = now + failure.remembered_for(negative_ttl);
+        self.failures.insert(key, (failure.clone(), now, until));
     }
 
     fn failure(&self, key: &K) -> Option<E> {

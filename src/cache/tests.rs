@@ -29,7 +29,8 @@ impl Weigh for Text {
 }
 
 /// A failure that names a wait.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("refused for {0:?}")]
 struct Refused(Duration);
 
 impl Failure for Refused {

@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 /// How a request failed before an answer could be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum TransportFault {
     /// No connection could be made.
+    #[error("no connection could be made")]
     Connect,
     /// The connection ended before the answer was complete.
+    #[error("the connection ended before the answer was complete")]
     Cut,
     /// No complete answer in the time given to one request.
+    #[error("none that was complete in time")]
     Timeout,
 }
 
@@ -40,7 +43,7 @@ pub enum UpstreamError {
         status: u16,
     },
     /// No complete answer arrived.
-    #[error("no answer from the exchange: {0:?}")]
+    #[error("no answer from the exchange: {0}")]
     Transport(TransportFault),
     /// The answer cannot be read or cannot be true.
     #[error("the exchange's answer is invalid: {0}")]

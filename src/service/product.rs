@@ -29,6 +29,12 @@ pub struct Key {
     pub product: Product,
 }
 
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.exchange, self.product)
+    }
+}
+
 /// What can be asked of an exchange; markets by their native id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the fields are named after the query they stand for")]
