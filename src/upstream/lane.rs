@@ -53,6 +53,8 @@ impl Latency {
 pub(super) struct Grant {
     pub(super) slot: u64,
     pub(super) at: Instant,
+    /// By how much more than the period the turn puts off the next.
+    pub(super) put_off: Duration,
     /// Set if the call is the family's probe after a ban.
     pub(super) family_probe: Option<Probe>,
     /// Set if the call is the exchange's probe after a ban of all families.
@@ -137,9 +139,12 @@ impl Lane {
             return None;
         }
         self.pace.take(now).ok()?;
+        let slot = self.window.take(now);
+        let releases = self.window.outlook(now, self.latency.expected());
         Some(Grant {
-            slot: self.window.take(now),
+            slot,
             at: now,
+            put_off: self.pace.spread(now, &releases, self.ceiling),
             family_probe: self.gate.pass(now),
             exchange_probe: exchange.pass(now),
         })
@@ -244,7 +249,7 @@ impl Lane {
 /// The turns to come, if nothing but the known happens.
 struct Ahead<'a> {
     window: &'a Window,
-    ceiling: usize,
+    ceiling: u32,
     releases: std::collections::VecDeque<Instant>,
     pace: Pace,
     latency: Duration,
@@ -257,7 +262,7 @@ impl<'a> Ahead<'a> {
     fn new(lane: &'a Lane, now: Instant, latency: Duration, exchange: &Gate) -> Self {
         Self {
             window: &lane.window,
-            ceiling: lane.ceiling as usize,
+            ceiling: lane.ceiling,
             releases: lane.window.outlook(now, latency),
             pace: lane.pace.fork(lane.ceiling),
             latency,
@@ -268,7 +273,7 @@ impl<'a> Ahead<'a> {
 
     fn next(&mut self) -> Instant {
         let mut turn = self.from;
-        if let Some(excess) = self.releases.len().checked_sub(self.ceiling) {
+        if let Some(excess) = self.releases.len().checked_sub(self.ceiling as usize) {
             turn = turn.max(self.releases[excess]);
         }
         while let Err(later) = self.pace.take(turn) {
@@ -276,6 +281,7 @@ impl<'a> Ahead<'a> {
         }
         self.releases.retain(|release| *release > turn);
         window::insert(&mut self.releases, self.window.release(turn + self.latency));
+        self.pace.spread(turn, &self.releases, self.ceiling);
         self.from = if std::mem::take(&mut self.probe) { turn + self.latency } else { turn };
         turn
     }

@@ -268,7 +268,7 @@ impl Ledger {
     pub(super) fn give_back(&mut self, at: usize, grant: Grant, now: Instant) {
         let lane = &mut self.lanes[at];
         lane.window.give_back(grant.slot);
-        lane.pace.refund();
+        lane.pace.refund(grant.put_off);
         self.give_probes_back(at, grant, now);
     }
 

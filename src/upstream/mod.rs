@@ -6,7 +6,8 @@
 //!   queue     client before refresh before background, first come first served within a class
 //!   gate      closed by a 429, reopened by one probe; one per family and one for the exchange
 //!   window    the ceiling: slots held from send to completion and one window more
-//!   pace      governor's GCRA below that ceiling
+//!   pace      governor's GCRA below that ceiling: a third of it at once after idle, then what the
+//!             window has left, spread evenly until it has more
 //!   request   sent once, bounded by the deadline
 //!   finish    window, gate, breaker and learned ceiling are told how it ended
 //! ```

@@ -1,7 +1,17 @@
 //! The pace of calls below the window's ceiling: governor's GCRA on tokio's clock.
+//!
+//! GCRA alone starves: it lets a burst and then the full rate through, which the window cannot
+//! bear for a whole minute. At two thirds of it the window would be full, nothing could be sent
+//! until the burst's slots come free, and by then GCRA would have saved up the next burst, so the
+//! same would happen every minute. Therefore a turn that leaves nothing of the burst, or no slot
+//! of the window, also puts off the one after it ([`Pace::spread`]) to the even pace that meets
+//! every slot when it comes free: what is left of the window is shared out over the time until
+//! there is more. It is put off by moving GCRA's theoretical arrival time, so that the time spent
+//! waiting for a slot earns no burst; the time in which nobody asks still does.
 
 use std::{
     cell::Cell,
+    collections::VecDeque,
     num::NonZeroU32,
     sync::{
         Arc,
@@ -37,6 +47,16 @@ impl Clock for Hand {
 #[derive(Clone, Debug)]
 struct Arrival(Arc<AtomicU64>);
 
+impl Arrival {
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, nanos: u64) {
+        self.0.store(nanos, Ordering::Relaxed);
+    }
+}
+
 impl StateStore for Arrival {
     type Key = NotKeyed;
 
@@ -44,13 +64,13 @@ impl StateStore for Arrival {
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
-        let (answer, next) = f(Some(Nanos::new(self.0.load(Ordering::Relaxed))))?;
-        self.0.store(next.as_u64(), Ordering::Relaxed);
+        let (answer, next) = f(Some(Nanos::new(self.get())))?;
+        self.set(next.as_u64());
         Ok(answer)
     }
 }
 
-/// Lets a third of the ceiling through at once after idle, then the ceiling's even pace.
+/// Lets a third of the ceiling through at once after idle, then an even pace.
 #[derive(Debug)]
 pub(super) struct Pace {
     limiter: RateLimiter<NotKeyed, Arrival, Hand, NoOpMiddleware<Nanos>>,
@@ -73,15 +93,51 @@ impl Pace {
 
     /// Takes one call's turn, or tells when it may be taken.
     pub(super) fn take(&mut self, now: Instant) -> Result<(), Instant> {
-        self.limiter.clock().0.set(self.nanos(now));
+        self.limiter.clock().0.set(nanos(now.saturating_duration_since(self.epoch)));
         self.limiter.check().map_err(|later| self.epoch + Duration::from(later.earliest_possible()))
     }
 
-    /// Gives a turn back that was taken and not used.
-    pub(super) fn refund(&mut self) {
-        let arrival = self.arrival.0.load(Ordering::Relaxed);
-        let period = u64::try_from(self.period.as_nanos()).unwrap_or(u64::MAX);
-        self.arrival.0.store(arrival.saturating_sub(period), Ordering::Relaxed);
+    /// Puts off the turn after the one that was taken at `now`, if that was the burst's or the
+    /// window's last. `releases`: when the slots that are held come free, its own among them,
+    /// soonest first. Returns by how much more than the period, for [`Pace::refund`].
+    pub(super) fn spread(
+        &mut self,
+        now: Instant,
+        releases: &VecDeque<Instant>,
+        ceiling: u32,
+    ) -> Duration {
+        let before = self.arrival.get();
+        let held = u32::try_from(releases.len()).unwrap_or(u32::MAX);
+        let due = loop {
+            match self.take(now) {
+                Err(due) => break due,
+                // What is left of the burst would go at once when several slots come free.
+                Ok(()) if held >= ceiling => {}
+                Ok(()) => {
+                    self.arrival.set(before);
+                    return Duration::ZERO;
+                }
+            }
+        };
+        let left = ceiling.saturating_sub(held);
+        let excess = held.saturating_sub(ceiling) as usize;
+        let mut pace = self.period;
+        // At this pace, the first turn that needs a slot which is held now would come then.
+        let mut turn = due + pace * left;
+        for (release, turns) in releases.iter().skip(excess).zip(left + 1..) {
+            if *release > turn {
+                pace = (*release - due + self.period) / turns;
+                turn = *release;
+            }
+            turn += pace;
+        }
+        self.arrival.set(self.arrival.get() + nanos(pace - self.period));
+        Duration::from_nanos(self.arrival.get() - before)
+    }
+
+    /// Gives a turn back that was taken and not used, and by which the next was put off.
+    pub(super) fn refund(&mut self, put_off: Duration) {
+        self.arrival.set(self.arrival.get().saturating_sub(nanos(self.period + put_off)));
     }
 
     /// Follows a new ceiling; what was taken already stays taken.
@@ -92,14 +148,13 @@ impl Pace {
 
     /// A copy to look ahead with.
     pub(super) fn fork(&self, ceiling: u32) -> Self {
-        let arrival = Arrival(Arc::new(AtomicU64::new(self.arrival.0.load(Ordering::Relaxed))));
+        let arrival = Arrival(Arc::new(AtomicU64::new(self.arrival.get())));
         Self::over(arrival, self.period, burst(ceiling), self.epoch)
     }
+}
 
-    fn nanos(&self, at: Instant) -> u64 {
-        let since = at.saturating_duration_since(self.epoch);
-        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-    }
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn burst(ceiling: u32) -> NonZeroU32 {

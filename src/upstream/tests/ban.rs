@@ -182,7 +182,7 @@ async fn a_turn_from_before_the_ban_is_void() {
     sleep(millis(1)).await;
     let mut waiter = Box::pin(rig.call(Call::within(secs(9))));
     assert!(futures_util::poll!(waiter.as_mut()).is_pending());
-    sleep(millis(2_500)).await;
+    sleep(millis(2_900)).await;
     assert_eq!((rig.candles().used, rig.sent()), (11, 10));
     left(offender.await.unwrap());
     assert!(left(waiter.await) > secs(29));

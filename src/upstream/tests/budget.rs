@@ -157,13 +157,13 @@ proptest! {
 }
 
 /// Callers who ask again as soon as they are answered, or when they were told to.
-async fn steady_demand(rig: &Rig, until: Instant) {
+async fn steady_demand(rig: &Rig, call: Call, until: Instant) {
     let mut callers = JoinSet::new();
     for _ in 0..8 {
-        let rig = rig.clone();
+        let (rig, call) = (rig.clone(), call.clone());
         callers.spawn(async move {
             while Instant::now() < until {
-                if let Err(refusal) = rig.call(Call::within(secs(10))).await {
+                if let Err(refusal) = rig.call(call.clone()).await {
                     sleep(refusal.retry_after().unwrap()).await;
                 }
             }
@@ -176,7 +176,7 @@ async fn steady_demand(rig: &Rig, until: Instant) {
 async fn steady_demand_gets_95_percent_of_the_limit_and_never_more() {
     for limit in [15, 30, 90, 240] {
         let rig = Rig::new(limit);
-        steady_demand(&rig, rig.start + secs(660)).await;
+        steady_demand(&rig, Call::within(secs(10)), rig.start + secs(660)).await;
         let sends: Vec<_> = rig.sends.lock().unwrap().iter().map(|(_, at)| *at).collect();
         let ten_minutes = rig.start + secs(60)..rig.start + secs(660);
         let used = sends.iter().filter(|at| ten_minutes.contains(at)).count() as f64;
@@ -184,6 +184,70 @@ async fn steady_demand_gets_95_percent_of_the_limit_and_never_more() {
         assert!((0.95..=1.0).contains(&share), "limit {limit}: {share}");
         assert_within(sends, limit as usize);
     }
+}
+
+fn cases() -> impl Iterator<Item = (u32, u64, Duration)> {
+    let deadlines = [millis(600), secs(10), secs(100)];
+    let latencies = [1, 150, 500].into_iter();
+    let of_limit = move |limit| {
+        latencies.clone().flat_map(move |latency| deadlines.map(|within| (limit, latency, within)))
+    };
+    [15, 30, 90, 240].into_iter().flat_map(of_limit)
+}
+
+/// The longest time without a call, and when it began.
+fn longest_gap(sends: &[Instant]) -> (Duration, Instant) {
+    let gaps = sends.windows(2).map(|pair| (pair[1] - pair[0], pair[0]));
+    gaps.max().expect("at least two calls")
+}
+
+#[tokio::test(start_paused = true)]
+async fn steady_demand_is_served_steadily_from_the_first_minute_on() {
+    for (limit, latency, within) in cases() {
+        let rig = Rig::new(limit);
+        let until = rig.start + secs(600);
+        steady_demand(&rig, Call::within(within).taking(millis(latency)), until).await;
+        let sends: Vec<_> = rig.sends.lock().unwrap().iter().map(|(_, at)| *at).collect();
+        let (gap, at) = longest_gap(&sends);
+        let case = format!("limit {limit}, {latency} ms, within {within:?}");
+        let most = (WINDOW / limit).mul_f64(2.5) + millis(latency + 5);
+        assert!(gap <= most, "{case}: no call for {gap:?} after {:?}", at - rig.start);
+        // Any whole minute, not only those that begin with a full one.
+        for from in (60..=540).map(|second| rig.start + secs(second)) {
+            let used = sends.iter().filter(|at| (from..from + WINDOW).contains(at)).count() as u32;
+            assert!(used >= limit * 95 / 100, "{case}: {used} from {:?}", from - rig.start);
+        }
+        assert_within(sends, limit as usize);
+    }
+}
+
+/// The window was filled by a burst and by a trickle that left the burst to be had again. Whoever
+/// asks more than that waits, and the first burst's slots come free all at once.
+#[tokio::test(start_paused = true)]
+async fn slots_that_come_free_at_once_are_spread_while_somebody_waits() {
+    let rig = Rig::new(30);
+    rig.burst(10).await;
+    for second in (20..60).step_by(2) {
+        sleep((rig.start + secs(second)).saturating_duration_since(Instant::now())).await;
+        rig.call(Call::within(secs(1))).await.unwrap();
+    }
+    let full = rig.sent() - 1;
+    assert_eq!(rig.candles().left, 0);
+    steady_demand(&rig, Call::within(secs(10)), rig.start + secs(200)).await;
+    let sends: Vec<_> = rig.sends.lock().unwrap().iter().map(|(_, at)| *at).collect();
+    let (gap, at) = longest_gap(&sends[full..]);
+    assert!(gap <= millis(2_300), "no call for {gap:?} after {:?}", at - rig.start);
+}
+
+/// Once nobody asks, the burst is earned again as fast as before.
+#[tokio::test(start_paused = true)]
+async fn idle_after_steady_demand_gives_the_burst_back() {
+    let rig = Rig::new(30);
+    steady_demand(&rig, Call::within(secs(10)), rig.start + secs(200)).await;
+    assert!(rig.upstream.ready(Family::Candles) <= 1);
+    sleep(secs(22)).await;
+    assert_eq!(rig.upstream.ready(Family::Candles), 10);
+    rig.burst(10).await;
 }
 
 #[tokio::test(start_paused = true)]
