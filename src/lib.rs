@@ -43,8 +43,8 @@
 //! `GET /api/market-data/ticker/BTC/USD`:
 //!
 //! 1. [`api::Server`] holds the connection. If an answer to this very request was encoded before
-//!    and each of its parts is still fresh and the newest ([`api::Answers`]), its bytes are given
-//!    with the headers of the moment, and that is all.
+//!    and each of its parts is the newest and fresh, or already being fetched anew
+//!    ([`api::Answers`]), its bytes are given with the headers of the moment, and that is all.
 //! 2. Else the router names the request, opens its span and bounds its time; the handler reads the
 //!    symbol and what the client demands of the answer's age ([`cache::Demand`]).
 //! 3. [`service::Markets`] finds the market ([`registry::Registry`]); a name that is none ends here

@@ -125,16 +125,19 @@ impl Answer {
             && self.stamps.iter().zip(stamps).all(|(mine, theirs)| Arc::ptr_eq(mine, theirs))
     }
 
-    /// True if every part is the newest and fresh enough, so that nothing has to be done.
-    pub fn is_fresh(&self, demand: &Demand, now: Instant) -> bool {
-        self.stamps.iter().all(|stamp| {
-            !stamp.is_superseded() && demand.judge(stamp.age(now), &stamp.policy) == Verdict::Fresh
-        })
-    }
-
-    /// The age of its oldest part.
-    pub fn age(&self, now: Instant) -> Duration {
-        self.stamps.iter().map(|stamp| stamp.age(now)).max().unwrap_or_default()
+    /// How it may be given as it is: every part is the newest, and fresh enough or already being
+    /// fetched anew. `None` if something has to be done for it first.
+    pub fn standing(&self, demand: &Demand, now: Instant) -> Option<CacheOutcome> {
+        let mut outcome = CacheOutcome::Hit;
+        for stamp in &self.stamps {
+            match demand.judge(stamp.age(now), &stamp.policy) {
+                _ if stamp.is_superseded() => return None,
+                Verdict::Fresh => {}
+                Verdict::Stale if stamp.is_refreshing() => outcome = CacheOutcome::Stale,
+                Verdict::Stale | Verdict::Unusable => return None,
+            }
+        }
+        Some(outcome)
     }
 
     /// Bytes held.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::answer::{Answer, Stamps};
-use crate::cache::Demand;
+use crate::{cache::Demand, telemetry::CacheOutcome};
 
 /// Requests longer than this are encoded at each answer.
 const MAX_URI: usize = 1024;
 
 /// Encoded answers by path and query, bounded by bytes. An answer is given only while each of its
-/// parts is the newest and fresh; whether a part is, is read from its stamp.
+/// parts is the newest, and fresh or being fetched anew; whether a part is, its stamp tells.
 pub struct Answers {
     by_uri: moka::sync::Cache<String, Arc<Answer>, foldhash::quality::RandomState>,
 }
@@ -29,9 +29,16 @@ impl Answers {
         Self { by_uri }
     }
 
-    /// The answer to a request, if it can be given as it is.
-    pub fn fresh(&self, uri: &str, demand: &Demand, now: Instant) -> Option<Arc<Answer>> {
-        self.by_uri.get(uri).filter(|answer| answer.is_fresh(demand, now))
+    /// The answer to a request, if it can be given as it is, and whether it is fresh or stale.
+    pub fn ready(
+        &self,
+        uri: &str,
+        demand: &Demand,
+        now: Instant,
+    ) -> Option<(Arc<Answer>, CacheOutcome)> {
+        let answer = self.by_uri.get(uri)?;
+        let outcome = answer.standing(demand, now)?;
+        Some((answer, outcome))
     }
 
     /// The answer made from just these parts: the held one, or one that `make` encodes. However

@@ -34,11 +34,7 @@ use super::{
     request_id::{X_REQUEST_ID, request_id},
     router,
 };
-use crate::{
-    cache::Demand,
-    tasks::Tasks,
-    telemetry::{CacheOutcome, Outcome},
-};
+use crate::{cache::Demand, tasks::Tasks, telemetry::Outcome};
 
 /// Headers of one request.
 const MAX_HEADERS: usize = 64;
@@ -168,8 +164,8 @@ impl Server {
         Ok(response?.map(Payload::Handler))
     }
 
-    /// The fast path: the answer to a GET that was encoded before and is fresh, or `None` where
-    /// the router has to be asked. Neither parses, clones nor serialises market data.
+    /// The fast path: the answer to a GET that was encoded before and can be given as it is, or
+    /// `None` where the router has to be asked. Neither parses, clones nor serialises market data.
     pub fn hit<B>(&self, request: &Request<B>) -> Option<Response<Payload>> {
         if request.method() != Method::GET {
             return None;
@@ -182,17 +178,17 @@ impl Server {
         };
         let uri = request.uri().path_and_query()?.as_str();
         let reader = self.gateway.reader();
-        let answer = reader.answers.fresh(uri, &demand, now)?;
-        let mut response = answer.respond(headers, CacheOutcome::Hit, now);
+        let (answer, outcome) = reader.answers.ready(uri, &demand, now)?;
+        let mut response = answer.respond(headers, outcome, now);
         let id = request_id(headers);
         // Other requests have their span at level info; a hit costs less than one.
         tracing::debug_span!("request", id = id.to_str().unwrap_or_default(), method = "GET", uri)
             .in_scope(|| tracing::debug!("answered from memory"));
         response.headers_mut().insert(X_REQUEST_ID, id);
-        reader.served(answer.stamps(), CacheOutcome::Hit, now);
+        reader.served(answer.stamps(), outcome, now);
         let metrics = self.gateway.metrics();
         for stamp in answer.stamps() {
-            metrics.looked_up(stamp.kind, CacheOutcome::Hit);
+            metrics.looked_up(stamp.kind, outcome);
         }
         let outcome = Outcome::of_status(response.status().as_u16());
         metrics.answered(answer.endpoint(), outcome, now.elapsed());

@@ -48,6 +48,7 @@ pub struct Stamp {
     /// For how long it may be served.
     pub policy: Policy,
     superseded: AtomicBool,
+    refreshing: AtomicBool,
     hits: AtomicU64,
     /// Those of `hits` that were given from the values before this one.
     inherited: AtomicU64,
@@ -69,6 +70,7 @@ impl Stamp {
             kind,
             policy,
             superseded: AtomicBool::new(false),
+            refreshing: AtomicBool::new(false),
             hits: AtomicU64::new(0),
             inherited: AtomicU64::new(0),
         }
@@ -82,6 +84,17 @@ impl Stamp {
     /// True once a newer value has taken its place.
     pub fn is_superseded(&self) -> bool {
         self.superseded.load(Ordering::Acquire)
+    }
+
+    /// True while the value is being fetched anew, so that whoever reads it need not start that.
+    pub fn is_refreshing(&self) -> bool {
+        self.refreshing.load(Ordering::Acquire)
+    }
+
+    /// Notes that the value begins to be fetched anew, or that this has failed. A success needs no
+    /// note: it supersedes the value.
+    pub(super) fn refreshes(&self, now: bool) {
+        self.refreshing.store(now, Ordering::Release);
     }
 
     /// Counts one answer given from the value.

@@ -205,6 +205,7 @@ where
             (Verdict::Fresh, Some(entry)) => return Ok(Read::new(entry, CacheOutcome::Hit)),
             (Verdict::Stale, Some(entry)) => {
                 if !ask.demand.only_if_cached && inner.failure(key).is_none() {
+                    entry.stamp.refreshes(true);
                     let looked = || inner.newer_than(key, &entry.stamp);
                     let deadline = Instant::now() + inner.refresh_deadline;
                     inner.board(key, negative_ttl, looked, || load(Wait::Refresh, deadline));
@@ -326,6 +327,9 @@ where
     fn remember(&self, key: K, failure: &E, negative_ttl: Duration) {
         if let Some(suppressed) = self.warnings.pass() {
             tracing::warn!(error = %failure, suppressed, "a fetch failed");
+        }
+        if let Some(held) = self.entries.get(&key) {
+            held.stamp.refreshes(false);
         }
         let now = Instant::now();
         let until = now + failure.remembered_for(negative_ttl);

@@ -148,7 +148,9 @@ async fn age_decides_between_hit_stale_and_a_new_load() {
     assert_eq!(told(&bench.read(none).await), ("1", CacheOutcome::Hit));
     advance(ms(1)).await;
     let before = Instant::now();
-    assert_eq!(told(&bench.read(none).await), ("1", CacheOutcome::Stale));
+    let stale = bench.read(none).await;
+    assert_eq!(told(&stale), ("1", CacheOutcome::Stale));
+    assert!(stale.as_ref().unwrap().entry.stamp.is_refreshing());
     assert_eq!(told(&bench.read(none).await), ("1", CacheOutcome::Stale));
     assert_eq!(before.elapsed(), ms(0));
     sleep(ms(150)).await;
@@ -181,6 +183,23 @@ async fn failures_are_shared_remembered_and_bridged_by_what_is_held() {
     assert!(matches!(bench.read(strict).await, Err(ReadError::Load(_))));
     advance(ms(3000)).await;
     assert!(matches!(bench.read(none).await, Err(ReadError::Load(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_that_fails_is_tried_again() {
+    let bench = Bench::new(1 << 20);
+    let none = Demand::default();
+    bench.read(none).await.unwrap();
+    advance(ms(1000)).await;
+    bench.fail(1);
+    let stale = bench.read(none).await.unwrap();
+    assert_eq!((stale.outcome, stale.entry.stamp.is_refreshing()), (CacheOutcome::Stale, true));
+    sleep(ms(150)).await;
+    assert!(!stale.entry.stamp.is_refreshing());
+    advance(ms(200)).await;
+    assert_eq!(told(&bench.read(none).await), ("1", CacheOutcome::Stale));
+    sleep(ms(110)).await;
+    assert_eq!(told(&bench.read(none).await), ("3", CacheOutcome::Hit));
 }
 
 #[tokio::test(start_paused = true)]
