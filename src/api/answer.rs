@@ -232,7 +232,6 @@ impl Answer {
     }
 
     fn zipped(&self, now: Instant) -> Option<Bytes> {
-        let squeezed = || self.squeezed.get_or_init(|| Squeezed::new(self.head()));
         match &self.text {
             Text::Fixed(head) => {
                 // The squeezed form would only be kept beside its copy.
@@ -240,7 +239,7 @@ impl Answer {
                 self.zipped.get_or_init(zip).clone()
             }
             Text::Aging(head, tail) => {
-                let squeezed = squeezed();
+                let squeezed = self.squeezed.get_or_init(|| Squeezed::new(head));
                 if squeezed.len() >= head.len() {
                     return None;
                 }

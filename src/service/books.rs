@@ -43,12 +43,7 @@ impl Books {
                 let call = || exchange.book(&query);
                 let book = shelf.upstream.call(Family::Book, class, deadline, call).await?;
                 let empty = book.bids.is_empty() && book.asks.is_empty();
-                let value = Value::Book(book);
-                Ok(if empty {
-                    shelf.loaded_empty(DataKind::Orderbook, value)
-                } else {
-                    shelf.loaded(DataKind::Orderbook, value)
-                })
+                Ok(shelf.loaded_unless_empty(empty, DataKind::Orderbook, Value::Book(book)))
             }
         };
         let product = Product::Book { id: market.id.clone(), precision, depth };

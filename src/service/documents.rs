@@ -62,8 +62,7 @@ impl Documents {
                 let call = || exchange.native(&query);
                 let body = shelf.upstream.call(query.family(), class, deadline, call).await?;
                 let empty = body.as_ref() == b"[]";
-                let value = Value::Document(body);
-                Ok(if empty { shelf.loaded_empty(kind, value) } else { shelf.loaded(kind, value) })
+                Ok(shelf.loaded_unless_empty(empty, kind, Value::Document(body)))
             }
         };
         let product = Product::Native(query.path_and_query().to_owned());

@@ -139,6 +139,5 @@ async fn call<L: Line>(
 
 fn keep<L: Line>(shelf: &Shelf, kind: DataKind, rows: Vec<L::Row>, asked: u32) -> Loaded<Value> {
     let empty = rows.is_empty();
-    let value = L::wrap(Series::new(rows, asked));
-    if empty { shelf.loaded_empty(kind, value) } else { shelf.loaded(kind, value) }
+    shelf.loaded_unless_empty(empty, kind, L::wrap(Series::new(rows, asked)))
 }

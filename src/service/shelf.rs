@@ -58,8 +58,17 @@ impl Shelf {
         Loaded { value, kind, policy: self.policy(kind), source: Source::Rest }
     }
 
-    /// The same for an answer without content, which is believed only for a moment.
-    pub(super) fn loaded_empty(&self, kind: DataKind, value: Value) -> Loaded<Value> {
+    /// The same for a value that may be `empty`: an answer without content is believed only for a
+    /// moment.
+    pub(super) fn loaded_unless_empty(
+        &self,
+        empty: bool,
+        kind: DataKind,
+        value: Value,
+    ) -> Loaded<Value> {
+        if !empty {
+            return self.loaded(kind, value);
+        }
         let policy = self.policy(kind);
         let ttl = policy.negative_ttl;
         let policy = Policy { ttl, stale_while_revalidate: ttl, stale_if_error: ttl, ..policy };

@@ -109,6 +109,13 @@ pub(crate) struct ContextsBody<'a> {
     contexts: BTreeMap<String, Box<RawValue>>,
 }
 
+impl<'a> ContextBody<'a> {
+    fn new(market: &'a Listing, exchange: &'a str, context: &'a Context, now: Instant) -> Self {
+        let facts = FactsBody::new(market, exchange, context);
+        Self { facts, data_quality: Quality::new(context).body(now) }
+    }
+}
+
 impl<'a> FactsBody<'a> {
     fn new(market: &'a Listing, exchange: &'a str, context: &'a Context) -> Self {
         let Context { candles, ticker, book } = context;
@@ -234,10 +241,7 @@ pub(crate) async fn context(
     };
     if context.book.is_err() {
         // Not kept: the next request is to find the book again, not its absence.
-        let body = ContextBody {
-            facts: FactsBody::new(&market, desk.shelf.name(), &context),
-            data_quality: Quality::new(&context).body(Instant::now()),
-        };
+        let body = ContextBody::new(&market, desk.shelf.name(), &context, Instant::now());
         return Ok(asked.reply_once(
             &reader,
             Endpoint::MarketContext,
@@ -284,10 +288,7 @@ pub(crate) async fn contexts(
                 let (its_stamps, outcome) = parts(context);
                 stamps.extend(its_stamps);
                 outcomes.push(outcome);
-                let body = ContextBody {
-                    facts: FactsBody::new(market, exchange, context),
-                    data_quality: Quality::new(context).body(now),
-                };
+                let body = ContextBody::new(market, exchange, context, now);
                 (market.symbol.to_string(), json(&body))
             }
             Err(problem) => (symbol.to_owned(), problem.body(asked.path(), asked.request_id())),
