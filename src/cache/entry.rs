@@ -47,6 +47,8 @@ pub struct Stamp {
     pub kind: DataKind,
     /// For how long it may be served.
     pub policy: Policy,
+    /// Nanoseconds after `received` at which the source last said that nothing has changed.
+    confirmed: AtomicU64,
     superseded: AtomicBool,
     refreshing: AtomicBool,
     hits: AtomicU64,
@@ -69,6 +71,7 @@ impl Stamp {
             source,
             kind,
             policy,
+            confirmed: AtomicU64::new(0),
             superseded: AtomicBool::new(false),
             refreshing: AtomicBool::new(false),
             hits: AtomicU64::new(0),
@@ -76,9 +79,23 @@ impl Stamp {
         }
     }
 
-    /// How long ago the value was received.
+    /// How long ago the value was known to be true: since it was received, or since its source
+    /// last confirmed it.
     pub fn age(&self, now: Instant) -> Duration {
-        now.saturating_duration_since(self.received)
+        let known = Duration::from_nanos(self.confirmed.load(Ordering::Relaxed));
+        now.saturating_duration_since(self.received).saturating_sub(known)
+    }
+
+    /// When the value was last known to be true.
+    pub fn known_at(&self) -> Instant {
+        self.received + Duration::from_nanos(self.confirmed.load(Ordering::Relaxed))
+    }
+
+    /// Notes that at `at` the source said that nothing has changed since.
+    pub fn confirm(&self, at: Instant) {
+        let known = at.saturating_duration_since(self.received);
+        let nanos = u64::try_from(known.as_nanos()).unwrap_or(u64::MAX);
+        self.confirmed.fetch_max(nanos, Ordering::Relaxed);
     }
 
     /// True once a newer value has taken its place.

@@ -6,6 +6,7 @@
 pub mod bitfinex;
 mod error;
 mod profile;
+mod session;
 mod transport;
 
 use std::sync::Arc;
@@ -15,6 +16,10 @@ use futures_util::future::BoxFuture;
 
 pub use error::{TransportFault, UpstreamError};
 pub use profile::{Family, FamilyLimit, Profile};
+pub use session::{
+    Broken, Data, Event, NativeStream, Output, Refused, Report, Session, SessionError,
+    SessionSettings, Stream, Topic,
+};
 pub use transport::{Answer, BadTransport, Transport};
 
 use crate::market::{Book, BookQuery, Candle, CandleQuery, Listing, Ticker, Trade, TradeQuery};
@@ -93,4 +98,11 @@ pub trait Exchange: Send + Sync + 'static {
     /// A native document, unparsed but proved to be JSON that is not an error. Spends
     /// [`NativeQuery::family`].
     fn native<'a>(&'a self, query: &'a NativeQuery) -> Fetch<'a, Bytes>;
+
+    /// A conversation for a new socket to the exchange's public WebSocket; `None` if there is no
+    /// live feed of this exchange.
+    fn session(&self, settings: SessionSettings) -> Option<Box<dyn Session>> {
+        let _ = settings;
+        None
+    }
 }

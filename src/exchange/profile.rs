@@ -72,6 +72,8 @@ pub struct Profile {
     pub precisions: &'static [Precision],
     /// Most markets in one request for tickers.
     pub max_tickers: usize,
+    /// Channels that one WebSocket may have open.
+    pub channels_per_socket: usize,
 }
 
 impl Profile {

@@ -4,6 +4,8 @@
 
 mod book;
 mod candle;
+mod channel;
+mod ladder;
 mod listing;
 mod number;
 mod query;
@@ -16,6 +18,8 @@ mod trade;
 
 pub use book::{Book, BookFault, Level};
 pub use candle::{Candle, volatility_pct};
+pub use channel::{BadChannel, Channel};
+pub use ladder::{BadChange, BookSide, Change, Changes, Identity, Ladder};
 pub use listing::{Bound, Kind, Listing};
 pub use number::{BadNumber, Number};
 pub use query::{BookQuery, CandleQuery, Precision, TradeQuery};

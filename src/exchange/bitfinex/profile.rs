@@ -47,6 +47,8 @@ pub static PROFILE: Profile = Profile {
     precisions: &Precision::ALL,
     // Not documented; at this size the longest request line stays near 2 KiB.
     max_tickers: 150,
+    // docs.bitfinex.com/docs/ws-public, 2025-11; another page says 30.
+    channels_per_socket: 25,
 };
 
 /// The exchange's name for a width of candles. Weeks go by the names that have been in use
