@@ -56,13 +56,14 @@ static STAGE: LazyLock<Stage> = LazyLock::new(|| {
         }
         let app = App::start(config, port().await.unwrap()).unwrap();
         let reader = app.gateway().reader();
-        let encoding = router(Gateway::new(Arc::new(Reader {
+        let reader = Arc::new(Reader {
             desks: Desks::new(reader.desks.all().to_vec(), "bitfinex"),
             answers: Answers::new(0),
             metrics: reader.metrics.clone(),
             clock: reader.clock.clone(),
             config: reader.config.clone(),
-        })));
+        });
+        let encoding = router(Gateway::new(reader, &tasks));
         for path in PATHS {
             let response = router(app.gateway().clone()).oneshot(get(path)).await.unwrap();
             assert_eq!(response.status(), StatusCode::OK, "{path}");

@@ -91,6 +91,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod exchange;
+pub mod feed;
 pub mod market;
 pub mod registry;
 pub mod service;

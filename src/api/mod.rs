@@ -25,6 +25,7 @@ mod reader;
 mod request_id;
 mod router;
 mod server;
+mod upgrade;
 
 use axum::http::{HeaderValue, Response, header};
 use serde::Serialize;
@@ -35,6 +36,7 @@ pub use problem::{Code, InvalidParameter, Problem};
 pub use reader::Reader;
 pub use router::{Gateway, router};
 pub use server::Server;
+pub use upgrade::Streams;
 
 /// A JSON answer that is true only now.
 fn uncached(body: &impl Serialize) -> Response<Payload> {

@@ -26,6 +26,7 @@ pub enum Code {
     NotFound,
     MethodNotAllowed,
     UriTooLong,
+    UpgradeRequired,
     InvalidParameter,
     Unsupported,
     UpstreamInvalid,
@@ -42,13 +43,14 @@ pub enum Code {
 
 impl Code {
     /// Every code, by status.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::UnknownSymbol,
         Self::UnknownExchange,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::UriTooLong,
         Self::InvalidParameter,
+        Self::UpgradeRequired,
         Self::Internal,
         Self::Unsupported,
         Self::UpstreamInvalid,
@@ -72,6 +74,9 @@ impl Code {
                 (S::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed", false)
             }
             Self::UriTooLong => (S::URI_TOO_LONG, "uri_too_long", "URI too long", false),
+            Self::UpgradeRequired => {
+                (S::UPGRADE_REQUIRED, "upgrade_required", "Upgrade required", false)
+            }
             Self::InvalidParameter => {
                 (S::UNPROCESSABLE_ENTITY, "invalid_parameter", "Invalid parameter", false)
             }

@@ -1,12 +1,10 @@
 //! Every route, and the whole middleware stack in its order.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
 
 use axum::{Router, extract::FromRef, routing::get};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     bitfinex,
@@ -14,8 +12,9 @@ use super::{
     middleware, ops,
     problem::{Code, Problem},
     reader::Reader,
+    upgrade::Streams,
 };
-use crate::telemetry::Metrics;
+use crate::{tasks::Tasks, telemetry::Metrics};
 
 /// What the routes are served from.
 #[derive(Clone)]
@@ -24,31 +23,38 @@ pub struct Gateway {
     metrics: Arc<Metrics>,
     phase: Arc<Phase>,
     waiting: Arc<Semaphore>,
+    streams: Streams,
 }
 
 /// Where the process is in its life.
 #[derive(Debug, Default)]
 pub struct Phase {
-    draining: AtomicBool,
+    draining: CancellationToken,
 }
 
 impl Phase {
     /// True from the stop signal on.
     pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
+        self.draining.is_cancelled()
     }
 
     /// Makes `/readyz` say that no further requests are wanted.
     pub fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
+        self.draining.cancel();
+    }
+
+    /// Waits for the stop signal. Cancel-safe.
+    pub async fn drains(&self) {
+        self.draining.cancelled().await;
     }
 }
 
 impl Gateway {
-    /// A gateway that serves `reader`'s products.
-    pub fn new(reader: Arc<Reader>) -> Self {
+    /// A gateway that serves `reader`'s products; those who follow streams are served by `tasks`.
+    pub fn new(reader: Arc<Reader>, tasks: &Tasks) -> Self {
+        let streams = Streams::new(&reader.config.stream, tasks.clone());
         let waiting = Arc::new(Semaphore::new(reader.config.server.limits.max_waiting));
-        Self { metrics: reader.metrics.clone(), phase: Arc::default(), waiting, reader }
+        Self { metrics: reader.metrics.clone(), phase: Arc::default(), waiting, streams, reader }
     }
 
     /// The products.
@@ -74,6 +80,12 @@ impl Gateway {
 impl FromRef<Gateway> for Arc<Reader> {
     fn from_ref(gateway: &Gateway) -> Self {
         gateway.reader.clone()
+    }
+}
+
+impl FromRef<Gateway> for Streams {
+    fn from_ref(gateway: &Gateway) -> Self {
+        gateway.streams.clone()
     }
 }
 

@@ -127,7 +127,7 @@ impl Server {
             .max_headers(MAX_HEADERS)
             .max_buf_size(limits.max_header_bytes.max(MIN_BUFFER));
         let service = service_fn(|request| self.answer(request));
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
         tokio::pin!(connection);
         // An error here is the client's: it hung up, was too slow, or sent no HTTP.
         tokio::select! {

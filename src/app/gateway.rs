@@ -86,7 +86,8 @@ impl App {
         });
         let desks = Desks::new(vec![desk], &config.exchanges.default);
         let answers = Answers::new(answers);
-        let gateway = Gateway::new(Arc::new(Reader { desks, answers, metrics, clock, config }));
+        let reader = Arc::new(Reader { desks, answers, metrics, clock, config });
+        let gateway = Gateway::new(reader, &tasks);
         let accepting = tasks.stopping();
         let server = Server::new(gateway.clone());
         tasks.spawn("listener", server.run(listener, accepting.clone(), tasks.clone()));

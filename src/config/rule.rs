@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use serde_json::Value;
 
 use super::{LogFormat, duration, given::Given};
+use crate::market::Channel;
 
 /// A kind of value with its bounds.
 pub(super) struct Rule<T> {
@@ -13,18 +14,18 @@ pub(super) struct Rule<T> {
     /// `None`: of the wrong kind, unreadable, or out of bounds.
     pub(super) read: Read<T>,
     /// The value as it stands in a settings file.
-    pub(super) show: fn(&T) -> Value,
+    pub(super) show: Box<dyn Fn(&T) -> Value + Send + Sync>,
 }
 
 type Read<T> = Box<dyn Fn(&Given) -> Option<T> + Send + Sync>;
 
-impl<T> Rule<T> {
+impl<T: 'static> Rule<T> {
     fn new(
         expected: impl Into<String>,
         read: impl Fn(&Given) -> Option<T> + Send + Sync + 'static,
         show: fn(&T) -> Value,
     ) -> Self {
-        Self { expected: expected.into(), read: Box::new(read), show }
+        Self { expected: expected.into(), read: Box::new(read), show: Box::new(show) }
     }
 }
 
@@ -121,6 +122,31 @@ pub(super) fn name(names: &'static [&'static str]) -> Rule<String> {
         names.contains(&text).then(|| text.to_owned())
     };
     Rule::new(one_of(names), read, |value| Value::String(value.clone()))
+}
+
+/// Names, separated by commas.
+pub(super) fn names() -> Rule<Vec<String>> {
+    list("names, separated by commas", |text| Some(text.to_owned()), String::clone)
+}
+
+/// Channels, separated by commas.
+pub(super) fn channels() -> Rule<Vec<Channel>> {
+    let expected = "channels, separated by commas: ticker, trades, orderbook, ohlcv:TIMEFRAME";
+    list(expected, |text| text.parse().ok(), ToString::to_string)
+}
+
+fn list<T: 'static>(
+    expected: &str,
+    parse: fn(&str) -> Option<T>,
+    show: fn(&T) -> String,
+) -> Rule<Vec<T>> {
+    let read = move |given: &Given| {
+        let items = given.text()?.split(',').map(str::trim).filter(|item| !item.is_empty());
+        items.map(parse).collect()
+    };
+    let show =
+        move |items: &Vec<T>| Value::String(items.iter().map(show).collect::<Vec<_>>().join(","));
+    Rule { expected: expected.to_owned(), read: Box::new(read), show: Box::new(show) }
 }
 
 /// A shape of log lines.

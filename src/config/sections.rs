@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use crate::exchange::Family;
+use crate::{
+    exchange::Family,
+    market::{Channel, Timeframe},
+};
 
 /// Every setting in force.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,6 +24,8 @@ pub struct Config {
     pub store: Store,
     /// `[feed]`
     pub feed: Feed,
+    /// `[stream]`
+    pub stream: Stream,
     /// `[log]`
     pub log: Log,
 }
@@ -196,6 +201,44 @@ pub struct Store {
 pub struct Feed {
     /// Whether the exchange's WebSocket is used.
     pub enabled: bool,
+    /// Markets that are live from the start and stay so, in any spelling.
+    pub pinned: Vec<String>,
+    /// What of them.
+    pub pinned_channels: Vec<Channel>,
+    /// Most channels that are open at once.
+    pub max_channels: usize,
+    /// Reads a minute that earn a key a channel.
+    pub promote_reads: u32,
+    /// A key that is read less often than that for this long gives its channel back.
+    pub idle: Duration,
+    /// A channel that has sent nothing for this long is given up; until then its last word counts
+    /// as fresh.
+    pub max_silence: Duration,
+    /// The time between two attempts to connect, and before the first one of a process.
+    pub connect_interval: Duration,
+    /// The longest pause after failed attempts.
+    pub backoff_max: Duration,
+    /// How long the exchange may take to answer a subscription.
+    pub ack_timeout: Duration,
+}
+
+/// `[stream]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stream {
+    /// Clients that follow a stream at once.
+    pub max_clients: usize,
+    /// Topics that one client may follow.
+    pub max_topics: usize,
+    /// Topics that all clients together may follow.
+    pub max_total_topics: usize,
+    /// Updates that are kept of each topic, for clients that are slow or come back.
+    pub buffer: usize,
+    /// How long a topic without followers keeps its updates.
+    pub linger: Duration,
+    /// The longest silence towards a client.
+    pub heartbeat: Duration,
+    /// Size of one message from a client.
+    pub max_message_bytes: usize,
 }
 
 /// How log lines look.
@@ -326,7 +369,37 @@ impl Default for Validation {
 
 impl Default for Feed {
     fn default() -> Self {
-        Self { enabled: true }
+        Self {
+            enabled: true,
+            pinned: Vec::new(),
+            pinned_channels: vec![
+                Channel::Ticker,
+                Channel::Orderbook,
+                Channel::Trades,
+                Channel::Ohlcv(Timeframe::M5),
+            ],
+            max_channels: 200,
+            promote_reads: 12,
+            idle: secs(120),
+            max_silence: secs(20),
+            connect_interval: secs(4),
+            backoff_max: secs(60),
+            ack_timeout: secs(10),
+        }
+    }
+}
+
+impl Default for Stream {
+    fn default() -> Self {
+        Self {
+            max_clients: 4096,
+            max_topics: 200,
+            max_total_topics: 2000,
+            buffer: 256,
+            linger: secs(60),
+            heartbeat: secs(15),
+            max_message_bytes: 64 * 1024,
+        }
     }
 }
 

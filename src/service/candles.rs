@@ -75,11 +75,6 @@ impl CandleSeries {
         Self { shelf }
     }
 
-    /// The widths on offer.
-    pub fn timeframes(&self) -> &'static [Timeframe] {
-        self.shelf.exchange.profile().timeframes
-    }
-
     /// Candles as `view` says.
     pub async fn get(
         &self,
@@ -88,7 +83,7 @@ impl CandleSeries {
         ask: Ask,
     ) -> Result<Candles, ServiceError> {
         let timeframe = view.timeframe;
-        self.offered(timeframe)?;
+        self.shelf.offered(timeframe)?;
         let bounds = self.bounds(&view);
         let line = CandleLine { market: market.clone(), timeframe };
         let got = series::read(&self.shelf, &line, &bounds, ask).await?;
@@ -99,17 +94,6 @@ impl CandleSeries {
         let closed = &got.rows[..got.rows.len() - left_out];
         let rows = select(closed, &Bounds { limit: view.limit, ..bounds });
         Ok(Candles { got, rows, timeframe })
-    }
-
-    fn offered(&self, timeframe: Timeframe) -> Result<(), ServiceError> {
-        if self.timeframes().contains(&timeframe) {
-            return Ok(());
-        }
-        let name = self.shelf.name();
-        let widths: Vec<_> = self.timeframes().iter().map(|width| width.as_str()).collect();
-        let widths = widths.join(", ");
-        let text = format!("{name} offers no {timeframe} candles; it offers {widths}");
-        Err(ServiceError::Unsupported(text))
     }
 
     /// Bounds moved onto buckets, so that requests which mean the same are the same; one row more

@@ -5,10 +5,17 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    Books, CandleSeries, Contexts, Documents, Markets, ProductCache, Shelf, Tickers, TradeSeries,
+    Books, CandleSeries, Contexts, Documents, Live, Markets, ProductCache, Shelf, Tickers,
+    TradeSeries,
 };
 use crate::{
-    cache::Ask, clock::Clock, config::Config, exchange::Exchange, tasks::Tasks, upstream::Upstream,
+    cache::Ask,
+    clock::Clock,
+    config::Config,
+    exchange::Exchange,
+    feed::{Feed, Hub},
+    tasks::Tasks,
+    upstream::Upstream,
 };
 
 /// Every product of one exchange.
@@ -30,6 +37,8 @@ pub struct Desk {
     pub contexts: Contexts,
     /// Native documents.
     pub documents: Documents,
+    /// What is live.
+    pub live: Live,
 }
 
 impl Desk {
@@ -46,6 +55,7 @@ impl Desk {
         let shelf = Arc::new(Shelf { exchange, upstream, cache, policies, clock });
         let merge_window = config.upstream.merge_window;
         let deadlines = (config.server.request_deadline, config.upstream.refresh_deadline);
+        let hub = Hub::new(rand::random(), &config.stream, shelf.clock.clone());
         let markets = Markets::new(shelf.clone());
         let tickers = Tickers::new(shelf.clone(), markets.clone(), merge_window, deadlines, tasks);
         let books = Books::new(shelf.clone());
@@ -59,6 +69,7 @@ impl Desk {
             trades: TradeSeries::new(shelf.clone()),
             contexts,
             documents: Documents::new(shelf.clone(), merge_window, deadlines, tasks),
+            live: Live::new(shelf.clone(), Feed::disabled(), hub),
             shelf,
         }
     }

@@ -13,6 +13,7 @@ use crate::{
     clock::Clock,
     config::{self, Policy},
     exchange::Exchange,
+    market::Timeframe,
     telemetry::{DataKind, Wait},
     upstream::Upstream,
 };
@@ -51,6 +52,19 @@ impl Shelf {
             DataKind::Markets => self.policies.markets,
             DataKind::Status => self.policies.status,
         }
+    }
+
+    /// Refuses a width of candles that the exchange does not offer.
+    pub(super) fn offered(&self, timeframe: Timeframe) -> Result<(), ServiceError> {
+        let offered = self.exchange.profile().timeframes;
+        if offered.contains(&timeframe) {
+            return Ok(());
+        }
+        let name = self.name();
+        let widths: Vec<_> = offered.iter().map(|width| width.as_str()).collect();
+        let widths = widths.join(", ");
+        let text = format!("{name} offers no {timeframe} candles; it offers {widths}");
+        Err(ServiceError::Unsupported(text))
     }
 
     /// A value that one request brought, under the policy of its kind.

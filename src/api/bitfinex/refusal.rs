@@ -196,7 +196,9 @@ impl From<&Problem> for Refusal {
             Code::InvalidParameter => {
                 Self::invalid(problem.parameter.as_ref().map_or("request", |one| &one.name))
             }
-            Code::UriTooLong => Self::error(StatusCode::URI_TOO_LONG, code::GENERIC, text),
+            Code::UriTooLong | Code::UpgradeRequired => {
+                Self::error(problem.code.status(), code::GENERIC, text)
+            }
             Code::Unsupported => Self::error(StatusCode::NOT_IMPLEMENTED, code::GENERIC, text),
             Code::UpstreamInvalid => Self::error(StatusCode::BAD_GATEWAY, code::GENERIC, text),
             Code::BudgetExhausted | Code::ExchangeRateLimited => Self::rate_limit(retry_after),
