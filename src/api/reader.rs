@@ -18,7 +18,7 @@ use super::{
     request_id::X_REQUEST_ID,
 };
 use crate::{
-    cache::{Ask, Stamp},
+    cache::{Ask, Source, Stamp},
     clock::Clock,
     config::Config,
     service::{Desk, Desks},
@@ -55,7 +55,9 @@ impl Reader {
 
     /// Notes how an answer was come by, and the ages at which it was given.
     pub(super) fn served(&self, stamps: &[Arc<Stamp>], outcome: CacheOutcome, now: Instant) {
-        self.metrics.gave(outcome);
+        let source = stamps.iter().map(|stamp| stamp.source).find(|it| *it != Source::Stream);
+        let live = stamps.first().map_or(Source::Rest, |first| first.source);
+        self.metrics.gave(outcome, source.unwrap_or(live));
         for stamp in stamps {
             stamp.hit();
             self.metrics.served(stamp.kind, stamp.age(now));

@@ -10,29 +10,11 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::{config::Policy, market::UnixMs, telemetry::DataKind};
-
-/// Where a value came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// One request to the exchange.
-    Rest,
-    /// The exchange's WebSocket.
-    Stream,
-    /// Disk.
-    Store,
-}
-
-impl Source {
-    /// The name in answers.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Rest => "rest",
-            Self::Stream => "stream",
-            Self::Store => "store",
-        }
-    }
-}
+use crate::{
+    config::Policy,
+    market::UnixMs,
+    telemetry::{DataKind, Source},
+};
 
 /// What is known about a value besides the value: enough to decide whether it may be served.
 #[derive(Debug)]

@@ -12,7 +12,8 @@ mod read;
 #[cfg(test)]
 mod tests;
 
+pub use crate::telemetry::Source;
 pub use demand::{Demand, Verdict};
-pub use entry::{Entry, Source, Stamp};
+pub use entry::{Entry, Stamp};
 pub use flight::{Boarding, Flights, Landed};
 pub use read::{Ask, Cache, Failure, Loaded, Read, ReadError, Weigh};

@@ -98,6 +98,18 @@ labels! {
 }
 
 labels! {
+    /// Where a value came from.
+    Source {
+        /// One request to the exchange.
+        Rest = "rest",
+        /// The exchange's WebSocket.
+        Stream = "stream",
+        /// Disk.
+        Store = "store",
+    }
+}
+
+labels! {
     /// How the cache answered.
     CacheOutcome {
         /// A fresh entry.

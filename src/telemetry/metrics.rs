@@ -12,7 +12,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder
 use tokio::time::Instant;
 
 use super::{
-    CacheOutcome, DataKind, Endpoint, Outcome,
+    CacheOutcome, DataKind, Endpoint, Outcome, Source,
     family::{self, FamilyMetrics},
     histogram::Histograms,
     latency::Latency,
@@ -70,6 +70,7 @@ struct Series {
     requests: Tally,
     lookups: Tally,
     answers: Tally,
+    sources: Tally,
     cache_entries: Gauge,
     cache_bytes: Gauge,
     connections_open: Gauge,
@@ -84,6 +85,8 @@ pub struct Totals {
     pub requests: u64,
     /// Answers made from held data alone: fresh or stale.
     pub from_cache: u64,
+    /// Answers of which every part came from the exchange's WebSocket.
+    pub from_streams: u64,
     /// Answers that waited for a fetch which another request had started.
     pub collapsed: u64,
     /// Calls made to exchanges, whatever came of them.
@@ -149,6 +152,9 @@ impl Series {
                     |outcome| counter!("tidegate_answers_total", "outcome" => outcome.as_str()),
                 ),
             ),
+            sources: Tally::new(Source::ALL.iter().map(
+                |source| counter!("tidegate_answers_by_source_total", "source" => source.as_str()),
+            )),
             cache_entries: gauge!("tidegate_cache_entries"),
             cache_bytes: gauge!("tidegate_cache_bytes"),
             connections_open: gauge!("tidegate_connections_open"),
@@ -169,6 +175,10 @@ fn describe() {
     describe_counter!(
         "tidegate_answers_total",
         "Answers that carried market data, by what the cache had to do for them."
+    );
+    describe_counter!(
+        "tidegate_answers_by_source_total",
+        "Answers that carried market data, by where it came from; stream only if all of it did."
     );
     describe_gauge!("tidegate_cache_entries", "Entries in the memory cache.");
     describe_gauge!("tidegate_cache_bytes", "Size of the entries in the memory cache.");
@@ -200,9 +210,11 @@ impl Metrics {
         self.series.lookups.count(kind.index() * CacheOutcome::ALL.len() + outcome.index());
     }
 
-    /// Market data was sent to a client; `outcome` is that of the costliest of its parts.
-    pub fn gave(&self, outcome: CacheOutcome) {
+    /// Market data was sent to a client; `outcome` is that of the costliest of its parts, and
+    /// `source` that of all of them, or of one that is not live.
+    pub fn gave(&self, outcome: CacheOutcome, source: Source) {
         self.series.answers.count(outcome.index());
+        self.series.sources.count(source.index());
     }
 
     /// Data of this age was served.
@@ -283,6 +295,7 @@ impl Metrics {
         Totals {
             requests: self.series.requests.sum().saturating_sub(ops),
             from_cache: answers(CacheOutcome::Hit) + answers(CacheOutcome::Stale),
+            from_streams: self.series.sources.get(Source::Stream.index()),
             collapsed: answers(CacheOutcome::Collapsed),
             upstream_calls,
             rate_limited,
@@ -310,6 +323,7 @@ impl Metrics {
         self.series.requests.publish();
         self.series.lookups.publish();
         self.series.answers.publish();
+        self.series.sources.publish();
         self.series.uptime.set(self.uptime());
         for family in self.families.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             family.publish();

@@ -17,5 +17,5 @@ mod tests;
 
 pub use family::FamilyMetrics;
 pub use gate::Gate;
-pub use labels::{BreakerState, CacheOutcome, DataKind, Endpoint, Outcome, Wait};
+pub use labels::{BreakerState, CacheOutcome, DataKind, Endpoint, Outcome, Source, Wait};
 pub use metrics::{Metrics, Totals};

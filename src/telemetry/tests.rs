@@ -220,14 +220,20 @@ fn totals_leave_out_the_operators_own_requests() {
         metrics.answered(endpoint, Outcome::ClientError, Duration::from_millis(1));
     }
     for outcome in CacheOutcome::ALL {
-        metrics.gave(*outcome);
+        metrics.gave(*outcome, Source::Stream);
     }
     let (ticker, book) = (metrics.family("bitfinex", "ticker"), metrics.family("other", "book"));
     ticker.called("ok", Duration::ZERO);
     ticker.called("rate_limited", Duration::ZERO);
     book.called("timeout", Duration::ZERO);
-    let expected =
-        Totals { requests: 3, from_cache: 2, collapsed: 1, upstream_calls: 3, rate_limited: 1 };
+    let expected = Totals {
+        requests: 3,
+        from_cache: 2,
+        from_streams: 6,
+        collapsed: 1,
+        upstream_calls: 3,
+        rate_limited: 1,
+    };
     assert_eq!(metrics.totals(), expected);
 }
 

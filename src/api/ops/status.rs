@@ -49,6 +49,8 @@ pub(crate) struct RequestsBody {
     total: u64,
     /// Answers made from held data alone.
     from_cache: u64,
+    /// Answers of which every part came from the exchange's WebSocket.
+    from_streams: u64,
     /// Answers that waited for another request's fetch.
     collapsed: u64,
     upstream_calls: u64,
@@ -197,6 +199,7 @@ pub(crate) async fn status(
         requests: RequestsBody {
             total: totals.requests,
             from_cache: totals.from_cache,
+            from_streams: totals.from_streams,
             collapsed: totals.collapsed,
             upstream_calls: totals.upstream_calls,
             rate_limited: totals.rate_limited,

@@ -91,7 +91,13 @@ impl Client {
                 Ok(response) => self.note(&ask, &Reply::of(&response, took)),
                 Err(error) => {
                     tracing::debug!(%error, path = ask.path, "a client got no answer");
-                    let reply = Reply { status: None, from_cache: false, age: None, took };
+                    let reply = Reply {
+                        status: None,
+                        from_cache: false,
+                        from_streams: false,
+                        age: None,
+                        took,
+                    };
                     self.note(&ask, &reply);
                     sleep(PAUSE).await;
                 }
@@ -149,9 +155,11 @@ async fn drain(mut body: Incoming) -> hyper::Result<()> {
 impl Reply {
     fn of(response: &Response<()>, took: Duration) -> Self {
         let text = |name: &str| response.headers().get(name)?.to_str().ok();
+        let says = |word: &str| text("cache-status").is_some_and(|status| status.contains(word));
         Self {
             status: Some(response.status().as_u16()),
-            from_cache: text("cache-status").is_some_and(|status| status.contains("; hit")),
+            from_cache: says("; hit"),
+            from_streams: says("detail=stream"),
             age: text("age").and_then(|age| age.parse().ok()),
             took,
         }

@@ -200,10 +200,12 @@ impl Show {
         });
         let exchange = self.sim.counts();
         let alone = self.options.clients == 0;
+        let totals = reader.metrics.totals();
         Status {
             since: self.began.elapsed(),
-            asked: if alone { reader.metrics.totals().requests } else { seen.asked },
+            asked: if alone { totals.requests } else { seen.asked },
             from_cache: (!alone).then_some(seen.from_cache),
+            from_streams: if alone { totals.from_streams } else { seen.from_streams },
             refused: seen.refused + seen.failed,
             upstream: exchange.total(),
             limited: exchange.refused_total(),

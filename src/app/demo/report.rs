@@ -41,6 +41,8 @@ pub(super) struct Status {
     pub(super) asked: u64,
     /// Of those, answered out of the cache; `None` where nobody counts them.
     pub(super) from_cache: Option<u64>,
+    /// Of those, answered from the exchange's WebSocket.
+    pub(super) from_streams: u64,
     /// Of those, refused or not answered.
     pub(super) refused: u64,
     /// Calls that reached the exchange.
@@ -55,25 +57,24 @@ pub(super) struct Status {
 
 /// The head of the table whose rows are [`Status::row`].
 pub(super) const HEAD: &str =
-    "  time      asked       from cache  upstream  429s    budget left       p99\n";
+    "  time      asked  from cache  streams  upstream  429s    budget left       p99\n";
 
 impl Status {
     /// A row of the table.
     pub(super) fn row(&self) -> String {
-        let from_cache = match self.from_cache {
-            Some(count) => format!("{} {:>6}", grouped(count), percent(count, self.asked)),
-            None => "-".to_owned(),
-        };
+        let from_cache =
+            self.from_cache.map_or_else(|| "-".to_owned(), |count| percent(count, self.asked));
         let left = match self.scarcest {
             Some((family, left, limit)) => format!("{family} {left}/{limit}"),
             None => "-".to_owned(),
         };
         let seconds = self.since.as_secs();
         let mut row = format!(
-            "{:>3}:{:02}  {:>9}  {from_cache:>15}  {:>8}  {:>4}  {left:>13}  {:>8}",
+            "{:>3}:{:02}  {:>9}  {from_cache:>10}  {:>7}  {:>8}  {:>4}  {left:>13}  {:>8}",
             seconds / 60,
             seconds % 60,
             grouped(self.asked),
+            percent(self.from_streams, self.asked),
             grouped(self.upstream),
             self.limited,
             self.p99.map_or_else(|| "-".to_owned(), duration),
@@ -129,6 +130,7 @@ impl Summary {
             "
   asked by {:<5} clients   {:>9}        {rate:.0} a second
   answered from the cache  {}
+  all of it from streams   {}
   waited for the exchange  {}
   refused with a reason    {}
   not answered             {}
@@ -138,6 +140,7 @@ impl Summary {
             self.clients,
             grouped(seen.asked),
             share(seen.from_cache),
+            share(seen.from_streams),
             share(others),
             share(seen.refused),
             share(seen.failed),
@@ -271,6 +274,7 @@ mod tests {
         since: Duration::from_secs(125),
         asked: 12_345_678,
         from_cache: Some(12_345_677),
+        from_streams: 6_172_839,
         refused: 0,
         upstream: 1_234,
         limited: 0,
@@ -283,8 +287,8 @@ mod tests {
         let row = STATUS.row();
         assert_eq!(
             format!("{HEAD}{row}"),
-            "  time      asked       from cache  upstream  429s    budget left       p99\n  \
-             2:05  12,345,678  12,345,677  99.9%     1,234     0  candles 22/30   4.13 ms\n"
+            "  time      asked  from cache  streams  upstream  429s    budget left       p99\n  \
+             2:05  12,345,678       99.9%    50.0%     1,234     0  candles 22/30   4.13 ms\n"
         );
         let refused = Status { refused: 3, ..STATUS }.row();
         assert!(refused.ends_with("\n        refused or unanswered: 3 (0.1%)\n"), "{refused}");
@@ -316,6 +320,7 @@ mod tests {
         let mut seen = Seen::new();
         seen.asked = 400;
         seen.from_cache = 390;
+        seen.from_streams = 200;
         seen.refused = 1;
         seen.oldest = 17;
         seen.calls = BTreeMap::from([(Family::Candles, 300), (Family::Ticker, 400)]);
@@ -344,6 +349,7 @@ mod tests {
             "Summary of 30 s",
             "asked by 50 clients 400 13 a second",
             "answered from the cache 390 97.5%",
+            "all of it from streams 200 50.0%",
             "waited for the exchange 9 2.2%",
             "refused with a reason 1 0.2%",
             "oldest data served 17 s",

@@ -58,6 +58,8 @@ pub(super) struct Reply {
     pub(super) status: Option<u16>,
     /// `Cache-Status` says `hit`.
     pub(super) from_cache: bool,
+    /// `Cache-Status` says `detail=stream`.
+    pub(super) from_streams: bool,
     /// `Age`, in seconds.
     pub(super) age: Option<u64>,
     /// From the request to the body's end.
@@ -72,6 +74,8 @@ pub(super) struct Seen {
     pub(super) asked: u64,
     /// Answered with data at once, out of the cache.
     pub(super) from_cache: u64,
+    /// Answered with data that the exchange's WebSocket brought.
+    pub(super) from_streams: u64,
     /// Answered with a problem (503 and the like).
     pub(super) refused: u64,
     /// Not answered at all.
@@ -93,6 +97,7 @@ impl Seen {
             began: Instant::now(),
             asked: 0,
             from_cache: 0,
+            from_streams: 0,
             refused: 0,
             failed: 0,
             oldest: 0,
@@ -108,6 +113,7 @@ impl Seen {
         match reply.status {
             Some(200) => {
                 self.from_cache += u64::from(reply.from_cache);
+                self.from_streams += u64::from(reply.from_streams);
                 self.oldest = self.oldest.max(reply.age.unwrap_or_default());
             }
             Some(_) => self.refused += 1,
@@ -134,7 +140,8 @@ mod tests {
     use super::*;
 
     fn reply(status: Option<u16>, from_cache: bool, age: u64, micros: u64) -> Reply {
-        Reply { status, from_cache, age: Some(age), took: Duration::from_micros(micros) }
+        let took = Duration::from_micros(micros);
+        Reply { status, from_cache, from_streams: from_cache, age: Some(age), took }
     }
 
     #[test]
