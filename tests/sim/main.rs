@@ -5,3 +5,5 @@ mod limits;
 mod market;
 mod shapes;
 mod support;
+mod talk;
+mod ws_market;
