@@ -6,4 +6,6 @@ mod market;
 mod shapes;
 mod support;
 mod talk;
+mod ws;
+mod ws_faults;
 mod ws_market;

@@ -34,7 +34,7 @@ use super::{Conversation, Frame};
 const TICK: Duration = Duration::from_millis(50);
 /// A client that does not read for so long is given up.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Time for the client's answer to a close frame.
+/// Time for the client's part in closing.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// Requests are short.
 const MOST_BYTES: usize = 64 * 1024;
@@ -116,7 +116,12 @@ async fn speak(
                 Some(Message::Text(text)) => {
                     conversation.on_text(&text, state.clock.now(), &mut frames);
                 }
-                Some(Message::Close(_)) | None => return Ok(()),
+                Some(Message::Close(_)) => {
+                    // Reading on sends the answer to it.
+                    farewell(socket).await;
+                    return Ok(());
+                }
+                None => return Ok(()),
                 Some(_) => conversation.heard(state.clock.now()),
             },
             _ = ticks.tick() => conversation.on_time(state.clock.now(), &mut frames),
@@ -127,9 +132,14 @@ async fn speak(
 async fn close(socket: &mut Socket, code: u16) -> Result<(), tungstenite::Error> {
     let frame = CloseFrame { code: code.into(), reason: "".into() };
     patiently(socket.close(Some(frame))).await?;
-    let answered = async { while let Some(Ok(_)) = socket.next().await {} };
-    let _in_time = tokio::time::timeout(FAREWELL, answered).await;
+    farewell(socket).await;
     Ok(())
+}
+
+/// Reads until both sides have closed, if the client does its part.
+async fn farewell(socket: &mut Socket) {
+    let closed = async { while let Some(Ok(_)) = socket.next().await {} };
+    let _in_time = tokio::time::timeout(FAREWELL, closed).await;
 }
 
 async fn patiently(
