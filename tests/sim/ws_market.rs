@@ -186,7 +186,8 @@ fn candles_are_a_snapshot_kept_up_to_date() {
         rows.extend(snapshot.into_iter().map(|row| (row[0].clone(), row)));
         let mut count = 0;
         for _ in 0..6_000 {
-            for told in talk.step().iter().filter(|told| told.channel == id && told.tag == "") {
+            for told in talk.step().iter().filter(|told| told.channel == id && told.tag.is_empty())
+            {
                 let row = told.row();
                 rows.insert(row[0].clone(), row);
                 count += 1;
@@ -215,7 +216,8 @@ fn tickers_are_told_when_they_changed_and_never_twice() {
         assert_eq!((talk.of(id)[0].row(), known.len()), (known.clone(), columns));
         let mut changes = 0;
         for _ in 0..1_000 {
-            for told in talk.step().iter().filter(|told| told.channel == id && told.tag == "") {
+            for told in talk.step().iter().filter(|told| told.channel == id && told.tag.is_empty())
+            {
                 assert!(told.at.rem_euclid(10_000) < 100, "{}", told.at);
                 let row = told.row();
                 assert!(row == truth(&talk) && row != known);
@@ -236,7 +238,7 @@ fn a_derivative_has_its_status_every_three_seconds() {
     let mut talk = Talk::new();
     let id = talk.subscribe(json!({"channel":"status","key":"deriv:tBTCF0:USTF0"}));
     for _ in 0..100 {
-        for told in talk.step().iter().filter(|told| told.tag == "") {
+        for told in talk.step().iter().filter(|told| told.tag.is_empty()) {
             let rows = talk.rest("/v2/status/deriv?keys=tBTCF0:USTF0");
             assert_eq!(told.row(), rows[0][1..], "the row without its key");
             assert_eq!((told.row().len(), told.at.rem_euclid(3_000) < 100), (23, true));
@@ -307,7 +309,7 @@ fn after_a_leap_of_time_the_channels_show_the_present() {
     talk.time.advance(Duration::from_secs(3_600));
     talk.step();
     let mut client = ClientBook { len: 25, ..ClientBook::default() };
-    talk.of(book).iter().filter(|told| told.tag == "").for_each(|told| client.take(told));
+    talk.of(book).iter().filter(|told| told.tag.is_empty()).for_each(|told| client.take(told));
     assert_eq!(client.all(), talk.rest("/v2/book/tBTCUSD/P0"));
     let market = talk.venue.market();
     let window = Window { start: NOW + 1, ..Window::newest(usize::MAX) };
