@@ -71,7 +71,11 @@ async fn connection(stream: TcpStream, state: Arc<State>, tasks: Tasks) {
                 tracing::debug!(%error, "a connection to the simulated exchange ended early");
             }
         }
-        () = asked_to_reset.notified() => reset.store(true, Ordering::Relaxed),
+        () = async {
+            asked_to_reset.notified().await;
+            // Before the other branch, and the line with it, is dropped.
+            reset.store(true, Ordering::Relaxed);
+        } => {}
     }
 }
 

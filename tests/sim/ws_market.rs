@@ -231,6 +231,11 @@ fn tickers_are_told_when_they_changed_and_never_twice() {
     let mut talk = Talk::on(&venue, &time);
     talk.subscribe(json!({"channel":"ticker","symbol":"tBTCUSD"}));
     assert_eq!(talk.pass(10_000).len(), 10);
+    let quiet = talk.subscribe(json!({"channel":"ticker","symbol":"tALT2612:USD"}));
+    talk.pass(120_000);
+    let told: Vec<_> = talk.of(quiet).into_iter().filter(|told| told.tag.is_empty()).collect();
+    assert!((3..121).contains(&told.len()), "{} in two minutes", told.len());
+    assert!(told.windows(2).all(|pair| pair[0].payload != pair[1].payload));
 }
 
 #[test]
