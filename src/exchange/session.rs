@@ -130,6 +130,10 @@ pub enum Broken {
 
 /// What a session has to say.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "they pass through a list that is used again; a box would be an allocation a message"
+)]
 pub enum Event {
     /// The exchange has opened a topic's channel; its first data is a snapshot.
     Subscribed(Arc<Topic>),
@@ -153,6 +157,10 @@ pub enum Event {
 
 /// What a session wants done.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "they pass through a list that is used again; a box would be an allocation a message"
+)]
 pub enum Output {
     /// A text to be sent.
     Send(String),
