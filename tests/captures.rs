@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use tidegate::{
     exchange::{
-        Broken, Data, Event, Output, Report, Session, SessionSettings, Stream, Topic,
+        Broken, Data, Event, Output, Report, Session, SessionError, SessionSettings, Stream, Topic,
         bitfinex::{CONF_KEYS, Conversation, Subscription, market_list, wire},
     },
     market::{Identity, Kind, Ladder, Number, Side, Timeframe},
@@ -309,6 +309,17 @@ fn the_conversation_of_2021_runs_through_a_session() {
     assert_eq!((count("ticker"), count("levels"), count("heartbeat")), (21, 1593, 42));
     let books = follow_books(&replay.told);
     assert_eq!(books.len(), 7);
+
+    // The same conversation with a message lost in its midst.
+    let mut replay = Replay::new([]);
+    let texts: Vec<&str> = said("recv").map(|(_, text)| text.as_str().unwrap()).collect();
+    texts[..900].iter().for_each(|text| replay.hear(text, Duration::ZERO));
+    let after_the_lost = Bytes::copy_from_slice(texts[901].as_bytes());
+    let gap = replay.session.on_text(&after_the_lost, replay.opened, &mut Vec::new());
+    assert!(
+        matches!(gap, Err(SessionError::Gap { expected, got }) if got == expected + 1),
+        "{gap:?}"
+    );
 }
 
 /// Has the session ask for what an acknowledgement names and hear `frames`.

@@ -185,3 +185,13 @@ fn maintenance_at_the_start_is_a_pause_and_a_restart_an_end() {
     let restart = script.try_hear(r#"{"event":"info","code":20051,"msg":"Stopping"}"#);
     assert_eq!(restart, Err(SessionError::Restart));
 }
+
+#[test]
+fn a_book_that_is_impossible_while_nothing_happens_is_broken() {
+    let mut script = Script::with(&book());
+    script.hear(SNAPSHOT);
+    script.hear("[5,[11,1,2]]");
+    assert_eq!(names(&script.told()), ["book"]);
+    script.hear(r#"[5,"hb"]"#);
+    assert_eq!(script.told(), [Event::Broken(book(), Broken::Invalid("book: crossed".to_owned()))]);
+}
