@@ -1,15 +1,22 @@
 //! What it costs to turn an answer of the exchange into values. Decoding happens once per
 //! upstream call, so the largest bodies matter most: they hold a worker thread for that long.
 
-use std::{fmt::Write as _, hint::black_box};
+use std::{fmt::Write as _, hint::black_box, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use divan::{Bencher, counter::BytesCount};
+use divan::{
+    Bencher,
+    counter::{BytesCount, ItemsCount},
+};
 use tidegate::{
-    exchange::bitfinex::wire,
+    exchange::{
+        Output, Session, SessionSettings,
+        bitfinex::{Conversation, Subscription, wire},
+    },
     market::{Kind, Listing, Symbol, Timeframe},
     registry::Registry,
 };
+use tokio::time::Instant;
 
 fn main() {
     divan::main();
@@ -104,4 +111,96 @@ fn registry() -> Registry {
             .map(|(quote, code)| listing(base, quote, format!("t{base}{code}")))
     };
     Registry::new(bases.iter().flat_map(pairs).collect())
+}
+
+/// A session that has asked for what `wanted` names and heard `texts`.
+struct Feed {
+    session: Conversation,
+    out: Vec<Output>,
+}
+
+impl Feed {
+    fn new<'a>(wanted: impl IntoIterator<Item = &'a str>) -> Self {
+        let settings = SessionSettings { ack_timeout: Duration::from_secs(60) };
+        let mut feed = Self { session: Conversation::new(settings), out: Vec::new() };
+        for wanted in wanted {
+            let subscription: Subscription = serde_json::from_str(wanted).unwrap();
+            let topic = Arc::new(subscription.topic().unwrap());
+            feed.session.subscribe(&topic, Instant::now(), &mut feed.out);
+        }
+        feed
+    }
+
+    fn hear(&mut self, texts: &[Bytes], now: Instant) {
+        for text in texts {
+            self.session.on_text(black_box(text), now, &mut self.out).unwrap();
+            black_box(&self.out);
+            self.out.clear();
+        }
+    }
+}
+
+fn text(text: String) -> Bytes {
+    Bytes::from(text)
+}
+
+/// A book of `args` levels a side whose levels change, leave and return all over it, as an
+/// exchange that numbers its messages sends them. Budget 3 us a message.
+#[divan::bench(args = [25, 250])]
+fn book_updates(bencher: Bencher, depth: i64) {
+    let wanted = format!(r#"{{"channel":"book","symbol":"tBTCUSD","len":{depth}}}"#);
+    let level = |place: i64, amount: i64| match place {
+        0.. => format!("[{},2,-{amount}.10345678]", 118_001 + place),
+        _ => format!("[{},2,{amount}.10345678]", 118_001 + place),
+    };
+    let rows: Vec<String> = (-depth..depth).map(|place| level(place, 1)).collect();
+    let opening = [
+        text(r#"{"event":"conf","status":"OK","flags":196608}"#.to_owned()),
+        text(r#"{"event":"subscribed","chanId":759362,"subId":1}"#.to_owned()),
+        text(format!("[759362,[{}],1]", rows.join(","))),
+    ];
+    let mut number = 1;
+    let mut message = |row: String| {
+        number += 1;
+        text(format!("[759362,{row},{number}]"))
+    };
+    let mut updates = Vec::new();
+    for step in 0..1000 {
+        let place = (step * 7919) % (2 * depth) - depth;
+        let price = 118_001 + place;
+        updates.push(message(level(place, step)));
+        updates.push(message(format!("[{price},0,{}]", if place < 0 { 1 } else { -1 })));
+        updates.push(message(level(place, step + 1)));
+    }
+    let now = Instant::now();
+    bencher
+        .counter(ItemsCount::new(updates.len()))
+        .with_inputs(|| {
+            let mut feed = Feed::new([wanted.as_str()]);
+            feed.hear(&opening, now);
+            feed
+        })
+        .bench_local_refs(|feed| feed.hear(&updates, now));
+}
+
+/// The recorded conversation of 21 channels, where the recordings are.
+#[divan::bench]
+fn recorded_conversation(bencher: Bencher) {
+    let file =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/captures/cryptofeed/BITFINEX.jsonl");
+    let Ok(recording) = std::fs::read_to_string(file) else { return };
+    let lines: Vec<serde_json::Value> =
+        recording.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let said = |what: &str| -> Vec<&str> {
+        let of = |line: &&serde_json::Value| line["t"] == what;
+        lines.iter().filter(of).map(|line| line["data"].as_str().unwrap()).collect()
+    };
+    let wanted: Vec<&str> =
+        said("send").into_iter().filter(|text| text.contains("subscribe")).collect();
+    let texts: Vec<Bytes> = said("recv").into_iter().map(|said| text(said.to_owned())).collect();
+    let now = Instant::now();
+    bencher
+        .counter(ItemsCount::new(texts.len()))
+        .with_inputs(|| Feed::new(wanted.iter().copied()))
+        .bench_local_refs(|feed| feed.hear(&texts, now));
 }

@@ -130,6 +130,10 @@ pub enum Broken {
 
 /// What a session has to say.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "they pass through a list that is used again; a box would be an allocation a message"
+)]
 pub enum Event {
     /// The exchange has opened a topic's channel; its first data is a snapshot.
     Subscribed(Arc<Topic>),
@@ -153,6 +157,10 @@ pub enum Event {
 
 /// What a session wants done.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "they pass through a list that is used again; a box would be an allocation a message"
+)]
 pub enum Output {
     /// A text to be sent.
     Send(String),
@@ -174,6 +182,9 @@ pub enum SessionError {
     /// The exchange asks for a new connection.
     #[error("the exchange asks for a new connection")]
     Restart,
+    /// Nothing has come for long, not even the answer to a ping.
+    #[error("nothing has come for {} s, not even the answer to a ping", .0.as_secs())]
+    Silent(Duration),
     /// The exchange speaks something else than this session.
     #[error("the exchange speaks another protocol: {0}")]
     Protocol(String),

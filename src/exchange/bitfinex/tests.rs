@@ -94,3 +94,14 @@ fn the_profile_covers_every_family_and_nothing_unproved() {
     assert!(!PROFILE.timeframes.contains(&Timeframe::H4));
     assert!(PROFILE.timeframes.is_sorted() && PROFILE.book_depths.is_sorted());
 }
+
+#[test]
+fn its_sessions_begin_with_their_flags() {
+    let exchange = Bitfinex::new("http://127.0.0.1:9", Duration::from_secs(1)).unwrap();
+    let settings = SessionSettings { ack_timeout: Duration::from_secs(1) };
+    let mut session = exchange.session(settings).unwrap();
+    let mut out = Vec::new();
+    session.on_open(tokio::time::Instant::now(), &mut out);
+    let flags = r#"{"event":"conf","flags":196608}"#.to_owned();
+    assert_eq!(out, [crate::exchange::Output::Send(flags)]);
+}
