@@ -44,6 +44,7 @@ const INNER: &[(&str, &[&str])] = &[("exchange::bitfinex", &["exchange/", "api/b
 /// Text in code that belongs to one place.
 const CONFINED: &[(&str, &[&str])] = &[
     ("reqwest", &["exchange/transport.rs"]),
+    ("tokio_tungstenite", &["feed/wire.rs", "api/", "sim/"]),
     ("redis", &["fleet/"]),
     ("tokio::spawn", &["tasks.rs"]),
     ("task::spawn", &["tasks.rs"]),

@@ -5,20 +5,48 @@
 //!   ▲ opens and closes channels
 //! plan: pinned, followed, hot ── within the bound of channels
 //! ```
+//!
+//! One task makes the plan ([`plan`]), one owns each socket ([`socket`]) from one connection to the
+//! next; all attempts to connect wait for one pace ([`pacer`]). A topic that is live is so because
+//! its channel's last word says so: silence, a lost message, a wrong checksum or a pause end that
+//! at once, and only a new snapshot begins it anew ([`channel`], [`conversation`]).
 
+mod channel;
+mod conversation;
 mod hub;
+mod pacer;
+mod plan;
+mod planner;
+mod socket;
+mod status;
+#[cfg(test)]
+mod tests;
+mod wire;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::Notify, time::Instant};
 
 pub use hub::{
     Bell, Follower, Gap, Hub, Item, Lapse, LeftOut, Line, Mode, News, Resume, Shown, TooManyTopics,
     Update,
 };
+pub use status::{FeedSnapshot, SocketSnapshot, SocketState, TopicSnapshot, Want};
+pub use wire::{BadUrl, ConnectError, Connector, WebSocket, Wire, WireError};
 
-use tokio::time::Instant;
+use pacer::Pacer;
+use plan::Plan;
+use socket::Parts;
 
-use crate::exchange::{Data, Refused, Topic};
+use crate::{
+    config,
+    exchange::{Data, Exchange, Refused, SessionSettings, Topic},
+    tasks::Tasks,
+    telemetry::{FeedTotals, Metrics},
+};
 
 /// Takes what the channels of an exchange bring. Called by the one task that owns the channel's
 /// socket, in the order of arrival; it must not block.
@@ -33,15 +61,17 @@ pub trait Sink: Send + Sync + 'static {
 /// A turn in the life of a topic.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Turn {
-    /// Its channel is open; a snapshot follows.
+    /// Its channel is open; a snapshot follows at once. It may come again without a lapse between,
+    /// when a channel was asked for anew because it was suspected to have stopped.
     Opened,
     /// Its channel says that nothing has changed since its last data.
     Confirmed,
     /// The book, as the data so far make it, has the exchange's checksum.
     Checked(i32),
-    /// It is not live any more, until [`Turn::Opened`].
+    /// It is not live any more, until [`Turn::Opened`]; or it cannot be for now. Told once,
+    /// whatever else goes wrong before the next [`Turn::Opened`].
     Lapsed(Lapse),
-    /// The exchange refuses it for good.
+    /// The exchange says that there is no such thing. It is not asked again for 10 minutes.
     Refused(Refused),
     /// Nobody wants it live any more.
     Closed,
@@ -63,37 +93,136 @@ pub enum Standing {
 /// The live channels of one exchange. Clones are the same.
 #[derive(Clone)]
 pub struct Feed {
-    inner: Arc<Inner>,
+    shared: Arc<Shared>,
+    parts: Option<Arc<Parts>>,
 }
 
-struct Inner {
-    leases: Mutex<HashMap<Arc<Topic>, usize>>,
+/// What the feed's callers and its tasks share.
+struct Shared {
+    // Locked for a few lines without awaits; never while the sink is told something.
+    plan: Mutex<Plan>,
+    changed: Notify,
+    max_channels: usize,
 }
 
-impl Inner {
-    fn leases(&self) -> MutexGuard<'_, HashMap<Arc<Topic>, usize>> {
-        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+impl Shared {
+    fn new(settings: &config::Feed, per_socket: usize) -> Arc<Self> {
+        let plan = Plan::new(settings, per_socket, Instant::now());
+        let (plan, changed) = (Mutex::new(plan), Notify::new());
+        Arc::new(Self { plan, changed, max_channels: settings.max_channels })
+    }
+
+    fn plan(&self) -> MutexGuard<'_, Plan> {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Feed {
     /// A feed that opens nothing.
     pub fn disabled() -> Self {
-        Self { inner: Arc::new(Inner { leases: Mutex::default() }) }
+        Self { shared: Shared::new(&config::Feed::default(), 1), parts: None }
+    }
+
+    /// Starts the feed of an exchange: nothing is opened before something is wanted, and no
+    /// connection is attempted before the settings' interval has passed. It is
+    /// [`Feed::disabled`] if the settings say so or the exchange has no sessions.
+    ///
+    /// It ends with `tasks`.
+    pub fn start(
+        settings: &config::Feed,
+        exchange: Arc<dyn Exchange>,
+        connector: Arc<dyn Connector>,
+        sink: Arc<dyn Sink>,
+        metrics: &Arc<Metrics>,
+        tasks: &Tasks,
+    ) -> Self {
+        let session = SessionSettings { ack_timeout: settings.ack_timeout };
+        if !settings.enabled || exchange.session(session).is_none() {
+            return Self::disabled();
+        }
+        let profile = exchange.profile();
+        let shared = Shared::new(settings, profile.channels_per_socket);
+        let metrics = metrics.feed(profile.name);
+        let parts = Arc::new(Parts {
+            exchange,
+            session,
+            connector,
+            sink,
+            metrics,
+            pacer: Pacer::new(settings, Instant::now()),
+            shared: shared.clone(),
+            max_silence: settings.max_silence,
+        });
+        tasks.spawn_until_stop("feed plan", planner::run(parts.clone(), tasks.clone()));
+        Self { shared, parts: Some(parts) }
+    }
+
+    /// False if it opens nothing, whatever is wanted.
+    pub fn is_enabled(&self) -> bool {
+        self.parts.is_some()
+    }
+
+    /// Changes what is wanted.
+    fn wish(&self, change: impl FnOnce(&mut Plan)) {
+        change(&mut self.shared.plan());
+        self.shared.changed.notify_one();
+    }
+
+    /// Wants these topics live for good, before all others; replaces what was pinned before.
+    pub fn pin(&self, topics: Vec<Arc<Topic>>) {
+        if self.is_enabled() {
+            self.wish(|plan| plan.pin(&topics));
+        }
+    }
+
+    /// Tells how many reads a minute every topic has that is read at all; to be told anew every
+    /// second or so. What is not in the list is not read. One that is read often enough earns a
+    /// channel, and gives it back when it has been read less for a while.
+    pub fn heat(&self, reads: Vec<(Arc<Topic>, f64)>) {
+        if self.is_enabled() {
+            self.wish(|plan| plan.heat(reads, Instant::now()));
+        }
     }
 
     /// Wants a topic live for as long as the lease is held.
     pub fn lease(&self, topic: &Arc<Topic>) -> Lease {
-        *self.inner.leases().entry(topic.clone()).or_default() += 1;
+        self.wish(|plan| plan.lease(topic));
         Lease { feed: self.clone(), topic: topic.clone() }
     }
 
     /// How a topic stands.
     pub fn standing(&self, topic: &Topic) -> Standing {
-        if self.inner.leases().contains_key(topic) {
-            Standing::Lapsed(Lapse::NoRoom)
-        } else {
-            Standing::Unwanted
+        match self.shared.plan().standing(topic) {
+            Standing::Opening if !self.is_enabled() => Standing::Lapsed(Lapse::NoRoom),
+            standing => standing,
+        }
+    }
+
+    /// Everything at one moment.
+    pub fn snapshot(&self) -> FeedSnapshot {
+        let now = Instant::now();
+        let plan = self.shared.plan();
+        let sockets = plan.sockets().map(|(id, view, channels, capacity)| {
+            let (state, since) = view.state();
+            let last = view.last_message.get();
+            SocketSnapshot {
+                id,
+                state,
+                since,
+                channels,
+                capacity,
+                last_message_age: last.map(|at| now.saturating_duration_since(at)),
+                reconnects: view.reconnects(),
+            }
+        });
+        let parts = self.parts.as_ref();
+        FeedSnapshot {
+            enabled: self.is_enabled(),
+            sockets: sockets.collect(),
+            topics: plan.topics(now),
+            max_channels: self.shared.max_channels,
+            rest: parts.map_or(Duration::ZERO, |parts| parts.pacer.rest(now)),
+            totals: parts.map_or_else(FeedTotals::default, |parts| parts.metrics.totals()),
         }
     }
 }
@@ -106,12 +235,6 @@ pub struct Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let mut leases = self.feed.inner.leases();
-        if let Some(count) = leases.get_mut(&self.topic) {
-            *count -= 1;
-            if *count == 0 {
-                leases.remove(&self.topic);
-            }
-        }
+        self.feed.wish(|plan| plan.release(&self.topic, Instant::now()));
     }
 }

@@ -150,3 +150,65 @@ labels! {
         Open = "open",
     }
 }
+
+labels! {
+    /// What a live channel brings.
+    #[expect(missing_docs, reason = "the variants are their names")]
+    FeedKind {
+        Ticker = "ticker",
+        Trades = "trades",
+        Book = "book",
+        Candles = "candles",
+        Native = "native",
+    }
+}
+
+labels! {
+    /// Why a live channel was asked for anew.
+    Resync {
+        /// It sent nothing.
+        Silent = "silent",
+        /// It sent heartbeats, and no data for suspiciously long.
+        Suspected = "suspected",
+        /// Its book's checksum did not hold.
+        Checksum = "checksum",
+        /// It brought what cannot be true.
+        Invalid = "invalid",
+        /// The exchange paused.
+        Maintenance = "maintenance",
+    }
+}
+
+labels! {
+    /// Why a connection to an exchange's WebSocket had to be made anew.
+    Reconnect {
+        /// It was gone.
+        Disconnected = "disconnected",
+        /// A message was lost.
+        Lost = "lost",
+        /// The exchange asked for it.
+        Restart = "restart",
+        /// The exchange spoke another protocol.
+        Protocol = "protocol",
+        /// Nothing came any more.
+        Silent = "silent",
+        /// A channel stayed silent or broken, and asking for it anew did not help.
+        Channel = "channel",
+        /// Its task panicked.
+        Panic = "panic",
+    }
+}
+
+labels! {
+    /// How an attempt to connect to an exchange's WebSocket ended.
+    Connect {
+        /// The connection was made.
+        Ok = "ok",
+        /// The exchange refused: too many attempts.
+        Blocked = "blocked",
+        /// No connection could be made.
+        Failed = "failed",
+        /// None was made in time.
+        Timeout = "timeout",
+    }
+}

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::{
     CacheOutcome, DataKind, Endpoint, Outcome, Source,
     family::{self, FamilyMetrics},
+    feed::{self, FeedMetrics},
     histogram::Histograms,
     latency::Latency,
     process,
@@ -62,6 +63,7 @@ pub struct Metrics {
     served_age: Histograms<1_000>,
     latency: Mutex<Latency>,
     families: Mutex<Vec<FamilyMetrics>>,
+    feeds: Mutex<Vec<FeedMetrics>>,
 }
 
 /// What the exporter shows, except for families and panics.
@@ -126,6 +128,7 @@ impl Default for Metrics {
             ),
             latency: Mutex::new(Latency::new(DURATIONS.len() + 1)),
             families: Mutex::default(),
+            feeds: Mutex::default(),
         }
     }
 }
@@ -135,6 +138,7 @@ impl Series {
     fn register(started: UnixMs) -> Self {
         describe();
         family::describe();
+        feed::describe();
         gauge!("tidegate_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1);
         let since_epoch = Duration::from_millis(started.millis().unsigned_abs());
         gauge!("tidegate_start_time_seconds").set(since_epoch);
@@ -271,6 +275,18 @@ impl Metrics {
         made
     }
 
+    /// Handles for an exchange's live feed; made once and kept. The same name brings the same
+    /// series.
+    pub fn feed(&self, exchange: &'static str) -> FeedMetrics {
+        let mut feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = feeds.iter().find(|known| known.is(exchange)) {
+            return known.clone();
+        }
+        let made = with_local_recorder(&self.recorder, || FeedMetrics::register(exchange));
+        feeds.push(made.clone());
+        made
+    }
+
     /// When the gateway started, as wall time.
     pub fn started(&self) -> UnixMs {
         self.started.1
@@ -327,6 +343,9 @@ impl Metrics {
         self.series.uptime.set(self.uptime());
         for family in self.families.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             family.publish();
+        }
+        for feed in self.feeds.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            feed.publish();
         }
         let mut text = self.recorder.handle().render();
         self.request_duration.render(&mut text);

@@ -4,6 +4,7 @@
 //! enums or static names, so the number of series is bounded by type.
 
 mod family;
+mod feed;
 mod gate;
 mod histogram;
 mod labels;
@@ -16,6 +17,10 @@ mod tally;
 mod tests;
 
 pub use family::FamilyMetrics;
+pub use feed::{FeedMetrics, FeedTotals, LastWords};
 pub use gate::Gate;
-pub use labels::{BreakerState, CacheOutcome, DataKind, Endpoint, Outcome, Source, Wait};
+pub use labels::{
+    BreakerState, CacheOutcome, Connect, DataKind, Endpoint, FeedKind, Outcome, Reconnect, Resync,
+    Wait,
+};
 pub use metrics::{Metrics, Totals};

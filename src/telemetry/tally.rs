@@ -21,7 +21,12 @@ impl Tally {
 
     /// Counts one.
     pub(super) fn count(&self, index: usize) {
-        self.cells[index].fetch_add(1, Relaxed);
+        self.add(index, 1);
+    }
+
+    /// Counts several.
+    pub(super) fn add(&self, index: usize, count: u64) {
+        self.cells[index].fetch_add(count, Relaxed);
     }
 
     /// What was counted at `index`.

@@ -1,0 +1,208 @@
+//! The sockets, and which topics have a seat on which.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use tokio::{sync::watch, time::Instant};
+
+use crate::{
+    exchange::Topic,
+    feed::{SocketState, channel::Mark},
+};
+
+/// The topics that a socket is to have open.
+pub(in crate::feed) type Orders = Arc<Vec<(Arc<Topic>, Arc<Mark>)>>;
+
+/// What a socket shows of itself.
+#[derive(Debug)]
+pub(in crate::feed) struct SocketView {
+    state: Mutex<(SocketState, Instant)>,
+    pub(in crate::feed) last_message: Arc<Mark>,
+    reconnects: AtomicU64,
+}
+
+impl SocketView {
+    fn new(epoch: Instant) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::new((SocketState::Waiting, Instant::now())),
+            last_message: Mark::new(epoch),
+            reconnects: AtomicU64::new(0),
+        })
+    }
+
+    pub(in crate::feed) fn enter(&self, state: SocketState) {
+        let mut current = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.0 != state {
+            *current = (state, Instant::now());
+        }
+    }
+
+    pub(in crate::feed) fn state(&self) -> (SocketState, Instant) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(in crate::feed) fn reconnects(&self) -> u64 {
+        self.reconnects.load(Ordering::Relaxed)
+    }
+
+    pub(in crate::feed) fn lost(&self) {
+        self.reconnects.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A socket whose task is to be started.
+#[derive(Debug)]
+pub(in crate::feed) struct Opened {
+    pub(in crate::feed) id: u64,
+    /// Ends when the socket has to be closed.
+    pub(in crate::feed) orders: watch::Receiver<Orders>,
+    pub(in crate::feed) view: Arc<SocketView>,
+}
+
+#[derive(Debug)]
+struct Place {
+    /// Topics that it may have open; learnt when the exchange refuses one.
+    capacity: usize,
+    sitters: Vec<Sitter>,
+    orders: watch::Sender<Orders>,
+    changed: bool,
+    dead: bool,
+    view: Arc<SocketView>,
+}
+
+/// A topic that has a seat.
+#[derive(Debug)]
+struct Sitter {
+    topic: Arc<Topic>,
+    mark: Arc<Mark>,
+    /// False if the socket is to give it up.
+    stays: bool,
+}
+
+/// Every socket.
+#[derive(Debug)]
+pub(super) struct Places {
+    per_socket: usize,
+    epoch: Instant,
+    places: BTreeMap<u64, Place>,
+    next_id: u64,
+}
+
+impl Places {
+    pub(super) fn new(per_socket: usize, epoch: Instant) -> Self {
+        Self { per_socket: per_socket.max(1), epoch, places: BTreeMap::new(), next_id: 0 }
+    }
+
+    /// Seats in all, with those that are being given up.
+    pub(super) fn seats(&self) -> usize {
+        self.places.values().map(|place| place.sitters.len()).sum()
+    }
+
+    /// Gives a topic a seat on the fullest socket that has room, or on a new one.
+    pub(super) fn sit(
+        &mut self,
+        topic: &Arc<Topic>,
+        mark: &Arc<Mark>,
+        start: &mut Vec<Opened>,
+    ) -> u64 {
+        let roomy = self.places.iter().filter(|(_, place)| place.sitters.len() < place.capacity);
+        // The first of several that are equally full.
+        let fullest = roomy.rev().max_by_key(|(_, place)| place.sitters.len()).map(|(id, _)| *id);
+        let id = fullest.unwrap_or_else(|| {
+            let opened = self.open();
+            let id = opened.id;
+            start.push(opened);
+            id
+        });
+        if let Some(place) = self.places.get_mut(&id) {
+            let (topic, mark) = (topic.clone(), mark.clone());
+            place.sitters.push(Sitter { topic, mark, stays: true });
+            place.changed = true;
+        }
+        id
+    }
+
+    fn open(&mut self) -> Opened {
+        self.next_id += 1;
+        let id = self.next_id;
+        let (orders, receiver) = watch::channel(Orders::default());
+        let view = SocketView::new(self.epoch);
+        let place = Place {
+            capacity: self.per_socket,
+            sitters: Vec::new(),
+            orders,
+            changed: false,
+            dead: false,
+            view: view.clone(),
+        };
+        self.places.insert(id, place);
+        Opened { id, orders: receiver, view }
+    }
+
+    /// Tells the socket to give a topic up, or that it may keep it after all.
+    pub(super) fn keep(&mut self, id: u64, topic: &Topic, stays: bool) {
+        let Some(place) = self.places.get_mut(&id) else { return };
+        for sitter in place.sitters.iter_mut().filter(|sitter| *sitter.topic == *topic) {
+            sitter.stays = stays;
+            place.changed = true;
+        }
+    }
+
+    /// The topic's seat is free.
+    pub(super) fn vacate(&mut self, id: u64, topic: &Topic) {
+        if let Some(place) = self.places.get_mut(&id) {
+            place.sitters.retain(|sitter| *sitter.topic != *topic);
+            place.changed = true;
+        }
+    }
+
+    /// The exchange opens no more channels on a socket than it has now.
+    pub(super) fn learn_capacity(&mut self, id: u64) {
+        if let Some(place) = self.places.get_mut(&id) {
+            place.capacity = place.sitters.len();
+        }
+    }
+
+    /// The socket's task is gone.
+    pub(super) fn died(&mut self, id: u64) {
+        if let Some(place) = self.places.get_mut(&id) {
+            place.dead = true;
+        }
+    }
+
+    /// Sockets whose task is gone, to be started again, and who has a seat there.
+    pub(super) fn revive(&mut self) -> Vec<(Opened, Vec<Arc<Topic>>)> {
+        let dead = self.places.iter_mut().filter(|(_, place)| place.dead);
+        dead.map(|(id, place)| {
+            place.dead = false;
+            let view = place.view.clone();
+            let opened = Opened { id: *id, orders: place.orders.subscribe(), view };
+            (opened, place.sitters.iter().map(|sitter| sitter.topic.clone()).collect())
+        })
+        .collect()
+    }
+
+    /// Tells every socket what it is to have open, if that has changed; ends those without
+    /// topics.
+    pub(super) fn publish(&mut self) {
+        self.places.retain(|_, place| !place.sitters.is_empty());
+        for place in self.places.values_mut().filter(|place| place.changed) {
+            place.changed = false;
+            let stay = place.sitters.iter().filter(|sitter| sitter.stays);
+            let orders = stay.map(|sitter| (sitter.topic.clone(), sitter.mark.clone())).collect();
+            place.orders.send_replace(Arc::new(orders));
+        }
+    }
+
+    /// Of each socket: id, what it shows, its topics, its capacity.
+    pub(super) fn views(&self) -> impl Iterator<Item = (u64, &Arc<SocketView>, usize, usize)> {
+        self.places
+            .iter()
+            .map(|(id, place)| (*id, &place.view, place.sitters.len(), place.capacity))
+    }
+}
