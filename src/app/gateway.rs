@@ -12,6 +12,7 @@ use crate::{
     clock::Clock,
     config::Config,
     exchange::{Exchange, Family, bitfinex::Bitfinex},
+    feed::Feed,
     service::{Desk, Desks, ProductCache},
     tasks::Tasks,
     telemetry::Metrics,
@@ -25,8 +26,19 @@ const ANSWERS_SHARE: u64 = 4;
 const UPKEEP: Duration = Duration::from_secs(1);
 
 /// Tasks that are started, for the metrics that count their panics.
-const TASKS: [&str; 7] =
-    ["connection", "flight", "merged load", "refusal", "request", "upstream turns", "warm-up"];
+const TASKS: [&str; 11] = [
+    "connection",
+    "flight",
+    "live polls",
+    "live upkeep",
+    "merged load",
+    "poll",
+    "refill",
+    "refusal",
+    "request",
+    "upstream turns",
+    "warm-up",
+];
 
 /// A gateway that serves a listener until it is drained.
 pub struct App {
@@ -136,5 +148,5 @@ fn desk(
         .map(|limit| (limit.family, budget.per_minute(limit.family)))
         .collect();
     let upstream = Upstream::new(profile.name, &families, &config.upstream, metrics, tasks);
-    Desk::new(exchange, upstream, cache.clone(), config, clock.clone(), tasks)
+    Desk::new(exchange, upstream, cache.clone(), config, clock.clone(), |_| Feed::disabled(), tasks)
 }
