@@ -18,11 +18,13 @@ pub(super) struct Heat {
     topics: HashMap<Arc<Topic>, Warmth>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Warmth {
     /// Reads that had been counted when it was last looked at.
     hits: u64,
     a_minute: f64,
+    /// There is an entry of it.
+    is_held: bool,
 }
 
 impl Heat {
@@ -41,25 +43,28 @@ impl Heat {
         self.seen = now;
         let left = (-passed.as_secs_f64() / MEMORY.as_secs_f64()).exp();
         self.topics.values_mut().for_each(|warmth| warmth.a_minute *= left);
+        self.topics.values_mut().for_each(|warmth| warmth.is_held = false);
         for (topic, hits) in hits {
             match self.topics.get_mut(&topic) {
                 Some(warmth) => {
                     // An entry that was evicted meanwhile counts from zero again.
                     let more = hits.checked_sub(warmth.hits).unwrap_or(hits);
                     warmth.a_minute += more as f64;
-                    warmth.hits = hits;
+                    (warmth.hits, warmth.is_held) = (hits, true);
                 }
-                None if hits > 0 => {
-                    let warmth = Warmth { hits, a_minute: hits as f64 };
+                None => {
+                    let warmth = Warmth { hits, a_minute: hits as f64, is_held: true };
                     self.topics.insert(Arc::new(topic), warmth);
                 }
-                None => {}
             }
         }
-        self.topics
-            .iter()
-            .map(|(topic, warmth)| (topic.clone(), warmth.a_minute))
-            .filter(|(_, reads)| *reads >= COLD)
-            .collect()
+        self.topics.retain(|_, warmth| warmth.is_held || warmth.a_minute >= COLD);
+        let warm = self.topics.iter().filter(|(_, warmth)| warmth.a_minute >= COLD);
+        warm.map(|(topic, warmth)| (topic.clone(), warmth.a_minute)).collect()
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.topics.len()
     }
 }

@@ -90,15 +90,14 @@ impl<T: Row> Tail<T> {
 /// A held series that rows are added to.
 pub(super) struct Held<'a, T> {
     pub(super) series: &'a Series<T>,
-    /// It is what one request brought, so that its length is what clients wanted.
+    /// It is what one request brought, which asked for as many rows as clients wanted.
     pub(super) is_fetched: bool,
 }
 
 impl<T> Held<'_, T> {
     /// How many rows are to be kept for those who want them.
     pub(super) fn depth(&self) -> u32 {
-        let fetched = u32::try_from(self.series.rows.len()).unwrap_or(u32::MAX);
-        self.series.deepest().max(if self.is_fetched { fetched } else { 0 })
+        self.series.deepest().max(if self.is_fetched { self.series.asked } else { 0 })
     }
 }
 

@@ -99,11 +99,6 @@ impl Topics {
         });
     }
 
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.states().len()
-    }
-
     fn states(&self) -> MutexGuard<'_, HashMap<Arc<Topic>, Shared>> {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
