@@ -58,7 +58,7 @@ impl App {
         let settings = &config.exchanges.bitfinex;
         let bitfinex = Bitfinex::new(&settings.rest_url, settings.request_timeout)
             .context("cannot make a client for Bitfinex")?;
-        Self::with_exchange(config, Arc::new(bitfinex), listener)
+        Self::with_parts(config, Arc::new(bitfinex), |_, _, _| Feed::disabled(), listener)
     }
 
     /// The same with any exchange in Bitfinex's place, and without live channels.

@@ -105,7 +105,7 @@ impl Poller {
                     turn.next = now + ttl;
                 } else {
                     line.feed_by(Mode::Polled, now);
-                    turn.next = known_at + polled.stamp.policy.ttl;
+                    turn.next = known_at + polled.stamp.policy.ttl.min(ttl);
                 }
                 if state.told.is_none_or(|told| told < known_at) {
                     state.told = Some(known_at);

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     cache::Stamp,
     config::Policy,
-    exchange::{Data, Stream, Topic},
+    exchange::{Data, Report, Stream, Topic},
     feed::{Hub, Lapse, Line, Mode, Sink, Turn},
     market::{Candle, Identity, UnixMs},
     service::{Key, Markets, Shelf, candles::is_closed},
@@ -66,9 +66,12 @@ impl Sink for LiveSink {
                 state.content = Content::Trades(Tail::of(trades));
                 self.keep_trades(&mut state, entry);
             }
-            Data::Trade(trade, _) => {
+            Data::Trade(trade, report) => {
                 let Content::Trades(tail) = &mut state.content else { return };
-                tail.take(trade);
+                match report {
+                    Report::Executed => tail.take_late(trade),
+                    Report::Confirmed => tail.take(trade),
+                }
                 self.keep_trades(&mut state, entry);
             }
             Data::Candles(candles) => {

@@ -48,19 +48,30 @@ impl<T: Row> Tail<T> {
         tail
     }
 
-    /// Puts a row in its place; false if it stood there already, just as it is, or is older than
-    /// all that is known to be without a hole.
-    pub(super) fn take(&mut self, row: &T) -> bool {
+    /// Puts a row in its place, unless it is older than all of them: there may be others between
+    /// it and these.
+    pub(super) fn take(&mut self, row: &T) {
         match self.rows.binary_search_by_key(&row.place(), T::place) {
-            Ok(place) if self.rows[place] == *row => return false,
             Ok(place) => self.rows[place] = row.clone(),
-            Err(0) if !self.rows.is_empty() => return false,
-            Err(place) => self.rows.insert(place, row.clone()),
+            Err(0) if !self.rows.is_empty() => {}
+            Err(place) => self.insert(place, row),
         }
+    }
+
+    /// Puts a row in its place that has just happened, even if others that happened later were
+    /// told before it.
+    pub(super) fn take_late(&mut self, row: &T) {
+        match self.rows.first() {
+            Some(first) if row.place() < first.place() => self.insert(0, row),
+            _ => self.take(row),
+        }
+    }
+
+    fn insert(&mut self, place: usize, row: &T) {
+        self.rows.insert(place, row.clone());
         if self.rows.len() > ROWS {
             self.rows.remove(0);
         }
-        true
     }
 
     pub(super) fn rows(&self) -> &[T] {

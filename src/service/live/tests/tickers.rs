@@ -100,3 +100,20 @@ async fn followers_are_told_how_the_topic_is_fed() {
         [News::Mode(Mode::Stale(Lapse::Silent)), News::Mode(Mode::Live), News::Ticker(ticker(8))];
     assert_eq!(listener.news(), expected);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_does_not_bring_along_what_is_live() {
+    let bench = Bench::new().await;
+    bench.open(&bench.ticker_topic(), Data::Ticker(ticker(7)));
+    let ether = bench.desk.markets.resolve("ETH/USD", bench.ask()).await.unwrap();
+    bench.desk.tickers.get(&ether, bench.ask()).await.unwrap().stamp().hit();
+    bench.desk.tickers.get(&bench.market, bench.ask()).await.unwrap().stamp().hit();
+    sleep(secs(11)).await;
+    bench.desk.tickers.get(&ether, bench.ask()).await.unwrap();
+    sleep(secs(4)).await;
+    bench.desk.tickers.get(&ether, bench.ask()).await.unwrap();
+    sleep(secs(1)).await;
+    assert_eq!(bench.asked(), vec!["ticker tETHUSD"; 3]);
+    let got = bench.desk.tickers.get(&bench.market, bench.ask()).await.unwrap();
+    assert_eq!(about(got.stamp()).0, Source::Stream);
+}

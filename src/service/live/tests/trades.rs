@@ -119,3 +119,16 @@ async fn a_series_grows_no_longer_than_it_was_wanted() {
     assert_eq!((ids(&held)[0], ids(&held)[599]), (500, 1099));
     assert_eq!(bench.asked(), ["trades 1000"], "what was wanted once is kept");
 }
+
+#[tokio::test(start_paused = true)]
+async fn trades_told_out_of_order_stand_in_order_from_the_first_on() {
+    let bench = Bench::new().await;
+    let topic = bench.trades_topic();
+    bench.open(&topic, Data::Trades(Vec::new()));
+    for id in [8, 7, 9] {
+        bench.data(&topic, executed(id));
+    }
+    bench.data(&topic, Data::Trade(trade(2), Report::Confirmed));
+    assert_eq!(ids(&bench.trades(3, bench.ask()).await), [7, 8, 9]);
+    assert_eq!(bench.asked(), Vec::<String>::new());
+}
