@@ -12,6 +12,7 @@ use crate::{
     clock::Clock,
     config::Config,
     exchange::{Exchange, Family, bitfinex::Bitfinex},
+    feed::{Feed, Sink},
     service::{Desk, Desks, ProductCache},
     tasks::Tasks,
     telemetry::Metrics,
@@ -25,8 +26,19 @@ const ANSWERS_SHARE: u64 = 4;
 const UPKEEP: Duration = Duration::from_secs(1);
 
 /// Tasks that are started, for the metrics that count their panics.
-const TASKS: [&str; 7] =
-    ["connection", "flight", "merged load", "refusal", "request", "upstream turns", "warm-up"];
+const TASKS: [&str; 11] = [
+    "connection",
+    "flight",
+    "live polls",
+    "live upkeep",
+    "merged load",
+    "poll",
+    "refill",
+    "refusal",
+    "request",
+    "upstream turns",
+    "warm-up",
+];
 
 /// A gateway that serves a listener until it is drained.
 pub struct App {
@@ -46,16 +58,30 @@ impl App {
         let settings = &config.exchanges.bitfinex;
         let bitfinex = Bitfinex::new(&settings.rest_url, settings.request_timeout)
             .context("cannot make a client for Bitfinex")?;
-        Self::with_exchange(config, Arc::new(bitfinex), listener)
+        Self::with_parts(config, Arc::new(bitfinex), |_, _, _| Feed::disabled(), listener)
     }
 
-    /// The same with any exchange in Bitfinex's place.
+    /// The same with any exchange in Bitfinex's place, and without live channels.
     ///
     /// # Errors
     /// The listener has no address.
     pub fn with_exchange(
         config: Config,
         exchange: Arc<dyn Exchange>,
+        listener: TcpListener,
+    ) -> anyhow::Result<Self> {
+        Self::with_parts(config, exchange, |_, _, _| Feed::disabled(), listener)
+    }
+
+    /// The same with any exchange and the feed that `open` makes; the feed's channels are to go
+    /// into the sink that `open` is given, and its tasks and metrics are the gateway's.
+    ///
+    /// # Errors
+    /// The listener has no address.
+    pub fn with_parts(
+        config: Config,
+        exchange: Arc<dyn Exchange>,
+        open: impl FnOnce(Arc<dyn Sink>, &Arc<Metrics>, &Tasks) -> Feed,
         listener: TcpListener,
     ) -> anyhow::Result<Self> {
         let address = listener.local_addr().context("the listener has no address")?;
@@ -73,7 +99,8 @@ impl App {
             metrics.clone(),
             tasks.clone(),
         );
-        let desk = desk(exchange, &cache, &config, &clock, &metrics, &tasks);
+        let open = |sink| open(sink, &metrics, &tasks);
+        let desk = desk(exchange, &cache, &config, &clock, &metrics, open, &tasks);
         let patience = config.server.request_deadline;
         let warm_up = desk.clone();
         tasks.spawn_until_stop("warm-up", async move { warm_up.warm_up(patience).await });
@@ -126,6 +153,7 @@ fn desk(
     config: &Config,
     clock: &Clock,
     metrics: &Metrics,
+    open: impl FnOnce(Arc<dyn Sink>) -> Feed,
     tasks: &Tasks,
 ) -> Desk {
     let profile = exchange.profile();
@@ -136,5 +164,5 @@ fn desk(
         .map(|limit| (limit.family, budget.per_minute(limit.family)))
         .collect();
     let upstream = Upstream::new(profile.name, &families, &config.upstream, metrics, tasks);
-    Desk::new(exchange, upstream, cache.clone(), config, clock.clone(), tasks)
+    Desk::new(exchange, upstream, cache.clone(), config, clock.clone(), open, tasks)
 }

@@ -123,8 +123,8 @@ impl Stamp {
 /// A value and its stamp.
 #[derive(Debug)]
 pub struct Entry<V> {
-    /// The value.
-    pub value: V,
+    /// The value; shared by the stamps it may get one after the other.
+    pub value: Arc<V>,
     /// Shared with whatever was made from the value.
     pub stamp: Arc<Stamp>,
 }

@@ -273,6 +273,39 @@ where
         self.inner.store(key, loaded, received);
     }
 
+    /// Stores what `make` makes of what is held, in one step: no other value comes in between.
+    /// Without it, or if a newer one is held already, nothing changes. Gives what is held then.
+    ///
+    /// `make` must not use this cache.
+    pub fn revise(
+        &self,
+        key: K,
+        received: Instant,
+        make: impl FnOnce(Option<&Arc<Entry<V>>>) -> Option<Loaded<V>>,
+    ) -> Option<Arc<Entry<V>>> {
+        self.inner.failures.invalidate(&key);
+        self.inner.change(key, |held| Some(self.inner.entry(make(held)?, received)))
+    }
+
+    /// Keeps the held value under another policy, as known to be true at the given instant, which
+    /// is not to lie before it was received. Without these nothing changes. Gives what is held
+    /// then.
+    ///
+    /// `anew` must not use this cache.
+    pub fn restamp(
+        &self,
+        key: K,
+        anew: impl FnOnce(&Arc<Stamp>) -> Option<(Policy, Instant)>,
+    ) -> Option<Arc<Entry<V>>> {
+        self.inner.change(key, |held| {
+            let held = held?;
+            let (policy, known_at) = anew(&held.stamp)?;
+            let (source, kind) = (held.stamp.source, held.stamp.kind);
+            let stamp = self.inner.stamp(source, kind, policy, known_at);
+            Some(Arc::new(Entry { value: held.value.clone(), stamp }))
+        })
+    }
+
     /// What is held, whatever its age.
     pub fn peek(&self, key: &K) -> Option<Arc<Entry<V>>> {
         self.inner.entries.get(key)
@@ -349,25 +382,51 @@ where
 
     /// Stores a value, unless a newer one is held already; gives what is held then.
     fn store(&self, key: K, loaded: Loaded<V>, received: Instant) -> Arc<Entry<V>> {
+        let entry = self.entry(loaded, received);
+        self.failures.invalidate(&key);
+        self.change(key, |_| Some(entry.clone())).unwrap_or(entry)
+    }
+
+    fn entry(&self, loaded: Loaded<V>, received: Instant) -> Arc<Entry<V>> {
+        let Loaded { value, kind, policy, source } = loaded;
+        let stamp = self.stamp(source, kind, policy, received);
+        Arc::new(Entry { value: Arc::new(value), stamp })
+    }
+
+    fn stamp(
+        &self,
+        source: Source,
+        kind: DataKind,
+        policy: Policy,
+        received: Instant,
+    ) -> Arc<Stamp> {
         let age = i64::try_from(received.elapsed().as_millis()).unwrap_or(i64::MAX);
         let received_at = UnixMs::from_millis(self.clock.now().millis().saturating_sub(age));
-        let stamp = Stamp::new(received, received_at, loaded.source, loaded.kind, loaded.policy);
-        let entry = Arc::new(Entry { value: loaded.value, stamp: Arc::new(stamp) });
-        self.failures.invalidate(&key);
-        let result = self.entries.entry(key).and_compute_with(|older| {
-            match older.map(moka::Entry::into_value) {
-                Some(older) if older.stamp.received > received => Op::Nop,
-                older => {
-                    if let Some(older) = older {
-                        older.stamp.supersede(&entry.stamp);
-                    }
-                    Op::Put(entry.clone())
+        Arc::new(Stamp::new(received, received_at, source, kind, policy))
+    }
+
+    /// Replaces what is held by what `make` makes of it, unless that is older.
+    fn change(
+        &self,
+        key: K,
+        make: impl FnOnce(Option<&Arc<Entry<V>>>) -> Option<Arc<Entry<V>>>,
+    ) -> Option<Arc<Entry<V>>> {
+        let result = self.entries.entry(key).and_compute_with(|held| {
+            let held = held.map(moka::Entry::into_value);
+            let Some(anew) = make(held.as_ref()) else { return Op::Nop };
+            if let Some(held) = held {
+                if held.stamp.received > anew.stamp.received {
+                    return Op::Nop;
                 }
+                held.stamp.supersede(&anew.stamp);
             }
+            Op::Put(anew)
         });
         match result {
-            CompResult::Unchanged(held) => held.into_value(),
-            _ => entry,
+            CompResult::Inserted(held)
+            | CompResult::ReplacedWith(held)
+            | CompResult::Unchanged(held) => Some(held.into_value()),
+            CompResult::StillNone(_) | CompResult::Removed(_) => None,
         }
     }
 }

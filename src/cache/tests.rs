@@ -295,3 +295,61 @@ async fn memory_is_bounded_by_bytes() {
     assert!((1..100).contains(&entries), "{entries}");
     assert_eq!(flights, 0);
 }
+
+fn pushed(text: &str) -> Loaded<Text> {
+    let (kind, source) = (DataKind::Ticker, Source::Stream);
+    Loaded { value: Text(text.to_owned()), kind, policy: POLICY, source }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_is_revised_in_one_step_and_never_by_an_older_one() {
+    let bench = Bench::new(1 << 20);
+    let (cache, first) = (&bench.cache, Instant::now());
+    assert!(cache.revise("key", first, |held| held.map(|_| pushed("none"))).is_none());
+    cache.revise("key", first, |held| held.is_none().then(|| pushed("a"))).unwrap();
+    advance(ms(10)).await;
+    let later = Instant::now();
+    let longer =
+        |held: Option<&Arc<super::Entry<Text>>>| Some(pushed(&format!("{}b", held?.value.0)));
+    let old = cache.peek(&"key").unwrap();
+    old.stamp.hit();
+    let new = cache.revise("key", later, longer).unwrap();
+    assert_eq!((new.value.0.as_str(), new.stamp.received, new.stamp.hits()), ("ab", later, 1));
+    assert!(old.stamp.is_superseded() && !new.stamp.is_superseded());
+    let held = cache.revise("key", first, longer).unwrap();
+    assert!(Arc::ptr_eq(&held, &new), "what is older is dropped");
+    let held = cache.revise("key", later, |_| None).unwrap();
+    assert!(Arc::ptr_eq(&held, &new) && !new.stamp.is_superseded());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_pushed_after_a_failure_is_read_at_once() {
+    let bench = Bench::new(1 << 20);
+    bench.fail(1);
+    assert!(bench.read(Demand::default()).await.is_err());
+    bench.cache.revise("key", Instant::now(), |_| Some(pushed("a")));
+    let read = bench.read(Demand::default()).await;
+    assert_eq!((told(&read), bench.loads()), (("a", CacheOutcome::Hit), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_gets_another_policy_and_keeps_its_age() {
+    let bench = Bench::new(1 << 20);
+    let cache = &bench.cache;
+    assert!(cache.restamp("key", |_| panic!("nothing is held")).is_none());
+    let old = cache.revise("key", Instant::now(), |_| Some(pushed("a"))).unwrap();
+    advance(ms(300)).await;
+    old.stamp.confirm(Instant::now());
+    old.stamp.hit();
+    advance(ms(200)).await;
+    let policy = Policy { ttl: ms(100), ..POLICY };
+    let new = cache.restamp("key", |stamp| Some((policy, stamp.known_at()))).unwrap();
+    assert!(Arc::ptr_eq(&old.value, &new.value) && old.stamp.is_superseded());
+    let stamp = &new.stamp;
+    assert_eq!((stamp.age(Instant::now()), stamp.policy, stamp.hits()), (ms(200), policy, 1));
+    assert_eq!((stamp.source, stamp.received_at.millis()), (Source::Stream, 300));
+    let read = bench.read(Demand::default()).await;
+    assert_eq!(told(&read), ("a", CacheOutcome::Stale));
+    let kept = cache.restamp("key", |_| None).unwrap();
+    assert!(Arc::ptr_eq(&kept, &new));
+}

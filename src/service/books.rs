@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::{Got, Product, ServiceError, Shelf, Value, product::got_book};
 use crate::{
-    cache::Ask,
+    cache::{Ask, Source, Verdict},
     exchange::Family,
     market::{Book, BookQuery, Listing, Precision},
     telemetry::DataKind,
@@ -22,7 +24,8 @@ impl Books {
     }
 
     /// A book of at least `levels` levels a side, where the market has as many. Requests for
-    /// different numbers of levels share the book of the next depth that the exchange offers.
+    /// different numbers of levels share the book of the next depth that the exchange offers, or
+    /// a deeper one that is live where that one would have to be fetched.
     pub async fn get(
         &self,
         market: &Arc<Listing>,
@@ -35,6 +38,7 @@ impl Books {
         // client is the top of the usual book for the others.
         let depth = depths.iter().copied().find(|depth| *depth >= levels.max(SHARED_DEPTH));
         let depth = depth.or(depths.last().copied()).unwrap_or(SHARED_DEPTH);
+        let depth = self.live_instead(market, precision, depth, &ask).unwrap_or(depth);
         let query = BookQuery { market: market.clone(), precision, depth };
         let load = |shelf: Arc<Shelf>, class, deadline| {
             let query = query.clone();
@@ -48,6 +52,28 @@ impl Books {
         };
         let product = Product::Book { id: market.id.clone(), precision, depth };
         Ok(got_book(self.shelf.read(product, DataKind::Orderbook, ask, |_| true, load).await?))
+    }
+
+    /// The depth of a live book that may answer although the one of this depth may not.
+    fn live_instead(
+        &self,
+        market: &Listing,
+        precision: Precision,
+        depth: u32,
+        ask: &Ask,
+    ) -> Option<u32> {
+        let now = Instant::now();
+        let fresh = |depth: u32| {
+            let product = Product::Book { id: market.id.clone(), precision, depth };
+            let held = self.shelf.cache.peek(&self.shelf.key(product))?;
+            let verdict = ask.demand.judge(held.stamp.age(now), &held.stamp.policy);
+            (verdict == Verdict::Fresh).then_some(held.stamp.source)
+        };
+        if fresh(depth).is_some() {
+            return None;
+        }
+        let deeper = self.shelf.exchange.profile().book_depths.iter().copied();
+        deeper.filter(|other| *other > depth).find(|other| fresh(*other) == Some(Source::Stream))
     }
 }
 

@@ -54,13 +54,15 @@ impl Candles {
     }
 
     /// Whether a candle was final when it was received. It never becomes so by waiting: what is
-    /// held is what was seen while the bucket was open.
+    /// held is what was seen while the bucket was open. A stream that confirms it after its end
+    /// is another receipt ([`Live`](super::Live) stamps the series anew then).
     pub fn is_closed(&self, candle: &Candle) -> bool {
         is_closed(self.timeframe, candle.open_time, self.got.stamp().received_at)
     }
 }
 
-fn is_closed(timeframe: Timeframe, open_time: UnixMs, seen_at: UnixMs) -> bool {
+/// Whether the bucket that opened then had ended for good when it was seen.
+pub(super) fn is_closed(timeframe: Timeframe, open_time: UnixMs, seen_at: UnixMs) -> bool {
     timeframe.end_of(open_time) + CLOSE_GRACE <= seen_at
 }
 

@@ -6,14 +6,14 @@ use tokio::time::Instant;
 
 use super::{
     Books, CandleSeries, Contexts, Documents, Live, Markets, ProductCache, Shelf, Tickers,
-    TradeSeries,
+    TradeSeries, live,
 };
 use crate::{
     cache::Ask,
     clock::Clock,
     config::Config,
     exchange::Exchange,
-    feed::{Feed, Hub},
+    feed::{Feed, Hub, Sink},
     tasks::Tasks,
     upstream::Upstream,
 };
@@ -42,13 +42,15 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// The products of `exchange`, read through `cache`.
+    /// The products of `exchange`, read through `cache`; `open` makes the feed whose channels go
+    /// into the sink it is given.
     pub fn new(
         exchange: Arc<dyn Exchange>,
         upstream: Arc<Upstream>,
         cache: ProductCache,
         config: &Config,
         clock: Clock,
+        open: impl FnOnce(Arc<dyn Sink>) -> Feed,
         tasks: &Tasks,
     ) -> Self {
         let policies = config.cache.clone();
@@ -60,16 +62,24 @@ impl Desk {
         let tickers = Tickers::new(shelf.clone(), markets.clone(), merge_window, deadlines, tasks);
         let books = Books::new(shelf.clone());
         let candles = CandleSeries::new(shelf.clone());
+        let trades = TradeSeries::new(shelf.clone());
         let contexts = Contexts::new(candles.clone(), tickers.clone(), books.clone());
+        let products = live::Products {
+            tickers: tickers.clone(),
+            books: books.clone(),
+            candles: candles.clone(),
+            trades: trades.clone(),
+        };
+        let live = Live::start((&shelf, &markets, products), hub, config, open, tasks);
         Self {
             markets,
             tickers,
             books,
             candles,
-            trades: TradeSeries::new(shelf.clone()),
+            trades,
             contexts,
             documents: Documents::new(shelf.clone(), merge_window, deadlines, tasks),
-            live: Live::new(shelf.clone(), Feed::disabled(), hub),
+            live,
             shelf,
         }
     }

@@ -115,10 +115,15 @@ impl Tickers {
 
     fn due_as_well(&self) -> impl Iterator<Item = Arc<Listing>> {
         let (directory, now) = (self.markets.held(), Instant::now());
+        let fetched = self.shelf.policy(DataKind::Ticker);
         let is_due = move |stamp: &Stamp| {
             let (age, policy) = (stamp.age(now), &stamp.policy);
             let half = policy.ttl / 2;
-            stamp.was_read() && age >= half && age < policy.ttl + policy.stale_while_revalidate
+            // What is live has a policy of its own, and is brought by its channel.
+            *policy == fetched
+                && stamp.was_read()
+                && age >= half
+                && age < policy.ttl + policy.stale_while_revalidate
         };
         let name = self.shelf.name();
         self.shelf.cache.entries().into_iter().filter_map(move |(key, entry)| match &key.product {

@@ -1,16 +1,50 @@
 //! What of an exchange is live, and following it.
+//!
+//! ```text
+//! feed ─► LiveSink ─┬─► line of the topic ─► followers
+//!                   └─► the entry of the cache that requests are answered from
+//! entries' reads ─► Heat ─► feed            followed, not live ─► Poller ─► line
+//! ```
 
-use std::sync::Arc;
+mod heat;
+mod keep;
+mod pins;
+mod poll;
+mod refill;
+mod sink;
+mod tail;
+#[cfg(test)]
+mod tests;
+mod topics;
 
-use super::{ServiceError, Shelf};
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep, timeout},
+};
+
+use heat::Heat;
+use poll::Poller;
+pub(super) use poll::Products;
+use sink::LiveSink;
+
+use super::{Markets, ServiceError, Shelf};
 use crate::{
+    config::{self, Config},
     exchange::{Stream, Topic},
-    feed::{Bell, Feed, Follower, Hub, Lease, Mode, TooManyTopics},
+    feed::{Bell, Feed, Follower, Hub, Lease, Mode, Sink, TooManyTopics},
     market::{Channel, Identity, Listing, Precision},
+    tasks::Tasks,
 };
 
 /// Levels a side of the books that are followed.
 pub const FOLLOWED_DEPTH: u32 = 25;
+
+/// How often it is looked for topics that are not live.
+const LOOK: Duration = Duration::from_millis(250);
+/// How often reads are counted and topics forgotten.
+const UPKEEP: Duration = Duration::from_secs(1);
 
 /// The live topics of one exchange.
 #[derive(Clone)]
@@ -18,6 +52,7 @@ pub struct Live {
     shelf: Arc<Shelf>,
     feed: Feed,
     hub: Hub,
+    followed: Arc<Notify>,
 }
 
 /// One who follows one topic, which is kept live for him as long as he does, or polled where that
@@ -29,8 +64,25 @@ pub struct Followed {
 }
 
 impl Live {
-    pub(super) fn new(shelf: Arc<Shelf>, feed: Feed, hub: Hub) -> Self {
-        Self { shelf, feed, hub }
+    /// `open` makes the feed whose channels go into the sink it is given.
+    pub(super) fn start(
+        (shelf, markets, products): (&Arc<Shelf>, &Markets, Products),
+        hub: Hub,
+        config: &Config,
+        open: impl FnOnce(Arc<dyn Sink>) -> Feed,
+        tasks: &Tasks,
+    ) -> Self {
+        let times = (config.feed.max_silence, config.upstream.refresh_deadline);
+        let sink = LiveSink::new(shelf.clone(), hub.clone(), markets.clone(), times, tasks);
+        let feed = open(Arc::new(sink.clone()));
+        let followed = Arc::<Notify>::default();
+        let live = Self { shelf: shelf.clone(), feed: feed.clone(), hub, followed };
+        let upkeep = live.clone().upkeep(sink.clone(), markets.clone(), config.feed.clone());
+        tasks.spawn_until_stop("live upkeep", upkeep);
+        let deadline = config.server.request_deadline;
+        let poller = Poller { sink, feed, products, deadline };
+        tasks.spawn_until_stop("live polls", live.clone().polls(poller));
+        live
     }
 
     /// The topics and their tokens.
@@ -69,11 +121,63 @@ impl Live {
         after: Option<u64>,
     ) -> Result<Followed, TooManyTopics> {
         let follower = self.hub.follow(topic, market, identity, bell, after)?;
-        Ok(Followed { follower, _lease: self.feed.lease(topic) })
+        let followed = Followed { follower, _lease: self.feed.lease(topic) };
+        self.followed.notify_one();
+        Ok(followed)
     }
 
     /// How a topic is fed.
     pub fn mode(&self, topic: &Topic) -> Mode {
         self.hub.line(topic).map_or(Mode::Starting, |line| line.mode())
+    }
+
+    async fn polls(self, poller: Poller) {
+        loop {
+            let _ = timeout(LOOK, self.followed.notified()).await;
+            poller.look(Instant::now());
+        }
+    }
+
+    async fn upkeep(self, sink: LiveSink, markets: Markets, settings: config::Feed) {
+        let mut heat = Heat::new(Instant::now());
+        let mut is_pinned = settings.pinned.is_empty();
+        loop {
+            sleep(UPKEEP).await;
+            let now = Instant::now();
+            self.hub.sweep(now);
+            sink.topics.sweep(|topic| self.hub.line(topic).is_some());
+            self.feed.heat(self.reads(&mut heat, &markets, now));
+            is_pinned = is_pinned || self.pin(&markets, &settings);
+        }
+    }
+
+    /// Reads a minute of the topics that requests are answered from.
+    fn reads(&self, heat: &mut Heat, markets: &Markets, now: Instant) -> Vec<(Arc<Topic>, f64)> {
+        let Some(directory) = markets.held() else { return Vec::new() };
+        let entries = self.shelf.cache.entries();
+        let own = entries.into_iter().filter(|(key, _)| key.exchange == self.shelf.name());
+        let hits = own.filter_map(|(key, entry)| {
+            let topic = topics::topic(&key.product)?;
+            directory.registry.by_id(&topic.id)?;
+            Some((topic, entry.stamp.hits()))
+        });
+        heat.measure(hits, now)
+    }
+
+    /// Wants what settings name live for good, once it is known which markets there are; false
+    /// until then.
+    fn pin(&self, markets: &Markets, settings: &config::Feed) -> bool {
+        let Some(directory) = markets.held() else { return false };
+        let topic = |market: &Listing, channel| self.topic(market, channel).ok();
+        let channels = &settings.pinned_channels;
+        let (topics, unknown) =
+            pins::resolve(&directory.registry, &settings.pinned, channels, topic);
+        for name in unknown {
+            let near: Vec<&str> = name.suggestions.iter().map(|symbol| symbol.as_str()).collect();
+            let (asked, near) = (name.asked, near.join(", "));
+            tracing::warn!(asked, near, "feed.pinned names a market that is not listed");
+        }
+        self.feed.pin(topics);
+        true
     }
 }

@@ -1,0 +1,136 @@
+//! The newest rows of a series as a channel brings them, and what they make of a held series.
+
+use crate::{
+    market::{Candle, Trade, UnixMs},
+    service::Series,
+};
+
+/// Rows that a series of the cache keeps at least, where there are as many.
+const ROWS: usize = 250;
+
+/// A row of a series.
+pub(super) trait Row: Clone + PartialEq {
+    /// Its place in the series, which no other row has.
+    type Place: Ord + Copy;
+
+    /// Where it stands.
+    fn place(&self) -> Self::Place;
+}
+
+impl Row for Trade {
+    type Place = (UnixMs, i64);
+
+    fn place(&self) -> Self::Place {
+        (self.at, self.id)
+    }
+}
+
+impl Row for Candle {
+    type Place = UnixMs;
+
+    fn place(&self) -> UnixMs {
+        self.open_time
+    }
+}
+
+/// Rows in order and without a hole between them: a snapshot and what followed it.
+#[derive(Clone, Debug)]
+pub(super) struct Tail<T> {
+    rows: Vec<T>,
+}
+
+impl<T: Row> Tail<T> {
+    pub(super) fn of(rows: &[T]) -> Self {
+        let mut tail = Self { rows: Vec::with_capacity(rows.len()) };
+        for row in rows {
+            tail.take(row);
+        }
+        tail
+    }
+
+    /// Puts a row in its place, unless it is older than all of them: there may be others between
+    /// it and these.
+    pub(super) fn take(&mut self, row: &T) {
+        match self.rows.binary_search_by_key(&row.place(), T::place) {
+            Ok(place) => self.rows[place] = row.clone(),
+            Err(0) if !self.rows.is_empty() => {}
+            Err(place) => self.insert(place, row),
+        }
+    }
+
+    /// Puts a row in its place that has just happened, even if others that happened later were
+    /// told before it.
+    pub(super) fn take_late(&mut self, row: &T) {
+        match self.rows.first() {
+            Some(first) if row.place() < first.place() => self.insert(0, row),
+            _ => self.take(row),
+        }
+    }
+
+    fn insert(&mut self, place: usize, row: &T) {
+        self.rows.insert(place, row.clone());
+        if self.rows.len() > ROWS {
+            self.rows.remove(0);
+        }
+    }
+
+    pub(super) fn rows(&self) -> &[T] {
+        &self.rows
+    }
+
+    /// True if a row of this place is among them.
+    pub(super) fn has(&self, row: &T) -> bool {
+        has(&self.rows, row)
+    }
+
+    /// The series that held rows and these are together; where they differ, these count. They have
+    /// to be without a hole between them. At most `most` rows.
+    pub(super) fn after(&self, held: &Held<'_, T>, most: u32) -> Series<T> {
+        let known = held.series.rows.iter().filter(|row| !self.has(row)).cloned();
+        let mut rows: Vec<T> = known.chain(self.rows.iter().cloned()).collect();
+        rows.sort_by_key(T::place);
+        series(rows, held.series.is_whole(), held.depth(), most)
+    }
+
+    /// The series that these rows are alone. `depth` rows were wanted before.
+    pub(super) fn alone(&self, depth: u32, most: u32) -> Series<T> {
+        series(self.rows.clone(), false, depth, most)
+    }
+}
+
+/// A held series that rows are added to.
+pub(super) struct Held<'a, T> {
+    pub(super) series: &'a Series<T>,
+    /// It is what one request brought, which asked for as many rows as clients wanted.
+    pub(super) is_fetched: bool,
+}
+
+impl<T> Held<'_, T> {
+    /// How many rows are to be kept for those who want them.
+    pub(super) fn depth(&self) -> u32 {
+        self.series.deepest().max(if self.is_fetched { self.series.asked } else { 0 })
+    }
+}
+
+impl Held<'_, Trade> {
+    /// True if nothing can be missing between the held trades and those of the tail.
+    pub(super) fn meets(&self, tail: &Tail<Trade>) -> bool {
+        let newest_held = self.series.rows.last().is_some_and(|newest| tail.has(newest));
+        newest_held || tail.rows.last().is_some_and(|newest| has(&self.series.rows, newest))
+    }
+}
+
+fn has<T: Row>(rows: &[T], row: &T) -> bool {
+    rows.binary_search_by_key(&row.place(), T::place).is_ok()
+}
+
+/// A series that is as long as it has to be: a series is whole only if a request has said so.
+pub(super) fn series<T>(mut rows: Vec<T>, is_whole: bool, depth: u32, most: u32) -> Series<T> {
+    let kept = (depth.min(most) as usize).max(ROWS);
+    let surplus = rows.len().saturating_sub(kept);
+    rows.drain(..surplus);
+    let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+    let series = Series::new(rows, count + u32::from(is_whole && surplus == 0));
+    series.wanted(depth);
+    series
+}

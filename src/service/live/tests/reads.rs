@@ -1,0 +1,77 @@
+use super::*;
+use crate::{
+    market::Channel,
+    registry::Registry,
+    service::{
+        Product,
+        live::{heat::Heat, pins, topics},
+    },
+};
+
+#[tokio::test(start_paused = true)]
+async fn reads_a_minute_rise_to_the_pace_and_fall_when_it_ends() {
+    let bench = Bench::new().await;
+    let topic = (*bench.ticker_topic()).clone();
+    let mut heat = Heat::new(Instant::now());
+    let mut second = async |hits: u64| {
+        sleep(secs(1)).await;
+        heat.measure([(topic.clone(), hits)], Instant::now())
+    };
+    assert_eq!(second(0).await, []);
+    assert_eq!(second(1).await[0].1, 1.0);
+    let mut reads = Vec::new();
+    for at in 1..=600 {
+        reads = second(1 + at * 2).await;
+    }
+    let pace = reads[0].1;
+    assert!((118.0..=122.0).contains(&pace), "two a second, measured {pace}");
+    assert_eq!(*reads[0].0, topic);
+    for _ in 0..60 {
+        reads = second(1201).await;
+    }
+    assert!((pace / 2.8..pace / 2.6).contains(&reads[0].1), "{}", reads[0].1);
+    // The entry was evicted, and counts from zero.
+    let before = second(1201).await[0].1;
+    let after = second(5).await[0].1;
+    assert!((before..before + 5.0).contains(&after), "{before} {after}");
+    for _ in 0..600 {
+        reads = second(5).await;
+    }
+    assert_eq!(reads, [], "cold");
+    sleep(secs(1)).await;
+    assert_eq!(heat.len(), 1);
+    heat.measure([], Instant::now());
+    assert_eq!(heat.len(), 0, "forgotten with its entry");
+}
+
+#[test]
+fn every_live_product_has_its_topic() {
+    let id = compact_str::CompactString::const_new("tBTCUSD");
+    for product in [
+        Product::Ticker(id.clone()),
+        Product::Trades(id.clone()),
+        Product::Book { id: id.clone(), precision: Precision::P1, depth: 100 },
+        Product::Candles { id: id.clone(), timeframe: Timeframe::H1 },
+    ] {
+        let topic = topics::topic(&product).unwrap();
+        assert_eq!(topics::product(&topic).unwrap().0, product);
+    }
+    for product in [Product::Markets, Product::AllTickers, Product::Conf("a".into())] {
+        assert_eq!(topics::topic(&product), None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn pins_are_found_by_any_name_and_mistakes_are_told() {
+    let bench = Bench::new().await;
+    let registry = Registry::new(vec![listing("BTC"), listing("ETH")]);
+    let names = ["btc-usd", "tETHUSD", "BTX/USD"].map(str::to_owned);
+    let channels = [Channel::Ticker, Channel::Ohlcv(Timeframe::W2), Channel::Ohlcv(Timeframe::H4)];
+    let topic = |market: &Listing, channel| bench.desk.live.topic(market, channel).ok();
+    let (topics, unknown) = pins::resolve(&registry, &names, &channels, topic);
+    let topics: Vec<String> = topics.iter().map(ToString::to_string).collect();
+    let expected = ["ticker tBTCUSD", "ohlcv tBTCUSD 2w", "ticker tETHUSD", "ohlcv tETHUSD 2w"];
+    assert_eq!(topics, expected, "Bitfinex offers no four hours");
+    let near: Vec<_> = unknown[0].suggestions.iter().map(Symbol::as_str).collect();
+    assert_eq!((unknown.len(), unknown[0].asked.as_str(), near[0]), (1, "BTX/USD", "BTC/USD"));
+}
