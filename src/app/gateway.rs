@@ -12,7 +12,7 @@ use crate::{
     clock::Clock,
     config::Config,
     exchange::{Exchange, Family, bitfinex::Bitfinex},
-    feed::{Feed, Sink},
+    feed::{Connector, Feed, Sink, WebSocket},
     service::{Desk, Desks, ProductCache},
     tasks::Tasks,
     telemetry::Metrics,
@@ -26,8 +26,10 @@ const ANSWERS_SHARE: u64 = 4;
 const UPKEEP: Duration = Duration::from_secs(1);
 
 /// Tasks that are started, for the metrics that count their panics.
-const TASKS: [&str; 11] = [
+const TASKS: [&str; 14] = [
     "connection",
+    "feed plan",
+    "feed socket",
     "flight",
     "live polls",
     "live upkeep",
@@ -36,6 +38,7 @@ const TASKS: [&str; 11] = [
     "refill",
     "refusal",
     "request",
+    "stream",
     "upstream turns",
     "warm-up",
 ];
@@ -58,7 +61,10 @@ impl App {
         let settings = &config.exchanges.bitfinex;
         let bitfinex = Bitfinex::new(&settings.rest_url, settings.request_timeout)
             .context("cannot make a client for Bitfinex")?;
-        Self::with_parts(config, Arc::new(bitfinex), |_, _, _| Feed::disabled(), listener)
+        let socket =
+            WebSocket::new(&settings.ws_url).context("cannot make a client for Bitfinex's feed")?;
+        let (exchange, clock) = (Arc::new(bitfinex), Clock::system());
+        Self::with_parts(config, exchange, Some(Arc::new(socket)), clock, listener)
     }
 
     /// The same with any exchange in Bitfinex's place, and without live channels.
@@ -70,18 +76,18 @@ impl App {
         exchange: Arc<dyn Exchange>,
         listener: TcpListener,
     ) -> anyhow::Result<Self> {
-        Self::with_parts(config, exchange, |_, _, _| Feed::disabled(), listener)
+        Self::with_parts(config, exchange, None, Clock::system(), listener)
     }
 
-    /// The same with any exchange and the feed that `open` makes; the feed's channels are to go
-    /// into the sink that `open` is given, and its tasks and metrics are the gateway's.
+    /// The same with any exchange, any way to its live channels, and any wall time.
     ///
     /// # Errors
     /// The listener has no address.
     pub fn with_parts(
         config: Config,
         exchange: Arc<dyn Exchange>,
-        open: impl FnOnce(Arc<dyn Sink>, &Arc<Metrics>, &Tasks) -> Feed,
+        connector: Option<Arc<dyn Connector>>,
+        clock: Clock,
         listener: TcpListener,
     ) -> anyhow::Result<Self> {
         let address = listener.local_addr().context("the listener has no address")?;
@@ -90,7 +96,6 @@ impl App {
         metrics.expect_tasks(&TASKS);
         let panics = metrics.clone();
         let tasks = Tasks::new(move |name| panics.task_panicked(name));
-        let clock = Clock::system();
         let answers = config.cache.max_bytes / ANSWERS_SHARE;
         let cache: ProductCache = Cache::new(
             config.cache.max_bytes - answers,
@@ -99,8 +104,11 @@ impl App {
             metrics.clone(),
             tasks.clone(),
         );
-        let open = |sink| open(sink, &metrics, &tasks);
-        let desk = desk(exchange, &cache, &config, &clock, &metrics, open, &tasks);
+        let feed = |sink| match connector {
+            Some(it) => Feed::start(&config.feed, exchange.clone(), it, sink, &metrics, &tasks),
+            None => Feed::disabled(),
+        };
+        let desk = desk(exchange.clone(), &cache, &config, &clock, &metrics, feed, &tasks);
         let patience = config.server.request_deadline;
         let warm_up = desk.clone();
         tasks.spawn_until_stop("warm-up", async move { warm_up.warm_up(patience).await });

@@ -190,16 +190,6 @@ impl Feed {
         Lease { feed: self.clone(), topic: topic.clone() }
     }
 
-    /// Wants topics live for good, in place of those that were pinned before.
-    pub fn pin(&self, topics: Vec<Arc<Topic>>) {
-        let _ = topics;
-    }
-
-    /// Tells how many reads a minute each topic has; those that are not named have none.
-    pub fn heat(&self, reads: Vec<(Arc<Topic>, f64)>) {
-        let _ = reads;
-    }
-
     /// How a topic stands.
     pub fn standing(&self, topic: &Topic) -> Standing {
         match self.shared.plan().standing(topic) {

@@ -139,7 +139,9 @@ impl Socket {
             End::Session(SessionError::Gap { .. }) => (Lapse::Lost, Reconnect::Lost),
             End::Session(SessionError::Restart) => (Lapse::Disconnected, Reconnect::Restart),
             End::Session(SessionError::Protocol(_)) => (Lapse::Invalid, Reconnect::Protocol),
-            End::Silent => (Lapse::Silent, Reconnect::Silent),
+            End::Silent | End::Session(SessionError::Silent(_)) => {
+                (Lapse::Silent, Reconnect::Silent)
+            }
             End::Channel => (Lapse::Disconnected, Reconnect::Channel),
         };
         let exchange = self.parts.exchange.profile().name;

@@ -21,6 +21,6 @@ pub use feed::{FeedMetrics, FeedTotals, LastWords};
 pub use gate::Gate;
 pub use labels::{
     BreakerState, CacheOutcome, Connect, DataKind, Endpoint, FeedKind, Outcome, Reconnect, Resync,
-    Wait,
+    Source, Wait,
 };
 pub use metrics::{Metrics, Totals};
