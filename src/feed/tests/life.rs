@@ -92,11 +92,11 @@ async fn the_feed_shows_its_sockets_topics_and_counts() {
     assert!(shown.topics[1].age.unwrap() >= secs(2));
     assert_eq!(shown.topics[1].socket, Some(1));
     assert_eq!((shown.totals.messages, shown.totals.connect_attempts), (22, 1));
-    assert_eq!(shown.totals.bytes, 2 * 4 + 2 * 6 + 20 * 6);
+    assert_eq!(shown.totals.bytes, 2 * 4 + 2 * 6 + 20 * 6 + 18 * 4, "with heartbeats");
     assert_eq!(rig.series("connected", ""), 1.0);
     assert_eq!(rig.series("channels", ""), 2.0);
     assert_eq!(rig.series("messages_total", ",kind=\"book\""), 22.0);
-    assert_eq!(rig.series("bytes_total", ""), 140.0);
+    assert_eq!(rig.series("bytes_total", ""), 212.0);
     let age =
         |stat| rig.series("last_message_age_seconds", &format!(",kind=\"book\",stat=\"{stat}\""));
     assert!(age("worst") >= 2.0 && age("worst") < 3.5, "{}", age("worst"));

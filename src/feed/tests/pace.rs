@@ -95,7 +95,7 @@ async fn failures_back_off_to_the_longest_pause_and_a_connection_that_held_ends_
     let rig = Rig::new();
     rig.world().outcomes.extend((0..8).map(|_| failed()));
     rig.feed.pin(topics("A"));
-    rig.run(secs(400)).await;
+    rig.run_with(secs(400), |world| world.each("hb")).await;
     assert_eq!(rig.standing("A"), Standing::Live);
     let gaps: Vec<f64> =
         rig.world().attempts.windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64()).collect();
@@ -104,7 +104,7 @@ async fn failures_back_off_to_the_longest_pause_and_a_connection_that_held_ends_
         let least = f64::max(longest / 2.0, 4.0);
         assert!((least - 0.1..=longest + 0.1).contains(gap), "{gap} of {longest}");
     }
-    assert_eq!(rig.turns("A"), "lapsed disconnected", "told once");
+    assert_eq!(rig.turns("A"), "lapsed disconnected, opened", "told once");
     assert_eq!(rig.series("connect_attempts_total", ",outcome=\"failed\""), 8.0);
     assert_eq!(rig.series("connect_attempts_total", ",outcome=\"ok\""), 1.0);
 
