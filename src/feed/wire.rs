@@ -153,3 +153,115 @@ impl Wire for Stream {
 fn gone(error: &Error) -> WireError {
     WireError(error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+    use tokio_tungstenite::accept_async;
+
+    use super::*;
+
+    async fn listener() -> (TcpListener, WebSocket) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ws://{}/ws/2", listener.local_addr().unwrap());
+        (listener, WebSocket::new(&url).unwrap())
+    }
+
+    async fn connected() -> (Box<dyn Wire>, WebSocketStream<TcpStream>) {
+        let (listener, connector) = listener().await;
+        let server = async { accept_async(listener.accept().await.unwrap().0).await.unwrap() };
+        let (wire, server) = tokio::join!(connector.connect(), server);
+        (wire.unwrap(), server)
+    }
+
+    #[tokio::test]
+    async fn texts_go_both_ways_and_pings_are_answered() {
+        let (mut wire, mut server) = connected().await;
+        wire.send("{\"event\":\"conf\"}".to_owned()).await.unwrap();
+        let heard = server.next().await.unwrap().unwrap();
+        assert_eq!(heard, Message::text("{\"event\":\"conf\"}"));
+
+        server.send(Message::Ping("are you there".into())).await.unwrap();
+        server.send(Message::text("[1,\"hb\"]")).await.unwrap();
+        assert_eq!(wire.next().await.unwrap(), "[1,\"hb\"]");
+        let (pong, end) = tokio::join!(
+            async {
+                let pong = server.next().await.unwrap().unwrap();
+                server.close(None).await.unwrap();
+                pong
+            },
+            wire.next()
+        );
+        assert_eq!(pong, Message::Pong("are you there".into()));
+        assert!(end.unwrap_err().to_string().starts_with("the connection is gone: closed"));
+    }
+
+    #[tokio::test]
+    async fn what_is_too_long_or_no_text_ends_the_connection() {
+        let (mut wire, mut server) = connected().await;
+        server.send(Message::text("x".repeat(1024 * 1024))).await.unwrap();
+        assert_eq!(wire.next().await.unwrap().len(), 1024 * 1024);
+        server.send(Message::binary(vec![1, 2])).await.unwrap();
+        assert_eq!(wire.next().await, Err(WireError("it sent a binary message".to_owned())));
+
+        let (mut wire, mut server) = connected().await;
+        let long = Message::text("x".repeat(MAX_MESSAGE_BYTES + 1));
+        let (_cut_off, end) = tokio::join!(server.send(long), async move {
+            let end = wire.next().await;
+            drop(wire);
+            end
+        });
+        assert!(end.unwrap_err().0.contains("Space limit exceeded"));
+    }
+
+    #[tokio::test]
+    async fn a_goodbye_is_said() {
+        let (mut wire, mut server) = connected().await;
+        let ((), heard) = tokio::join!(wire.close(), server.next());
+        assert_eq!(heard.unwrap().unwrap(), Message::Close(None));
+    }
+
+    /// What becomes of an attempt that is answered with this status, and what was asked.
+    async fn refused(status: &str) -> (ConnectError, String) {
+        let (listener, connector) = listener().await;
+        let server = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = vec![0; 4096];
+            let length = stream.read(&mut head).await.unwrap();
+            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            String::from_utf8(head[..length].to_vec()).unwrap()
+        };
+        let (attempt, head) = tokio::join!(connector.connect(), server);
+        (attempt.err().unwrap(), head)
+    }
+
+    #[tokio::test]
+    async fn a_429_is_told_from_other_failures() {
+        let (error, head) = refused("429 Too Many Requests").await;
+        assert_eq!(error, ConnectError::Blocked);
+        assert!(head.starts_with("GET /ws/2 HTTP/1.1\r\n"), "{head}");
+        assert!(head.to_ascii_lowercase().contains("user-agent: tidegate/"), "{head}");
+        let (error, _) = refused("503 Service Unavailable").await;
+        assert_eq!(error, ConnectError::Failed("HTTP error: 503 Service Unavailable".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn nobody_at_the_address_is_a_failure() {
+        let (listener, connector) = listener().await;
+        drop(listener);
+        let error = connector.connect().await.err().unwrap();
+        assert!(matches!(error, ConnectError::Failed(_)), "{error}");
+    }
+
+    #[test]
+    fn only_web_sockets_are_addresses() {
+        assert!(WebSocket::new("wss://api-pub.bitfinex.com/ws/2").is_ok());
+        for bad in ["", "https://api-pub.bitfinex.com/ws/2", "ws/2", "ws://"] {
+            assert_eq!(WebSocket::new(bad).err(), Some(BadUrl(bad.to_owned())), "{bad:?}");
+        }
+    }
+}

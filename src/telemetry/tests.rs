@@ -52,6 +52,8 @@ fn everything_that_can_happen_stands_at_zero_from_the_start() {
     let metrics = Metrics::new();
     metrics.expect_tasks(&["accept", "feed"]);
     metrics.family("bitfinex", Family::Candles.as_str());
+    let feed = metrics.feed("bitfinex");
+    assert_eq!(feed.totals(), FeedTotals::default());
     let all = series(&metrics.render());
     let count = |start: &str| all.keys().filter(|name| name.starts_with(start)).count();
 
@@ -69,6 +71,15 @@ fn everything_that_can_happen_stands_at_zero_from_the_start() {
     assert_eq!(count("tidegate_upstream_wait_seconds_count{"), Wait::ALL.len());
     assert_eq!(count("tidegate_breaker_state{"), BreakerState::ALL.len());
     assert_eq!(count("tidegate_task_panics_total{"), 2);
+    assert_eq!(count("tidegate_feed_messages_total{"), FeedKind::ALL.len());
+    assert_eq!(count("tidegate_feed_last_message_age_seconds{"), 2 * FeedKind::ALL.len());
+    assert_eq!(count("tidegate_feed_resyncs_total{"), Resync::ALL.len());
+    assert_eq!(count("tidegate_feed_reconnects_total{"), Reconnect::ALL.len());
+    assert_eq!(count("tidegate_feed_connect_attempts_total{"), Connect::ALL.len());
+    for name in ["bytes", "checksum_failures", "promotions", "demotions"] {
+        assert_eq!(count(&format!("tidegate_feed_{name}_total{{")), 1);
+    }
+    assert_eq!(count("tidegate_feed_connected{") + count("tidegate_feed_channels{"), 2);
     for name in ["limit", "learned", "left", "waiting"] {
         assert_eq!(count(&format!("tidegate_budget_{name}{{")), 1);
     }
@@ -161,6 +172,46 @@ async fn a_family_shows_calls_waits_budget_breaker_and_ban() {
     candles.banned_for(Duration::ZERO);
     let ban = "tidegate_ban_seconds{exchange=\"bitfinex\",family=\"candles\"}";
     assert_eq!(value(&metrics, ban), 0.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_shows_what_happened_and_its_ages_count_up() {
+    let metrics = Metrics::new();
+    let feed = metrics.feed("bitfinex");
+    feed.open(2, 31);
+    feed.message(FeedKind::Trades);
+    metrics.feed("bitfinex").message(FeedKind::Trades);
+    feed.received(120);
+    feed.received(3);
+    feed.resynced(Resync::Checksum);
+    feed.reconnected(Reconnect::Lost);
+    feed.attempted(Connect::Blocked);
+    feed.moved(4, 1);
+    let median = tokio::time::Instant::now();
+    advance(Duration::from_secs(3)).await;
+    let worst = median - Duration::from_secs(2);
+    feed.last_words(FeedKind::Book, Some(LastWords { worst, median }));
+    advance(Duration::from_secs(1)).await;
+
+    let all = series(&metrics.render());
+    let of = |name: &str, more: &str| {
+        all[&format!("tidegate_feed_{name}{{exchange=\"bitfinex\"{more}}}")]
+    };
+    assert_eq!((of("connected", ""), of("channels", "")), (2.0, 31.0));
+    assert_eq!(of("messages_total", ",kind=\"trades\""), 2.0);
+    assert_eq!(of("bytes_total", ""), 123.0);
+    assert_eq!(of("resyncs_total", ",reason=\"checksum\""), 1.0);
+    assert_eq!(of("checksum_failures_total", ""), 1.0);
+    assert_eq!(of("reconnects_total", ",reason=\"lost\""), 1.0);
+    assert_eq!(of("connect_attempts_total", ",outcome=\"blocked\""), 1.0);
+    assert_eq!((of("promotions_total", ""), of("demotions_total", "")), (4.0, 1.0));
+    let age = "last_message_age_seconds";
+    assert_eq!(of(age, ",kind=\"book\",stat=\"worst\""), 6.0);
+    assert_eq!(of(age, ",kind=\"book\",stat=\"median\""), 4.0);
+    assert_eq!(of(age, ",kind=\"ticker\",stat=\"worst\""), 0.0);
+    feed.last_words(FeedKind::Book, None);
+    let gone = "tidegate_feed_last_message_age_seconds{exchange=\"bitfinex\",kind=\"book\",stat=\"worst\"}";
+    assert_eq!(value(&metrics, gone), 0.0);
 }
 
 #[test]

@@ -160,6 +160,7 @@ impl Plan {
             self.seat(topic, now, &mut made);
         }
         self.forget(&mut made);
+        self.places.close_empty();
         self.places.publish();
         let is_hot = self.hot_seats();
         made.promotions = is_hot.iter().filter(|topic| !was_hot.contains(*topic)).count() as u64;

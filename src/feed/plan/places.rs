@@ -88,6 +88,8 @@ struct Sitter {
 #[derive(Debug)]
 pub(super) struct Places {
     per_socket: usize,
+    /// What the exchange was seen to allow a socket, if that is less.
+    learnt: usize,
     epoch: Instant,
     places: BTreeMap<u64, Place>,
     next_id: u64,
@@ -95,7 +97,8 @@ pub(super) struct Places {
 
 impl Places {
     pub(super) fn new(per_socket: usize, epoch: Instant) -> Self {
-        Self { per_socket: per_socket.max(1), epoch, places: BTreeMap::new(), next_id: 0 }
+        let per_socket = per_socket.max(1);
+        Self { per_socket, learnt: per_socket, epoch, places: BTreeMap::new(), next_id: 0 }
     }
 
     /// Seats in all, with those that are being given up.
@@ -110,7 +113,10 @@ impl Places {
         mark: &Arc<Mark>,
         start: &mut Vec<Opened>,
     ) -> u64 {
-        let roomy = self.places.iter().filter(|(_, place)| place.sitters.len() < place.capacity);
+        let roomy = self
+            .places
+            .iter()
+            .filter(|(_, place)| place.sitters.len() < place.capacity.min(self.learnt));
         // The first of several that are equally full.
         let fullest = roomy.rev().max_by_key(|(_, place)| place.sitters.len()).map(|(id, _)| *id);
         let id = fullest.unwrap_or_else(|| {
@@ -161,10 +167,14 @@ impl Places {
         }
     }
 
-    /// The exchange opens no more channels on a socket than it has now.
+    /// The exchange opens no more channels on a socket than it has now; others are not filled
+    /// further than that either, though to half of what the exchange documents at least, so that
+    /// one odd refusal does not scatter everything.
     pub(super) fn learn_capacity(&mut self, id: u64) {
         if let Some(place) = self.places.get_mut(&id) {
             place.capacity = place.sitters.len();
+            let least = self.per_socket.div_ceil(2);
+            self.learnt = self.learnt.min(place.capacity).max(least);
         }
     }
 
@@ -187,10 +197,13 @@ impl Places {
         .collect()
     }
 
-    /// Tells every socket what it is to have open, if that has changed; ends those without
-    /// topics.
-    pub(super) fn publish(&mut self) {
+    /// Ends the sockets without topics.
+    pub(super) fn close_empty(&mut self) {
         self.places.retain(|_, place| !place.sitters.is_empty());
+    }
+
+    /// Tells every socket what it is to have open, if that has changed.
+    pub(super) fn publish(&mut self) {
         for place in self.places.values_mut().filter(|place| place.changed) {
             place.changed = false;
             let stay = place.sitters.iter().filter(|sitter| sitter.stays);
