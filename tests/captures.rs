@@ -220,7 +220,7 @@ impl Replay {
             self.session.on_time(now, &mut out).unwrap();
         }
         self.told.extend(out.into_iter().filter_map(|output| match output {
-            Output::Tell(event) => Some(event),
+            Output::Tell(event) | Output::TellLate(event, _) => Some(event),
             Output::Send(_) => None,
         }));
     }

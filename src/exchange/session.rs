@@ -166,6 +166,8 @@ pub enum Output {
     Send(String),
     /// An event to be told.
     Tell(Event),
+    /// An event of a message that came before the one at hand, at this time.
+    TellLate(Event, Instant),
 }
 
 /// Why a socket has to be given up.

@@ -242,6 +242,7 @@ impl<'a> Conversation<'a> {
                         }
                     },
                     Output::Tell(event) => self.hear(event, now)?,
+                    Output::TellLate(event, came) => self.hear(event, came)?,
                 }
             }
         }

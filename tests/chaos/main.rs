@@ -29,7 +29,7 @@ use truth::{Part, same};
 const MARKETS: [&str; 4] = ["tBTCUSD", "tETHUSD", "tXRPUSD", "tLTCUSD"];
 
 /// How long each seed's market goes on.
-const MINUTES: u64 = 12;
+const MINUTES: u64 = 5;
 
 /// 2026-11-22T14:00:00Z.
 const START: UnixMs = UnixMs::from_millis(1_795_356_000_000);
@@ -165,7 +165,7 @@ async fn endure(seed: u64) -> (Sources, u64) {
         if Instant::now() >= next_fault {
             rig.mend();
             rig.strike();
-            let quiet = rig.dice.random_range(3..25);
+            let quiet = rig.dice.random_range(3..15);
             next_fault = Instant::now() + Duration::from_secs(quiet);
         }
         let id = rig.one_of(&MARKETS);

@@ -124,7 +124,7 @@ impl Desk {
         let Some(channel) = self.channels.get_mut(&frame.channel) else {
             let is_closing = |standing: &Standing| matches!(standing.phase, Phase::Closing { channel, .. } if channel == frame.channel);
             if self.is_asking() && !self.topics.values().any(is_closing) {
-                self.early.keep(frame.channel, text);
+                self.early.keep(frame.channel, text, now);
             }
             return;
         };
@@ -291,12 +291,18 @@ impl Desk {
             let why = "more came before the acknowledgement than is kept".to_owned();
             self.mend(number, Broken::Invalid(why), now, out);
         }
-        for text in &early.messages {
+        for (came, text) in &early.messages {
             let Some(frame) = std::str::from_utf8(text).ok().and_then(|t| Frame::parse(t).ok())
             else {
                 continue;
             };
+            let before = out.len();
             self.on_frame(&frame, text, now, out);
+            for output in &mut out[before..] {
+                if let Output::Tell(event) = output {
+                    *output = Output::TellLate(event.clone(), *came);
+                }
+            }
         }
         if !self.is_asking() {
             self.early.clear();

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 const MOST_CHANNELS: usize = 32;
 const MOST_MESSAGES: usize = 64;
@@ -19,14 +20,15 @@ pub(super) struct Early {
 /// What came of one channel.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    pub(super) messages: Vec<Bytes>,
+    /// Each with when it came.
+    pub(super) messages: Vec<(Instant, Bytes)>,
     /// More came than is kept; then nothing is.
     pub(super) overflowed: bool,
 }
 
 impl Early {
     /// Keeps a copy, so that no memory is held that a socket may share with further messages.
-    pub(super) fn keep(&mut self, channel: u64, text: &Bytes) {
+    pub(super) fn keep(&mut self, channel: u64, text: &Bytes, now: Instant) {
         let known = self.channels.len();
         if known == MOST_CHANNELS && !self.channels.contains_key(&channel) {
             return;
@@ -34,17 +36,17 @@ impl Early {
         let kept = self.channels.entry(channel).or_default();
         let fits = kept.messages.len() < MOST_MESSAGES && self.bytes + text.len() <= MOST_BYTES;
         if fits && !kept.overflowed {
-            kept.messages.push(Bytes::copy_from_slice(text));
+            kept.messages.push((now, Bytes::copy_from_slice(text)));
             self.bytes += text.len();
         } else {
             kept.overflowed = true;
-            self.bytes -= kept.messages.drain(..).map(|text| text.len()).sum::<usize>();
+            self.bytes -= kept.messages.drain(..).map(|(_, text)| text.len()).sum::<usize>();
         }
     }
 
     pub(super) fn take(&mut self, channel: u64) -> Kept {
         let kept = self.channels.remove(&channel).unwrap_or_default();
-        self.bytes -= kept.messages.iter().map(Bytes::len).sum::<usize>();
+        self.bytes -= kept.messages.iter().map(|(_, text)| text.len()).sum::<usize>();
         kept
     }
 
@@ -60,22 +62,22 @@ mod tests {
     #[test]
     fn what_is_kept_has_a_bound() {
         let mut early = Early::default();
-        let text = Bytes::from_static(b"[1,\"hb\"]");
+        let (text, now) = (Bytes::from_static(b"[1,\"hb\"]"), Instant::now());
         for channel in 0..100 {
-            early.keep(channel, &text);
+            early.keep(channel, &text, now);
         }
         assert_eq!(early.channels.len(), MOST_CHANNELS);
         for _ in 0..MOST_MESSAGES {
-            early.keep(7, &text);
+            early.keep(7, &text, now);
         }
         let kept = early.take(7);
         assert!(kept.overflowed && kept.messages.is_empty());
         assert_eq!(early.bytes, text.len() * (MOST_CHANNELS - 1));
         let large = Bytes::from(vec![b' '; MOST_BYTES]);
-        early.keep(3, &large);
+        early.keep(3, &large, now);
         assert!(early.take(3).overflowed);
         early.clear();
-        early.keep(5, &large);
+        early.keep(5, &large, now);
         let kept = early.take(5);
         assert_eq!((kept.messages.len(), kept.overflowed, early.bytes), (1, false, 0));
     }

@@ -70,7 +70,7 @@ impl Script {
     fn file(&mut self, out: Vec<Output>) {
         for output in out {
             match output {
-                Output::Tell(event) => self.told.push(event),
+                Output::Tell(event) | Output::TellLate(event, _) => self.told.push(event),
                 Output::Send(text) => self.sent.push(text),
             }
         }

@@ -268,3 +268,24 @@ fn what_is_no_message_ends_the_session() {
     script.hear("{}");
     assert!(script.told().is_empty());
 }
+
+#[test]
+fn what_came_before_its_acknowledgement_is_as_old_as_it_is() {
+    let topic = book();
+    let mut script = Script::open();
+    script.subscribe(&topic);
+    let came = script.now;
+    script.hear("[5,[[100,1,2],[101,1,-2]]]");
+    assert!(script.told().is_empty());
+    script.now += Duration::from_millis(700);
+    let ack = Bytes::from_static(br#"{"event":"subscribed","chanId":5,"subId":1}"#);
+    let mut out = Vec::new();
+    script.session.on_text(&ack, script.now, &mut out).unwrap();
+    let [Output::Tell(Event::Subscribed(_)), Output::TellLate(Event::Data(_, data), at)] =
+        out.as_slice()
+    else {
+        panic!("{out:?}")
+    };
+    assert!(matches!(data, Data::Book(levels) if levels.len() == 2));
+    assert_eq!(*at, came);
+}
