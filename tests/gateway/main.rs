@@ -9,6 +9,7 @@
 //! stale     what may be served meanwhile;  budget: limits and bans
 //! context   a market context with a part missing;  verdicts: what validate-market says
 //! freshness Age, Cache-Control, ETag, gzip;  symbols, contract: what is asked and answered
+//! live      what channels bring is what is answered;
 //! hostile   slow, greedy and malformed clients;  life: start, panic, drain, end
 //! ```
 
@@ -21,6 +22,7 @@ mod faults;
 mod freshness;
 mod hostile;
 mod life;
+mod live;
 mod rig;
 mod stale;
 mod storm;

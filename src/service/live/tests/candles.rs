@@ -116,6 +116,24 @@ async fn a_candle_that_was_final_needs_no_request_to_meet_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_candle_that_was_not_final_is_asked_for_again() {
+    let bench = Bench::new().await;
+    let topic = bench.candles_topic();
+    bench.open(&topic, snapshot(-9..=0));
+    bench.until(62_000).await;
+    bench.turn(&topic, Turn::Lapsed(Lapse::Disconnected));
+    bench.script(|script| script.candles = vec![candle(0, 70), candle(1, 71)]);
+    bench.open(&topic, snapshot(1..=1));
+    assert_eq!(minutes(&bench.candles(1).await), [1]);
+    sleep(secs(1)).await;
+    assert_eq!(bench.asked(), ["candles 2 Some(0) Some(1)"]);
+    let candles = bench.candles(11).await;
+    assert_eq!(minutes(&candles), (-9..=1).collect::<Vec<_>>());
+    let closes = candles.rows()[9..].iter().map(|row| row.close.as_str()).collect::<Vec<_>>();
+    assert_eq!(closes, ["70", "1"], "of the newest candle the channel knows better");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_last_candle_of_a_quiet_market_closes_once_its_end_is_confirmed() {
     let bench = Bench::new().await;
     let topic = bench.candles_topic();

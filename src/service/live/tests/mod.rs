@@ -129,6 +129,8 @@ struct Script {
     candles: Vec<Candle>,
     trades: Vec<Trade>,
     book: i64,
+    /// What it takes longer than usual.
+    delay: Duration,
 }
 
 /// An exchange with two markets that notes what it is asked, and takes 100 ms for it.
@@ -145,10 +147,13 @@ impl Fake {
     }
 
     fn answer<T: Send + 'static>(&self, value: impl FnOnce(&Script) -> T) -> Fetch<'static, T> {
-        let value = value(&self.script.lock().unwrap());
+        let (value, delay) = {
+            let script = self.script.lock().unwrap();
+            (value(&script), script.delay)
+        };
         let fails = self.fails.load(Ordering::SeqCst);
         async move {
-            sleep(ms(100)).await;
+            sleep(ms(100) + delay).await;
             if fails { Err(UpstreamError::Unavailable { status: 500 }) } else { Ok(value) }
         }
         .boxed()

@@ -28,6 +28,18 @@ async fn what_is_followed_and_not_live_is_polled_once_for_all() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_slow_poll_is_waited_for() {
+    let bench = Bench::new().await;
+    bench.script(|script| script.delay = secs(6));
+    let _listeners = [1, 2, 3].map(|_| bench.follow(&bench.ticker_topic()));
+    sleep(ms(500)).await;
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let before = tasks();
+    sleep(secs(5)).await;
+    assert_eq!((tasks(), bench.asked()), (before, vec!["ticker tBTCUSD".to_owned()]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn polling_ends_when_the_topic_is_live() {
     let bench = Bench::new().await;
     let topic = bench.candles_topic();

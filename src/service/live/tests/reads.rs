@@ -75,3 +75,26 @@ async fn pins_are_found_by_any_name_and_mistakes_are_told() {
     let near: Vec<_> = unknown[0].suggestions.iter().map(Symbol::as_str).collect();
     assert_eq!((unknown.len(), unknown[0].asked.as_str(), near[0]), (1, "BTX/USD", "BTC/USD"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_answers_requests_counts_as_read_and_nothing_else() {
+    let bench = Bench::new().await;
+    bench.script(|script| (script.book, script.trades) = (50, vec![trade(1)]));
+    let mut heat = Heat::new(Instant::now());
+    let books = &bench.desk.books;
+    let book = books.get(&bench.market, Precision::P0, 100, bench.ask()).await.unwrap();
+    let trades = bench.trades(1, bench.ask()).await;
+    bench.desk.tickers.all(bench.ask()).await.unwrap().stamp().hit();
+    for _ in 0..3 {
+        book.stamp().hit();
+    }
+    trades.got().stamp().hit();
+    bench.follow(&bench.ticker_topic());
+    sleep(secs(2)).await;
+    let mut reads = bench.desk.live.reads(&mut heat, &bench.desk.markets, Instant::now());
+    reads.sort_by(|one, other| one.1.total_cmp(&other.1));
+    let reads: Vec<(String, f64)> =
+        reads.into_iter().map(|(topic, reads)| (topic.to_string(), reads)).collect();
+    let expected = [("trades tBTCUSD", 1.0), ("orderbook tBTCUSD P0 100", 3.0)];
+    assert_eq!(reads, expected.map(|(topic, reads)| (topic.to_owned(), reads)));
+}
