@@ -28,6 +28,8 @@ pub(super) struct World {
     /// Attempts that are not answered.
     pub(super) hangs: bool,
     pub(super) connections: Vec<Connection>,
+    /// Most channels that were open at once.
+    pub(super) peak: usize,
     /// Channels that a connection may have open.
     pub(super) cap: Option<usize>,
     pub(super) invalid: BTreeSet<String>,
@@ -76,6 +78,8 @@ impl World {
         } else {
             self.connections[number].open.insert(name.to_owned());
             self.say(number, &format!("ok {name}"));
+            let alive = self.connections.iter().filter(|connection| !connection.gone);
+            self.peak = self.peak.max(alive.map(|connection| connection.open.len()).sum());
             if !self.frozen.contains(name) {
                 self.say(number, &format!("snap {name}"));
             }
