@@ -35,6 +35,8 @@ pub(super) struct World {
     pub(super) invalid: BTreeSet<String>,
     /// Subscriptions to these are not answered.
     pub(super) ignored: BTreeSet<String>,
+    /// Subscriptions to these are as if they had never been sent.
+    pub(super) deaf: BTreeSet<String>,
     /// These are opened and then send nothing.
     pub(super) frozen: BTreeSet<String>,
 }
@@ -69,6 +71,9 @@ impl World {
 
     fn subscribed(&mut self, number: usize, name: &str) {
         let open = self.connections[number].open.len();
+        if self.deaf.contains(name) {
+            return;
+        }
         if self.ignored.contains(name) {
             self.say(number, &format!("unanswered {name}"));
         } else if self.invalid.contains(name) {
