@@ -82,7 +82,7 @@ pub(super) enum Beat {
     Confirms,
     /// There ought to have been data: only a new snapshot can tell.
     Suspicious,
-    /// Nothing: the state is not known, or already suspected.
+    /// Nothing: the state is not known, or is being asked for anew.
     Nothing,
 }
 
@@ -97,7 +97,6 @@ pub(super) struct Channel {
     last_data: Instant,
     mean_gap: f64,
     gaps: u32,
-    suspected: bool,
     suspicions: u32,
     last_suspicion: Option<Instant>,
     /// It was silent and has been asked for anew; nothing has come since.
@@ -114,7 +113,6 @@ impl Channel {
             last_data: now,
             mean_gap: 0.0,
             gaps: 0,
-            suspected: false,
             suspicions: 0,
             last_suspicion: None,
             remedied: false,
@@ -127,7 +125,6 @@ impl Channel {
         self.phase = Phase::Asked;
         (self.last, self.last_data) = (now, now);
         (self.mean_gap, self.gaps) = (0.0, 0);
-        self.suspected = false;
         self.remedied = false;
         self.breaks.clear();
     }
@@ -168,7 +165,6 @@ impl Channel {
             }
             Phase::Awaiting if is_snapshot(data) => {
                 self.phase = Phase::Live;
-                self.suspected = false;
                 Heard::First
             }
             Phase::Awaiting | Phase::Asked => return Heard::Nothing,
@@ -203,13 +199,9 @@ impl Channel {
         }
         self.last = now;
         self.mark.set(now);
-        if self.suspected {
-            return Beat::Nothing;
-        }
         if now.saturating_duration_since(self.last_data) <= self.longest_quiet(now) {
             return Beat::Confirms;
         }
-        self.suspected = true;
         self.suspicions = (self.suspicions + 1).min(MOST_DOUBLINGS);
         self.last_suspicion = Some(now);
         Beat::Suspicious

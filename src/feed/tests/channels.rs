@@ -114,7 +114,7 @@ async fn a_channel_with_heartbeats_and_no_data_is_suspected_and_a_quiet_one_not_
 async fn heartbeats_of_a_suspected_channel_do_not_confirm() {
     let rig = Rig::open("A").await;
     rig.run_with(secs(10), |world| world.each("data")).await;
-    rig.world().frozen.insert("A".to_owned());
+    rig.world().deaf.insert("A".to_owned());
     rig.forget();
     rig.run_with(secs(10), |world| {
         let connection = world.connections.len() - 1;

@@ -5,5 +5,6 @@ mod life;
 mod pace;
 mod plan;
 mod rig;
+mod venue;
 
 use rig::{Rig, assert_paced, lapsed, millis, secs, settings, topic, topics};

@@ -3,7 +3,7 @@
 use proptest::{collection::vec, prelude::*};
 use tokio::time::{Instant, sleep};
 
-use super::{rig::Venue, *};
+use super::{venue::Venue, *};
 use crate::{
     config,
     feed::{ConnectError, Standing},
@@ -56,8 +56,7 @@ async fn live(steps: Vec<Step>, settings: &config::Feed) -> Vec<Instant> {
             }
         }
     }
-    let attempts = rig.world().attempts.clone();
-    attempts
+    venue.world().attempts.clone()
 }
 
 proptest! {
