@@ -12,7 +12,7 @@ use tokio::time::{Duration, Instant};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
-    rig::{Rig, Socket, book, candle, level, ticker, trade},
+    rig::{Rig, Socket, book, candle, json, level, ticker, trade},
     schema::Schemas,
 };
 
@@ -20,7 +20,7 @@ async fn document(rig: &Rig) -> Value {
     let response = rig.client.get(format!("{}/asyncapi.json", rig.app.url())).send().await.unwrap();
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["content-type"], "application/json");
-    response.json().await.unwrap()
+    json(response).await
 }
 
 fn mistakes(document: &Value, name: &str, message: &Value) -> Vec<String> {

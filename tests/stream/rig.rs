@@ -108,6 +108,8 @@ impl Rig {
         config.feed.enabled = false;
         config.server.drain_delay = Duration::from_millis(1);
         adjust(&mut config);
+        // Another test may have been first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let app = App::with_exchange(config, Arc::new(Quiet), listener).unwrap();
         Self { app, client: Client::builder().no_proxy().build().unwrap() }
@@ -183,6 +185,11 @@ impl Rig {
     }
 }
 
+/// The body of an answer.
+pub(crate) async fn json(response: Response) -> Value {
+    serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
+}
+
 /// Looks again and again until it is so.
 pub(crate) async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + STUCK;
@@ -212,7 +219,11 @@ pub(crate) fn ticker(last: &str) -> Data {
 
 /// A trade whose row has so many characters beside its fields.
 pub(crate) fn trade(id: i64, padding: usize) -> Data {
-    let row = format!("[{id},{},1.5,100.10,\"{}\"]", 1_000 + id, "x".repeat(padding));
+    let padding = match padding {
+        0 => String::new(),
+        count => format!(",\"{}\"", "x".repeat(count)),
+    };
+    let row = format!("[{id},{},1.5,100.10{padding}]", 1_000 + id);
     let raw = Raw::copy_of(serde_json::from_str(&row).unwrap());
     let (at, side) = (UnixMs::from_millis(1_000 + id), Side::Buy);
     let (price, amount) = ("100.10".parse().unwrap(), "1.5".parse().unwrap());

@@ -6,7 +6,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{Message, protocol::frame::coding::CloseCode};
 
-use crate::rig::{Rig, STUCK, eventually, ticker, trade};
+use crate::rig::{self, Rig, STUCK, eventually, ticker, trade};
 
 #[tokio::test]
 async fn topics_are_followed_and_left() {
@@ -181,7 +181,7 @@ async fn what_is_no_websocket_is_told_so() {
     let response = rig.get("ws", &[]).await;
     assert_eq!(response.status(), 426);
     assert_eq!(response.headers()["upgrade"], "websocket");
-    assert_eq!(response.json::<Value>().await.unwrap()["code"], "upgrade_required");
+    assert_eq!(rig::json(response).await["code"], "upgrade_required");
     let response = rig.get("ws?symbols=BTC/USD", &[]).await;
     assert_eq!(response.status(), 422);
 }

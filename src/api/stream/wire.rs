@@ -83,14 +83,17 @@ impl Wire {
 
     /// Ends it in order, where the client still listens.
     pub(super) async fn end(mut self, end: End) {
-        let frame = match end {
-            End::Gone => return,
-            End::Closed => None,
-            End::Close(code, reason) => Some(CloseFrame { code, reason: reason.into() }),
-        };
+        if end == End::Gone {
+            return;
+        }
         let farewell = async {
-            // An error here is that the client has said farewell first.
-            let _ = self.socket.close(frame).await;
+            if let End::Close(code, reason) = end {
+                let frame = CloseFrame { code, reason: reason.into() };
+                // An error here is that the client has said farewell meanwhile.
+                let _ = self.socket.close(Some(frame)).await;
+            }
+            // What answers his farewell waits to be written.
+            let _ = self.socket.flush().await;
             let stream = self.socket.get_mut();
             stream.shutdown().await?;
             // Closed with bytes unread, the connection would be reset, which may cost the client
