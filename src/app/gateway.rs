@@ -25,8 +25,16 @@ const ANSWERS_SHARE: u64 = 4;
 const UPKEEP: Duration = Duration::from_secs(1);
 
 /// Tasks that are started, for the metrics that count their panics.
-const TASKS: [&str; 7] =
-    ["connection", "flight", "merged load", "refusal", "request", "upstream turns", "warm-up"];
+const TASKS: [&str; 8] = [
+    "connection",
+    "flight",
+    "merged load",
+    "refusal",
+    "request",
+    "stream",
+    "upstream turns",
+    "warm-up",
+];
 
 /// A gateway that serves a listener until it is drained.
 pub struct App {

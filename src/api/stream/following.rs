@@ -19,7 +19,7 @@ use crate::{
 /// Everything that one client follows.
 pub(super) struct Following {
     bell: Arc<Bell>,
-    exchanges: Vec<Group>,
+    pub(super) exchanges: Vec<Group>,
     most: usize,
     clock: Clock,
     client: StreamClient,
@@ -28,12 +28,12 @@ pub(super) struct Following {
 }
 
 /// What he follows of one exchange.
-struct Group {
+pub(super) struct Group {
     name: &'static str,
     hub: Hub,
-    followed: Vec<(Subject, Followed)>,
+    pub(super) followed: Vec<(Subject, Followed)>,
     /// Everything up to this number was taken.
-    upto: u64,
+    pub(super) upto: u64,
 }
 
 /// A message about a topic on its way to a client.
@@ -186,7 +186,7 @@ impl Following {
 }
 
 impl Group {
-    fn tell(&self, index: usize, item: &Item, clock: &Clock) -> Option<Telling> {
+    pub(super) fn tell(&self, index: usize, item: &Item, clock: &Clock) -> Option<Telling> {
         let (subject, followed) = &self.followed[index];
         // A picture may be newer than what was taken of other topics: who goes on from it would
         // miss what they brought meanwhile.

@@ -16,6 +16,8 @@ mod reply;
 mod request;
 mod session;
 pub(super) mod sse;
+#[cfg(test)]
+mod tests;
 mod wire;
 pub(super) mod ws;
 
