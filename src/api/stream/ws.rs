@@ -80,7 +80,7 @@ struct Conversation {
     reader: Arc<Reader>,
     /// A request that waits for the list of markets. Until it is done no other is read, but the
     /// client is told what he follows already.
-    work: Option<BoxFuture<'static, Resolved>>,
+    work: Option<BoxFuture<'static, Box<Resolved>>>,
     mistakes: u32,
     heard_at: Instant,
     ping_at: Instant,
@@ -88,7 +88,7 @@ struct Conversation {
 
 enum Step {
     Woken(Wake),
-    Resolved(Resolved),
+    Resolved(Box<Resolved>),
     Read(Message),
     Ping,
 }
@@ -276,12 +276,12 @@ async fn resolve(
     desk: Desk,
     selection: Selection,
     deadline: Instant,
-) -> Resolved {
+) -> Box<Resolved> {
     let mut markets = Vec::with_capacity(selection.symbols.len());
     for symbol in selection.symbols {
         let ask = Ask { demand: Demand::default(), deadline };
         let market = desk.markets.resolve(&symbol, ask).await.map_err(Problem::from);
         markets.push((symbol, market));
     }
-    Resolved { name, wish, desk, markets, channels: selection.channels }
+    Box::new(Resolved { name, wish, desk, markets, channels: selection.channels })
 }
