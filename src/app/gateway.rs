@@ -12,7 +12,7 @@ use crate::{
     clock::Clock,
     config::Config,
     exchange::{Exchange, Family, bitfinex::Bitfinex},
-    feed::{Connector, Feed, Sink, WebSocket},
+    feed::{Feed, Sink, WebSocket},
     service::{Desk, Desks, ProductCache},
     tasks::Tasks,
     telemetry::Metrics,
@@ -63,8 +63,12 @@ impl App {
             .context("cannot make a client for Bitfinex")?;
         let socket =
             WebSocket::new(&settings.ws_url).context("cannot make a client for Bitfinex's feed")?;
-        let (exchange, clock) = (Arc::new(bitfinex), Clock::system());
-        Self::with_parts(config, exchange, Some(Arc::new(socket)), clock, listener)
+        let (exchange, feed) = (Arc::new(bitfinex), config.feed.clone());
+        let (spoken, connector) = (exchange.clone(), Arc::new(socket));
+        let open = |sink, metrics: &_, tasks: &_| {
+            Feed::start(&feed, spoken, connector, sink, metrics, tasks)
+        };
+        Self::with_parts(config, exchange, open, Clock::system(), listener)
     }
 
     /// The same with any exchange in Bitfinex's place, and without live channels.
@@ -76,17 +80,20 @@ impl App {
         exchange: Arc<dyn Exchange>,
         listener: TcpListener,
     ) -> anyhow::Result<Self> {
-        Self::with_parts(config, exchange, None, Clock::system(), listener)
+        let open = |_, _: &_, _: &_| Feed::disabled();
+        Self::with_parts(config, exchange, open, Clock::system(), listener)
     }
 
-    /// The same with any exchange, any way to its live channels, and any wall time.
+    /// The same with any exchange, any wall time, and the feed that `open` makes; the feed's
+    /// channels are to go into the sink that `open` is given, and its tasks and metrics are the
+    /// gateway's.
     ///
     /// # Errors
     /// The listener has no address.
     pub fn with_parts(
         config: Config,
         exchange: Arc<dyn Exchange>,
-        connector: Option<Arc<dyn Connector>>,
+        open: impl FnOnce(Arc<dyn Sink>, &Arc<Metrics>, &Tasks) -> Feed,
         clock: Clock,
         listener: TcpListener,
     ) -> anyhow::Result<Self> {
@@ -104,11 +111,8 @@ impl App {
             metrics.clone(),
             tasks.clone(),
         );
-        let feed = |sink| match connector {
-            Some(it) => Feed::start(&config.feed, exchange.clone(), it, sink, &metrics, &tasks),
-            None => Feed::disabled(),
-        };
-        let desk = desk(exchange.clone(), &cache, &config, &clock, &metrics, feed, &tasks);
+        let open = |sink| open(sink, &metrics, &tasks);
+        let desk = desk(exchange, &cache, &config, &clock, &metrics, open, &tasks);
         let patience = config.server.request_deadline;
         let warm_up = desk.clone();
         tasks.spawn_until_stop("warm-up", async move { warm_up.warm_up(patience).await });

@@ -54,6 +54,16 @@ impl Shelf {
         }
     }
 
+    /// True if a channel brought what is held, and it is fresh by that.
+    pub(super) fn is_live(&self, key: &Key) -> bool {
+        self.cache.peek(key).is_some_and(|held| {
+            let stamp = &held.stamp;
+            stamp.source == Source::Stream
+                && stamp.policy != self.policy(stamp.kind)
+                && stamp.age(Instant::now()) < stamp.policy.ttl
+        })
+    }
+
     /// Refuses a width of candles that the exchange does not offer.
     pub(super) fn offered(&self, timeframe: Timeframe) -> Result<(), ServiceError> {
         let offered = self.exchange.profile().timeframes;

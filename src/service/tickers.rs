@@ -158,7 +158,11 @@ impl Tickers {
                     let Some(market) = directory.registry.by_id(&id) else { continue };
                     let one = shelf.loaded(DataKind::Ticker, Value::Ticker(ticker.clone()));
                     let product = Product::Ticker(market.id.clone());
-                    shelf.cache.put(shelf.key(product), one, received);
+                    let key = shelf.key(product);
+                    // Its channel would not tell it again, and it would have to be asked for.
+                    if !shelf.is_live(&key) {
+                        shelf.cache.put(key, one, received);
+                    }
                     rows.push((market.symbol.clone(), ticker));
                 }
                 if rows.is_empty() {

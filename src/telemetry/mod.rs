@@ -12,6 +12,7 @@ mod latency;
 pub mod logs;
 mod metrics;
 mod process;
+mod stream;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ pub use feed::{FeedMetrics, FeedTotals, LastWords};
 pub use gate::Gate;
 pub use labels::{
     BreakerState, CacheOutcome, Connect, DataKind, Endpoint, FeedKind, Outcome, Reconnect, Resync,
-    Source, Wait,
+    Source, StreamKind, Wait,
 };
 pub use metrics::{Metrics, Totals};
+pub use stream::{StreamClient, StreamMetrics};

@@ -315,3 +315,36 @@ async fn p99_is_of_the_last_minute() {
     assert_eq!(metrics.p99(), None);
     assert_eq!(metrics.uptime(), Duration::from_secs(122));
 }
+
+#[test]
+fn those_who_follow_streams_are_counted_while_they_are_there() {
+    let metrics = Metrics::new();
+    let kinds = |name: &str| -> Vec<f64> {
+        let label =
+            |kind: &StreamKind| format!("tidegate_stream_{name}{{kind=\"{}\"}}", kind.as_str());
+        StreamKind::ALL.iter().map(|kind| value(&metrics, &label(kind))).collect()
+    };
+    let names = ["clients", "topics", "messages_total", "bytes_total", "conflated_total"];
+    for name in names.into_iter().chain(["skipped_total", "goaways_total"]) {
+        assert_eq!(kinds(name), [0.0; 3], "{name}");
+    }
+    let mut client = metrics.stream(StreamKind::Ws).client();
+    let other = metrics.stream(StreamKind::Ws).client();
+    client.follows(5);
+    client.follows(3);
+    client.sent(2, 700);
+    client.left_out(4, 1);
+    other.sent_away();
+    assert_eq!((kinds("clients"), kinds("topics")), (vec![0.0, 2.0, 0.0], vec![0.0, 3.0, 0.0]));
+    drop(client);
+    assert_eq!((kinds("clients"), kinds("topics")), (vec![0.0, 1.0, 0.0], vec![0.0; 3]));
+    for (name, count) in [
+        ("messages_total", 2.0),
+        ("bytes_total", 700.0),
+        ("conflated_total", 4.0),
+        ("skipped_total", 1.0),
+        ("goaways_total", 1.0),
+    ] {
+        assert_eq!(kinds(name), [0.0, count, 0.0], "{name}");
+    }
+}

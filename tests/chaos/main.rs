@@ -17,6 +17,7 @@ use tidegate::{
     app::App,
     clock::Clock,
     config::Config,
+    feed::Feed,
     market::UnixMs,
     sim::{Family, Fault, SimClock, SimConfig, Venue, WsAction, WsConfig, WsFault, WsRule},
 };
@@ -58,13 +59,12 @@ impl Rig {
             ["ticker", "orderbook", "trades", "ohlcv:1m"].map(|it| it.parse().unwrap()).into();
         let exchange = InProcess::new(venue.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let app = App::with_parts(
-            config,
-            Arc::new(exchange.clone()),
-            Some(Arc::new(exchange)),
-            clock,
-            listener,
-        );
+        let (exchange, settings) = (Arc::new(exchange), config.feed.clone());
+        let open = |sink, metrics: &_, tasks: &_| {
+            let (spoken, connector) = (exchange.clone(), exchange.clone());
+            Feed::start(&settings, spoken, connector, sink, metrics, tasks)
+        };
+        let app = App::with_parts(config, exchange.clone(), open, clock, listener);
         let app = app.expect("a gateway");
         Self { app, venue, dice: StdRng::seed_from_u64(seed), in_maintenance: false }
     }

@@ -6,6 +6,7 @@ use compact_str::CompactString;
 use serde_json::json;
 use tidegate::{
     app::App,
+    clock::Clock,
     exchange::{Data, Stream, Topic, bitfinex::wire},
     feed::{Feed, Sink, Turn},
     market::{BookSide, Change, Precision, Timeframe},
@@ -52,7 +53,7 @@ impl Live {
             into = Some(sink);
             Feed::disabled()
         };
-        let app = App::with_parts(settings(), Arc::new(fake), open, port().await);
+        let app = App::with_parts(settings(), Arc::new(fake), open, Clock::system(), port().await);
         let live = Self { app: app.expect("a gateway"), sink: into.expect("a sink"), calls };
         assert_eq!(live.get("/api/market-data/markets").await.status, 200);
         live

@@ -1,0 +1,60 @@
+//! What cannot be brought about over a socket at will.
+
+use bytes::Bytes;
+use tokio::{net::TcpListener, time::Instant};
+
+use super::{following::Following, message::Subject};
+use crate::{
+    app::App,
+    cache::Ask,
+    config::Config,
+    exchange::{Data, bitfinex::wire},
+    feed::Item,
+    market::Channel,
+    sim::{Sim, SimConfig},
+    tasks::Tasks,
+    telemetry::StreamKind,
+};
+
+#[tokio::test]
+async fn nobody_is_told_to_go_on_from_beyond_what_was_taken() {
+    let tasks = Tasks::new(|name| panic!("{name} panicked"));
+    let bind = async || TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let sim = Sim::start(SimConfig::default(), bind().await, &tasks).await.unwrap();
+    let mut config = Config::default();
+    config.feed.enabled = false;
+    config.exchanges.bitfinex.rest_url = sim.rest_url();
+    let app = App::start(config, bind().await).unwrap();
+    let reader = app.gateway().reader();
+    let desk = &reader.desks.all()[0];
+    let deadline = Instant::now() + reader.config.server.request_deadline;
+    let ask = Ask { demand: Default::default(), deadline };
+    let market = desk.markets.resolve("BTC/USD", ask).await.unwrap();
+
+    let topic = desk.live.topic(&market, Channel::Ticker).unwrap();
+    let client = reader.metrics.stream(StreamKind::Sse).client();
+    let mut following = Following::new(10, reader.clock.clone(), client);
+    let subject = Subject { exchange: desk.shelf.name(), market, channel: Channel::Ticker };
+    following.follow(desk, &subject, None).unwrap();
+    let line = desk.live.hub().line(&topic).unwrap();
+    let before = desk.live.hub().published();
+    for last in 1..=3 {
+        let row = format!("[99.9,5,100.1,5,1,0.01,{last},1234,101,98]");
+        line.data(&Data::Ticker(wire::ticker(&Bytes::from(row)).unwrap()), Instant::now());
+    }
+    // As if the last two had been published while the topics were being looked at.
+    let group = &mut following.exchanges[0];
+    group.upto = before + 1;
+    let mut items = Vec::new();
+    group.followed[0].1.follower.take(before + 1, &mut items);
+    let [Item::Update(update)] = items.as_slice() else { panic!("{items:?}") };
+    assert!(update.number > group.upto, "the picture as it stands");
+
+    let telling = group.tell(0, &items[0], &reader.clock).unwrap();
+    assert_eq!(telling.id, desk.live.hub().token(before + 1));
+    let text = std::str::from_utf8(&telling.text).unwrap();
+    assert!(text.contains(&format!("\"id\":\"{}\"", telling.id)), "{text}");
+    assert!(text.contains("\"last\":3"), "{text}");
+    // It is nobody else's text.
+    assert_eq!(update.text(|_| Bytes::from_static(b"another")), "another");
+}
