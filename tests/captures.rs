@@ -3,15 +3,19 @@
 //! The recordings are kept beside the project, not in it; where they are not there, these tests
 //! say so and check nothing.
 
-use std::{fs, io::Write as _, path::PathBuf};
+use std::{collections::HashMap, fs, io::Write as _, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use serde_json::Value;
 use tidegate::{
-    exchange::bitfinex::{CONF_KEYS, market_list, wire},
-    market::{Kind, Number, Side, Timeframe},
+    exchange::{
+        Broken, Data, Event, Output, Report, Session, SessionSettings, Stream, Topic,
+        bitfinex::{CONF_KEYS, Conversation, Subscription, market_list, wire},
+    },
+    market::{Identity, Kind, Ladder, Number, Side, Timeframe},
     registry::Registry,
 };
+use tokio::time::Instant;
 
 /// A recorded file, or `None` where there are no recordings.
 fn recorded(file: &str) -> Option<String> {
@@ -187,4 +191,211 @@ fn prices_below_a_millionth_keep_their_text() {
     let book = wire::book(&snapshot(frame), 25).unwrap();
     let texts: Vec<_> = book.bids.iter().map(|level| level.price.as_str()).collect();
     assert_eq!(&texts[8..12], ["0.00000101", "0.000001", "7e-7", "6.6e-7"]);
+}
+
+/// A session whose topics are asked for, and what it has told.
+struct Replay {
+    session: Conversation,
+    opened: Instant,
+    told: Vec<Event>,
+}
+
+impl Replay {
+    fn new(topics: impl IntoIterator<Item = Topic>) -> Self {
+        let session = Conversation::new(SessionSettings { ack_timeout: Duration::from_secs(30) });
+        let mut replay = Self { session, opened: Instant::now(), told: Vec::new() };
+        let mut out = Vec::new();
+        replay.session.on_open(replay.opened, &mut out);
+        for topic in topics {
+            replay.session.subscribe(&Arc::new(topic), replay.opened, &mut out);
+        }
+        replay
+    }
+
+    fn hear(&mut self, text: &str, after: Duration) {
+        let now = self.opened + after;
+        let mut out = Vec::new();
+        self.session.on_text(&Bytes::copy_from_slice(text.as_bytes()), now, &mut out).unwrap();
+        if self.session.wakes_at().is_some_and(|at| at <= now) {
+            self.session.on_time(now, &mut out).unwrap();
+        }
+        self.told.extend(out.into_iter().filter_map(|output| match output {
+            Output::Tell(event) => Some(event),
+            Output::Send(_) => None,
+        }));
+    }
+
+    /// How often each kind of event was told.
+    fn counts(&self) -> HashMap<&'static str, usize> {
+        let mut counts = HashMap::new();
+        for event in &self.told {
+            let name = match event {
+                Event::Subscribed(_) => "subscribed",
+                Event::Heartbeat(_) => "heartbeat",
+                Event::Checked(..) => "checked",
+                Event::Broken(..) => "broken",
+                Event::Data(_, Data::Ticker(_)) => "ticker",
+                Event::Data(_, Data::Trades(_)) => "trades",
+                Event::Data(_, Data::Trade(_, Report::Executed)) => "executed",
+                Event::Data(_, Data::Trade(_, Report::Confirmed)) => "confirmed",
+                Event::Data(_, Data::Book(_)) => "book",
+                Event::Data(_, Data::Levels(_)) => "levels",
+                Event::Data(_, Data::Row(_)) => "row",
+                _ => "other",
+            };
+            *counts.entry(name).or_default() += 1;
+        }
+        counts
+    }
+}
+
+fn topic(message: &str) -> Topic {
+    serde_json::from_str::<Subscription>(message).unwrap().topic().unwrap()
+}
+
+/// Every book is one that can be true after every event, and as deep as asked for at most.
+fn follow_books(told: &[Event]) -> HashMap<Arc<Topic>, Ladder> {
+    let mut books: HashMap<Arc<Topic>, Ladder> = HashMap::new();
+    for event in told {
+        let topic = match event {
+            Event::Data(topic, Data::Book(levels)) => {
+                let ladder = Ladder::of(Identity::Price, levels).unwrap();
+                books.insert(Arc::clone(topic), ladder);
+                topic
+            }
+            Event::Data(topic, Data::Levels(changes)) => {
+                let ladder = books.get_mut(topic).unwrap();
+                changes.iter().for_each(|change| ladder.apply(change).unwrap());
+                topic
+            }
+            _ => continue,
+        };
+        let Stream::Book { depth, .. } = topic.stream else { panic!("{topic}") };
+        let ladder = &books[topic];
+        assert!(!ladder.is_crossed() && ladder.depth() <= depth as usize, "{topic}");
+        assert_eq!(ladder.book().fault(), None, "{topic}");
+    }
+    books
+}
+
+#[test]
+fn the_conversation_of_2021_runs_through_a_session() {
+    let Some(text) = recorded("cryptofeed/BITFINEX.jsonl") else { return };
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let said = |what: &'static str| {
+        let of = move |line: &&Value| line["t"] == what;
+        lines.iter().filter(of).map(|line| (line["ts"].as_f64().unwrap(), &line["data"]))
+    };
+    let asked = said("send").filter_map(|(_, text)| text.as_str());
+    let asked: Vec<Topic> = asked.filter(|text| text.contains("subscribe")).map(topic).collect();
+    assert_eq!(asked.len(), 21);
+
+    let mut replay = Replay::new(asked);
+    let start = said("recv").next().unwrap().0;
+    let mut heard = 0;
+    for (at, text) in said("recv") {
+        replay.hear(text.as_str().unwrap(), Duration::from_secs_f64(at - start));
+        heard += 1;
+    }
+    let counts = replay.counts();
+    let count = |name: &str| counts.get(name).copied().unwrap_or_default();
+    assert_eq!((count("broken"), count("other"), count("subscribed")), (0, 0, 21));
+    assert_eq!((count("book"), count("trades")), (7, 7));
+    // Every message is told of once: all but info, conf and acknowledgements are events.
+    let data: usize = counts.values().sum::<usize>() - 21;
+    assert_eq!(data, heard - 2 - 21, "{counts:?}");
+    // No trade happened in those 31 seconds.
+    assert_eq!((count("executed"), count("confirmed")), (0, 0));
+    assert_eq!((count("ticker"), count("levels"), count("heartbeat")), (21, 1593, 42));
+    let books = follow_books(&replay.told);
+    assert_eq!(books.len(), 7);
+}
+
+/// Has the session ask for what an acknowledgement names and hear `frames`.
+fn after(acknowledgement: &str, frames: &[&str]) -> Replay {
+    let mut replay = Replay::new([topic(acknowledgement)]);
+    replay.hear(acknowledgement, Duration::ZERO);
+    frames.iter().for_each(|frame| replay.hear(frame, Duration::ZERO));
+    replay
+}
+
+#[test]
+fn the_checksum_of_prices_below_a_millionth_holds() {
+    let Some(text) = recorded("transcribed/checksum_vector_XRPBTC_P0.json") else { return };
+    let vector: Value = serde_json::from_str(&text).unwrap();
+    let frames: Vec<&str> =
+        vector["frames"].as_array().unwrap().iter().map(|frame| frame.as_str().unwrap()).collect();
+    let [_conf, acknowledgement, frames @ ..] = frames.as_slice() else { panic!() };
+    let replay = after(acknowledgement, frames);
+    let checked = Event::Checked(Arc::new(topic(acknowledgement)), -1_175_357_890);
+    assert_eq!(replay.told.last(), Some(&checked));
+    assert_eq!(follow_books(&replay.told).len(), 1);
+    // The same sum over a book that has missed its last change does not hold.
+    let [snapshot, _update, sum] = frames else { panic!() };
+    let replay = after(acknowledgement, &[snapshot, sum]);
+    assert!(matches!(replay.told.last(), Some(Event::Broken(_, Broken::Checksum))));
+}
+
+#[test]
+fn frames_of_2026_are_understood() {
+    let Some(text) = recorded("transcribed/ws_frames_2026-09-22.jsonl") else { return };
+    let frames: Vec<&str> = text.lines().collect();
+    let [info, conf, acknowledgement, book @ ..] = frames.as_slice() else { panic!() };
+    // They are single frames of several channels; each goes to a channel of its kind.
+    let of = |topic: &str, channel: &str, frames: &[&str]| {
+        let acknowledgement = format!(
+            r#"{{"event":"subscribed","chanId":{channel},{}"#,
+            topic.strip_prefix('{').unwrap()
+        );
+        after(&acknowledgement, &[&[*info], frames].concat()).told
+    };
+    let on_book = r#"{"channel":"book","symbol":"tBTCF0:USTF0","prec":"P0","len":"25"}"#;
+    let told = of(on_book, "759362", &[book[0], book[1]]);
+    let [
+        Event::Subscribed(_),
+        Event::Data(_, Data::Book(levels)),
+        Event::Data(_, Data::Levels(one)),
+    ] = told.as_slice()
+    else {
+        panic!("{told:?}")
+    };
+    assert_eq!((levels.len(), one[0].raw.as_str()), (3, "[86719,2,-0.03483509]"));
+    // Their book is quoted in part, so its checksum cannot hold; that it is compared shows.
+    let told = of(on_book, "759362", &[book[0], book[3]]);
+    assert!(matches!(told.last(), Some(Event::Broken(_, Broken::Checksum))));
+    let told = of(on_book, "765277", &[book[4]]);
+    assert!(matches!(told.last(), Some(Event::Heartbeat(_))));
+    // Numbered, and several changes in one message.
+    let told = of(on_book, "853691", &[conf, &book[6].replace("[86717,0,1],[86816,0,-1],", "")]);
+    assert!(matches!(told.last(), Some(Event::Data(_, Data::Book(levels))) if levels.len() == 2));
+    let told = of(
+        r#"{"channel":"book","symbol":"fUSD","prec":"P0","len":"25"}"#,
+        "765277",
+        &["[765277,[[0.0002,2,1,-100],[0.0003,30,2,250.5]]]"],
+    );
+    assert!(matches!(told.last(), Some(Event::Data(_, Data::Book(levels))) if levels.len() == 2));
+    let told = of(r#"{"channel":"status","key":"deriv:tBTCF0:USTF0"}"#, "759363", &[book[8]]);
+    assert!(
+        matches!(told.last(), Some(Event::Data(_, Data::Row(raw))) if raw.as_str().starts_with("[1790133734000,null,"))
+    );
+    let told = of(r#"{"channel":"ticker","symbol":"tBTCF0:USTF0"}"#, "761045", &[book[9]]);
+    let Some(Event::Data(_, Data::Ticker(ticker))) = told.last() else { panic!("{told:?}") };
+    assert_eq!(ticker.last.as_ref().map(Number::as_str), Some("86717"));
+    assert_eq!(acknowledgement.matches("tBTCF0:USTF0").count(), 1);
+
+    let refusals = &book[10..13];
+    let told: Vec<Vec<Event>> = refusals
+        .iter()
+        .map(|error| {
+            let mut replay = Replay::new([topic(error)]);
+            replay.hear(error, Duration::ZERO);
+            replay.told
+        })
+        .collect();
+    assert_eq!(told[0].len(), 1);
+    assert!(
+        matches!(&told[0][0], Event::Refused(_, why) if why.to_string().ends_with("symbol: invalid"))
+    );
+    assert!(told[1].is_empty(), "a duplicate waits for the first one's answer");
+    assert!(matches!(&told[2][0], Event::Refused(_, tidegate::exchange::Refused::Full)));
 }

@@ -174,6 +174,9 @@ pub enum SessionError {
     /// The exchange asks for a new connection.
     #[error("the exchange asks for a new connection")]
     Restart,
+    /// Nothing has come for long, not even the answer to a ping.
+    #[error("nothing has come for {} s, not even the answer to a ping", .0.as_secs())]
+    Silent(Duration),
     /// The exchange speaks something else than this session.
     #[error("the exchange speaks another protocol: {0}")]
     Protocol(String),

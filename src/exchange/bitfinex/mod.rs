@@ -1,13 +1,14 @@
-//! Bitfinex: its public REST interface, version 2.
+//! Bitfinex: its public REST and WebSocket interface, version 2.
 //!
 //! `wire` turns bodies into values, `names` its market list, `rest` tells data from errors and
 //! writes requests, `native` checks requests that clients make in the exchange's own terms,
-//! `profile` holds its limits.
+//! `profile` holds its limits, `session` the conversation over its WebSocket.
 
 mod names;
 pub mod native;
 mod profile;
 mod rest;
+mod session;
 pub mod wire;
 
 use std::{sync::Arc, time::Duration};
@@ -17,10 +18,11 @@ use futures_util::FutureExt as _;
 
 pub use names::{CONF_KEYS, markets as market_list};
 pub use profile::PROFILE;
+pub use session::{Conversation, Subscription};
 
 use super::{
-    BadTransport, Exchange, Fetch, MarketList, NativeQuery, Profile, TickerList, Transport,
-    UpstreamError,
+    BadTransport, Exchange, Fetch, MarketList, NativeQuery, Profile, Session, SessionSettings,
+    TickerList, Transport, UpstreamError,
 };
 use crate::market::{Book, BookQuery, Candle, CandleQuery, Listing, Ticker, Trade, TradeQuery};
 
@@ -102,6 +104,10 @@ impl Exchange for Bitfinex {
 
     fn native<'a>(&'a self, query: &'a NativeQuery) -> Fetch<'a, Bytes> {
         async move { rest::json(self.get(query.path_and_query()).await?) }.boxed()
+    }
+
+    fn session(&self, settings: SessionSettings) -> Option<Box<dyn Session>> {
+        Some(Box::new(Conversation::new(settings)))
     }
 }
 

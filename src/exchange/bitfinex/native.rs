@@ -41,7 +41,7 @@ const STATISTICS: [&str; 8] = [
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct BadNative {
-    /// The exchange's number of the error: 10020, bad parameter.
+    /// The exchange's number of the error: 10020, bad parameter; 10300, subscription failed.
     pub code: i64,
     /// `symbol: invalid`.
     pub message: String,
@@ -50,6 +50,11 @@ pub struct BadNative {
 impl BadNative {
     fn new(parameter: &str) -> Self {
         Self { code: 10_020, message: format!("{parameter}: invalid") }
+    }
+
+    /// Of a subscription, `what` being its message as a whole.
+    pub(super) fn subscription(what: &str) -> Self {
+        Self { code: 10_300, message: what.to_owned() }
     }
 
     /// True if it is this parameter that is wrong.
@@ -204,6 +209,12 @@ pub fn trades(symbol: &str, page: Page) -> Result<NativeQuery, BadNative> {
 /// `candles/{key}/{section}`: `trade:1m:tBTCUSD`, `trade:1m:fUSD:p30` or, over several periods,
 /// `trade:1h:fUSD:a30:p2:p30`.
 pub fn candles(key: &str, section: Section, page: Page) -> Result<NativeQuery, BadNative> {
+    split_candles(key)?;
+    series(Family::Candles, format!("v2/candles/{key}"), section, page)
+}
+
+/// The width and the market of a key of candles, the market with its periods.
+pub(super) fn split_candles(key: &str) -> Result<(&str, &str), BadNative> {
     let bad_key = || BadNative::new("key");
     let rest = key.strip_prefix("trade:").ok_or_else(bad_key)?;
     let (width, market) = rest.split_once(':').ok_or_else(bad_key)?;
@@ -222,7 +233,7 @@ pub fn candles(key: &str, section: Section, page: Page) -> Result<NativeQuery, B
             checked(market)?;
         }
     }
-    series(Family::Candles, format!("v2/candles/{key}"), section, page)
+    Ok((width, market))
 }
 
 /// `stats1/{key}/{section}`: `pos.size:1m:tBTCUSD:long`, `funding.size:1m:fUSD`,
@@ -305,7 +316,7 @@ fn checked(symbol: &str) -> Result<&str, BadNative> {
 }
 
 /// `tBTCUSD`, `tDOGE:USD`, `fUSD`.
-fn is_symbol(text: &str) -> bool {
+pub(super) fn is_symbol(text: &str) -> bool {
     let plain = |code: &str| {
         (1..=24).contains(&code.len())
             && code.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())

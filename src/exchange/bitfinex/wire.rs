@@ -84,28 +84,46 @@ pub fn book(body: &Bytes, depth: u32) -> Result<Book, UpstreamError> {
 /// Each has to open a bucket of `timeframe`. Where weeks begin is not documented, so buckets of
 /// weeks have to begin at midnight and lie whole buckets apart.
 pub fn candles(body: &Bytes, timeframe: Timeframe) -> Result<Vec<Candle>, UpstreamError> {
-    let rows = rows("candles", body)?;
-    let mut candles = Vec::with_capacity(rows.len());
-    for row in rows {
-        let CandleRow { open_time, open, close, high, low, volume } = columns("candles", row)?;
-        let raw = Raw::slice_of(body, row);
-        let candle = Candle { open_time, open, high, low, close, volume, raw };
-        is_possible(&candle).map_err(|why| invalid("candles", why))?;
-        candles.push(candle);
-    }
-    if let [first, second, ..] = candles.as_slice()
-        && first.open_time > second.open_time
-    {
-        candles.reverse();
-    }
-    if !candles.is_sorted_by(|earlier, later| earlier.open_time < later.open_time) {
-        return Err(invalid("candles", "times out of order or twice"));
-    }
+    let candles = any_candles(body)?;
     let Some(first) = candles.first().map(|candle| candle.open_time) else { return Ok(candles) };
     if candles.iter().all(|candle| opens_bucket(timeframe, candle.open_time, first)) {
         Ok(candles)
     } else {
         Err(invalid("candles", "a time that opens no bucket"))
+    }
+}
+
+/// As [`candles`], of whatever width.
+pub(super) fn any_candles(body: &Bytes) -> Result<Vec<Candle>, UpstreamError> {
+    let rows = rows("candles", body)?;
+    let candle = |row| candle(row, None, Raw::slice_of(body, row));
+    let mut candles = rows.into_iter().map(candle).collect::<Result<Vec<_>, _>>()?;
+    if let [first, second, ..] = candles.as_slice()
+        && first.open_time > second.open_time
+    {
+        candles.reverse();
+    }
+    if candles.is_sorted_by(|earlier, later| earlier.open_time < later.open_time) {
+        Ok(candles)
+    } else {
+        Err(invalid("candles", "times out of order or twice"))
+    }
+}
+
+/// One candle; where `timeframe` is given, it has to open one of its buckets.
+pub(super) fn candle(
+    row: &RawValue,
+    timeframe: Option<Timeframe>,
+    raw: Raw,
+) -> Result<Candle, UpstreamError> {
+    let CandleRow { open_time, open, close, high, low, volume } = columns("candles", row)?;
+    let candle = Candle { open_time, open, high, low, close, volume, raw };
+    is_possible(&candle).map_err(|why| invalid("candles", why))?;
+    match timeframe {
+        Some(timeframe) if !opens_bucket(timeframe, open_time, open_time) => {
+            Err(invalid("candles", "a time that opens no bucket"))
+        }
+        _ => Ok(candle),
     }
 }
 
@@ -116,19 +134,23 @@ pub fn trades(body: &Bytes) -> Result<Vec<Trade>, UpstreamError> {
     let rows = rows("trades", body)?;
     let mut trades = Vec::with_capacity(rows.len());
     for row in rows {
-        let TradeRow { id, at, amount, price } = columns("trades", row)?;
-        if !is_positive(&price) || amount.is_zero() {
-            return Err(invalid("trades", "a trade without price or amount"));
-        }
-        let side = if amount.is_negative() { Side::Sell } else { Side::Buy };
-        let raw = Raw::slice_of(body, row);
-        trades.push(Trade { id, at, side, price, amount: amount.abs(), raw });
+        trades.push(trade(row, Raw::slice_of(body, row))?);
     }
     trades.sort_by_key(|trade| (trade.at, trade.id));
     if trades.windows(2).any(|pair| pair[0].id == pair[1].id && pair[0].at == pair[1].at) {
         return Err(invalid("trades", "a trade twice"));
     }
     Ok(trades)
+}
+
+/// One trade.
+pub(super) fn trade(row: &RawValue, raw: Raw) -> Result<Trade, UpstreamError> {
+    let TradeRow { id, at, amount, price } = columns("trades", row)?;
+    if !is_positive(&price) || amount.is_zero() {
+        return Err(invalid("trades", "a trade without price or amount"));
+    }
+    let side = if amount.is_negative() { Side::Sell } else { Side::Buy };
+    Ok(Trade { id, at, side, price, amount: amount.abs(), raw })
 }
 
 /// The elements of the array `body`, unparsed. `what` is named in the error.
@@ -150,7 +172,8 @@ fn text(body: &Bytes) -> Result<&str, UpstreamError> {
     std::str::from_utf8(body).map_err(|error| invalid("body", error))
 }
 
-fn columns<'a, T: Row<'a>>(what: &str, row: &'a RawValue) -> Result<T, UpstreamError> {
+/// The known columns of `row`. `what` is named in the error.
+pub(super) fn columns<'a, T: Row<'a>>(what: &str, row: &'a RawValue) -> Result<T, UpstreamError> {
     parse(what, row.get()).map(|Growing(value)| value)
 }
 
@@ -161,7 +184,7 @@ fn without_first(row: &RawValue, first: &RawValue) -> Option<Raw> {
     serde_json::from_str(&rest).ok().map(Raw::copy_of)
 }
 
-fn is_positive(price: &Number) -> bool {
+pub(super) fn is_positive(price: &Number) -> bool {
     !price.is_zero() && !price.is_negative()
 }
 
@@ -188,20 +211,21 @@ fn opens_bucket(timeframe: Timeframe, at: UnixMs, first: UnixMs) -> bool {
 }
 
 /// A row of a known shape: reads its own columns and no further.
-trait Row<'de>: Sized {
+pub(super) trait Row<'de>: Sized {
     fn read<A: SeqAccess<'de>>(row: &mut Columns<A>) -> Result<Self, A::Error>;
 }
 
 /// A row with as many further columns as the exchange cares to append.
 struct Growing<T>(T);
 
-struct Columns<A> {
+/// The columns of a row, one after the other.
+pub(super) struct Columns<A> {
     values: A,
     read: usize,
 }
 
 impl<'de, A: SeqAccess<'de>> Columns<A> {
-    fn next<T: Deserialize<'de>>(&mut self) -> Result<T, A::Error> {
+    pub(super) fn next<T: Deserialize<'de>>(&mut self) -> Result<T, A::Error> {
         let value = self.values.next_element()?;
         self.read += 1;
         value.ok_or_else(|| de::Error::custom(format_args!("no column {}", self.read)))
@@ -314,10 +338,10 @@ impl<'de: 'a, 'a> Row<'de> for NamedTickerRow<'a> {
     }
 }
 
-struct LevelRow {
-    price: Number,
-    count: i64,
-    amount: Number,
+pub(super) struct LevelRow {
+    pub(super) price: Number,
+    pub(super) count: i64,
+    pub(super) amount: Number,
 }
 
 impl<'de> Row<'de> for LevelRow {
