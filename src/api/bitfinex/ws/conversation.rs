@@ -205,6 +205,12 @@ impl Conversation {
         true
     }
 
+    /// True for a channel whose subscription has not been answered yet. How its topic is fed may
+    /// have changed before there was anything to take: [`Self::followed`] is to be called again.
+    pub(super) fn is_pending(&self, id: u64) -> bool {
+        self.channels.iter().any(|channel| channel.id == id && channel.pending.is_some())
+    }
+
     /// Tells what the topics of channels bring, in this order; what one take brings has to come
     /// at once. `left` are the channels that are closed by it.
     pub(super) fn tell(

@@ -161,7 +161,11 @@ impl Pump {
         let mut left = Vec::new();
         let wall = self.now().wall;
         talk.tell(&items, wall, &mut self.out, &mut left);
-        left.into_iter().for_each(|channel| self.leave(channel));
+        self.followed.retain(|(channel, followed)| {
+            let mode = || Some(followed.follower.line().mode());
+            !left.contains(channel)
+                && (!talk.is_pending(*channel) || talk.followed(*channel, mode(), &mut self.out))
+        });
     }
 
     async fn on_time(&mut self, talk: &mut Conversation) -> Result<(), Error> {
