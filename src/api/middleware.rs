@@ -106,6 +106,8 @@ fn endpoint(route: &str) -> Endpoint {
         "validate-market" => Endpoint::ValidateMarket,
         "markets" => Endpoint::Markets,
         "exchanges" => Endpoint::Exchanges,
+        "stream" => Endpoint::Stream,
+        "ws" => Endpoint::Ws,
         _ => Endpoint::Ops,
     }
 }

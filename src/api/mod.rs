@@ -25,6 +25,7 @@ mod reader;
 mod request_id;
 mod router;
 mod server;
+mod stream;
 mod upgrade;
 
 use axum::http::{HeaderValue, Response, header};

@@ -31,6 +31,10 @@ pub(super) enum Kind {
     Flag,
     /// Markets, separated by commas.
     Symbols { required: bool },
+    /// Kinds of live data, separated by commas; the ticker where none is given.
+    Channels,
+    /// An opaque text that the gateway gave.
+    Token,
     /// The name of an exchange; the default one where none is given.
     Exchange,
 }

@@ -12,6 +12,7 @@ use super::{
     middleware, ops,
     problem::{Code, Problem},
     reader::Reader,
+    stream::{sse, ws},
     upgrade::Streams,
 };
 use crate::{tasks::Tasks, telemetry::Metrics};
@@ -107,7 +108,9 @@ pub fn router(gateway: Gateway) -> Router {
         .route("/market-context", get(context::contexts))
         .route("/validate-market/{*symbol}", get(validate::validate_market))
         .route("/markets", get(markets::markets))
-        .route("/exchanges", get(exchanges::exchanges));
+        .route("/exchanges", get(exchanges::exchanges))
+        .route("/stream", get(sse::stream))
+        .route("/ws", get(ws::ws));
     let limit = axum::middleware::from_fn_with_state(gateway.clone(), middleware::limit_waiting);
     let observe = axum::middleware::from_fn_with_state(gateway.clone(), middleware::observe);
     Router::new()

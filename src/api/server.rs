@@ -33,6 +33,7 @@ use super::{
     problem::{Code, Problem},
     request_id::{X_REQUEST_ID, request_id},
     router,
+    upgrade::Lifeline,
 };
 use crate::{cache::Demand, tasks::Tasks, telemetry::Outcome};
 
@@ -42,6 +43,8 @@ const MAX_HEADERS: usize = 64;
 const MIN_BUFFER: usize = 8192;
 /// A pause after an error of accepting that is the machine's, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// What may wait in the kernel to be sent for the first time.
+const MAX_UNSENT: u32 = 128 * 1024;
 /// What a client too many gets to take his refusal.
 const FAREWELL: Duration = Duration::from_millis(250);
 
@@ -119,6 +122,10 @@ impl Server {
         let _ = stream.set_nodelay(true);
         // A client that takes nothing of its answer is cut by the kernel after as long.
         let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(limits.header_timeout));
+        // Nor is much of a stream to wait in the kernel, where it only grows old.
+        let _ = SockRef::from(&stream).set_tcp_notsent_lowat(MAX_UNSENT);
+        let lifeline = Lifeline::default();
+        let _held = lifeline.hold();
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())
@@ -126,19 +133,27 @@ impl Server {
             .header_read_timeout(limits.header_timeout)
             .max_headers(MAX_HEADERS)
             .max_buf_size(limits.max_header_bytes.max(MIN_BUFFER));
-        let service = service_fn(|request| self.answer(request));
+        let service = service_fn(|request| self.answer(request, &lifeline));
         let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
         tokio::pin!(connection);
         // An error here is the client's: it hung up, was too slow, or sent no HTTP.
         tokio::select! {
             _ = connection.as_mut() => return,
+            () = lifeline.is_cut() => return,
             () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
         }
-        let _ = connection.await;
+        tokio::select! {
+            _ = connection => {}
+            () = lifeline.is_cut() => {}
+        }
     }
 
     /// The fast path where it leads to an answer, else the router.
-    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Payload>, Infallible> {
+    async fn answer(
+        &self,
+        mut request: Request<Incoming>,
+        lifeline: &Lifeline,
+    ) -> Result<Response<Payload>, Infallible> {
         if let Some(response) = self.hit(&request) {
             return Ok(response);
         }
@@ -160,6 +175,7 @@ impl Server {
             response.headers_mut().insert(X_REQUEST_ID, id);
             return Ok(response);
         }
+        request.extensions_mut().insert(lifeline.clone());
         let response = self.router.clone().oneshot(request.map(Body::new)).await;
         Ok(response?.map(Payload::Handler))
     }

@@ -4,7 +4,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request::Parts},
 };
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
@@ -16,6 +16,7 @@ use tokio_tungstenite::{
         protocol::{Role, WebSocketConfig},
     },
 };
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
     payload::Payload,
@@ -65,6 +66,35 @@ impl Streams {
     }
 }
 
+/// The connection that a request came on, as far as one who answers without an end can see it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lifeline {
+    cut: CancellationToken,
+    over: CancellationToken,
+}
+
+impl Lifeline {
+    /// Ends the connection at once, whatever is still to be sent.
+    pub(super) fn cut(&self) {
+        self.cut.cancel();
+    }
+
+    /// Waits until somebody does. Cancel-safe.
+    pub(super) async fn is_cut(&self) {
+        self.cut.cancelled().await;
+    }
+
+    /// Waits until the connection has ended. Cancel-safe.
+    pub(super) async fn over(&self) {
+        self.over.cancelled().await;
+    }
+
+    /// The connection ends when this is dropped.
+    pub(super) fn hold(&self) -> DropGuard {
+        self.over.clone().drop_guard()
+    }
+}
+
 /// A request to become a WebSocket (RFC 6455, section 4.2.1).
 pub(super) struct Upgrade {
     on_upgrade: OnUpgrade,
@@ -77,7 +107,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Upgrade {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let headers = &parts.headers;
         let refused = |why: &str| Problem::new(Code::UpgradeRequired, why);
-        if !has_token(headers, header::CONNECTION, "upgrade")
+        if parts.method != Method::GET
+            || !has_token(headers, header::CONNECTION, "upgrade")
             || !has_token(headers, header::UPGRADE, "websocket")
         {
             return Err(refused("this is a WebSocket; ask for an upgrade to it"));

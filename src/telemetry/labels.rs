@@ -37,6 +37,8 @@ labels! {
         ValidateMarket = "validate_market",
         Markets = "markets",
         Exchanges = "exchanges",
+        Stream = "stream",
+        Ws = "ws",
         V2Ticker = "v2_ticker",
         V2Tickers = "v2_tickers",
         V2Trades = "v2_trades",
@@ -113,6 +115,18 @@ labels! {
         Collapsed = "collapsed",
         /// A failure remembered from a moment ago.
         Negative = "negative",
+    }
+}
+
+labels! {
+    /// How a client follows a stream.
+    StreamKind {
+        /// Server-sent events.
+        Sse = "sse",
+        /// The gateway's own WebSocket.
+        Ws = "ws",
+        /// The WebSocket in the exchange's own terms.
+        Bitfinex = "bitfinex",
     }
 }
 

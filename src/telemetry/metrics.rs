@@ -12,11 +12,12 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder
 use tokio::time::Instant;
 
 use super::{
-    CacheOutcome, DataKind, Endpoint, Outcome,
+    CacheOutcome, DataKind, Endpoint, Outcome, StreamKind, StreamMetrics,
     family::{self, FamilyMetrics},
     histogram::Histograms,
     latency::Latency,
     process,
+    stream::{self, Streams},
     tally::Tally,
 };
 use crate::{clock::Clock, market::UnixMs};
@@ -74,6 +75,7 @@ struct Series {
     cache_bytes: Gauge,
     connections_open: Gauge,
     connections_refused: Counter,
+    streams: Streams,
     uptime: Gauge,
 }
 
@@ -132,6 +134,7 @@ impl Series {
     fn register(started: UnixMs) -> Self {
         describe();
         family::describe();
+        stream::describe();
         gauge!("tidegate_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1);
         let since_epoch = Duration::from_millis(started.millis().unsigned_abs());
         gauge!("tidegate_start_time_seconds").set(since_epoch);
@@ -153,6 +156,7 @@ impl Series {
             cache_bytes: gauge!("tidegate_cache_bytes"),
             connections_open: gauge!("tidegate_connections_open"),
             connections_refused: counter!("tidegate_connections_refused_total"),
+            streams: Streams::register(),
             uptime: gauge!("tidegate_uptime_seconds"),
         }
     }
@@ -245,6 +249,11 @@ impl Metrics {
     /// A connection was refused because there were too many.
     pub fn connection_refused(&self) {
         self.series.connections_refused.increment(1);
+    }
+
+    /// What clients of this kind are told is counted here.
+    pub fn stream(&self, kind: StreamKind) -> &StreamMetrics {
+        self.series.streams.of(kind)
     }
 
     /// Handles for a family; made once and kept. The same names bring the same series.

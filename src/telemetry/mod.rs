@@ -11,11 +11,13 @@ mod latency;
 pub mod logs;
 mod metrics;
 mod process;
+mod stream;
 mod tally;
 #[cfg(test)]
 mod tests;
 
 pub use family::FamilyMetrics;
 pub use gate::Gate;
-pub use labels::{BreakerState, CacheOutcome, DataKind, Endpoint, Outcome, Wait};
+pub use labels::{BreakerState, CacheOutcome, DataKind, Endpoint, Outcome, StreamKind, Wait};
 pub use metrics::{Metrics, Totals};
+pub use stream::{StreamClient, StreamMetrics};

@@ -41,7 +41,7 @@ pub(crate) struct CandleBody<'a> {
 }
 
 impl<'a> CandleBody<'a> {
-    fn new(candle: &'a Candle, closed: bool) -> Self {
+    pub(crate) fn new(candle: &'a Candle, closed: bool) -> Self {
         let Candle { open_time, open, high, low, close, volume, .. } = candle;
         Self { timestamp: *open_time, open, high, low, close, volume, closed }
     }
@@ -58,6 +58,17 @@ pub(crate) struct CandlesBody<'a> {
     #[schema(example = "5m")]
     timeframe: &'a str,
     candles: CandleList<'a>,
+}
+
+impl<'a> CandlesBody<'a> {
+    /// Every candle as an object.
+    pub(crate) fn objects(
+        (symbol, exchange): (&'a Symbol, &'a str),
+        timeframe: &'a str,
+        candles: Vec<CandleBody<'a>>,
+    ) -> Self {
+        Self { symbol, exchange, timeframe, candles: CandleList::Objects(candles) }
+    }
 }
 
 /// Each candle as an object, or with `format=arrays` as
@@ -151,8 +162,8 @@ pub(crate) async fn ohlcv(
     let encode = || {
         Text::Fixed(match shape {
             Shape::Objects => {
-                let candles = CandleList::Objects(objects(&candles));
-                json(&CandlesBody { symbol, exchange, timeframe, candles }).into()
+                let candles = objects(&candles);
+                json(&CandlesBody::objects((symbol, exchange), timeframe, candles)).into()
             }
             Shape::Arrays => {
                 let array = |candle: &Candle| {

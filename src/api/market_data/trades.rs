@@ -46,7 +46,7 @@ pub(crate) struct TradeBody<'a> {
 }
 
 impl<'a> TradeBody<'a> {
-    fn new(symbol: &'a Symbol, trade: &'a Trade) -> Self {
+    pub(crate) fn new(symbol: &'a Symbol, trade: &'a Trade) -> Self {
         Self {
             id: trade.id.to_string(),
             timestamp: trade.at,

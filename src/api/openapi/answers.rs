@@ -109,6 +109,7 @@ fn examples(operation: &str) -> &'static [(&'static str, &'static str, &'static 
         "market_contexts" => &[(JSON, "one_unknown", recorded!("market_contexts.json"))],
         "validate_market" => &[(JSON, "valid", recorded!("validate_market.json"))],
         "markets" => &[(JSON, "two", recorded!("markets.json"))],
+        "stream" => &[("text/event-stream", "begin", recorded!("stream.txt"))],
         "exchanges" => &[(JSON, "exchanges", recorded!("exchanges.json"))],
         "livez" | "healthz" => {
             &[(TEXT, "plain", "ok\n"), (JSON, "verbose", recorded!("health.json"))]

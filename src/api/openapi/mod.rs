@@ -18,6 +18,7 @@ use super::{
     ops::{health, pages, status},
     params::{Kind, Param},
     problem::Document,
+    stream::{sse, ws},
 };
 
 #[derive(OpenApi)]
@@ -26,6 +27,7 @@ use super::{
     servers((url = "/", description = "This gateway")),
     tags(
         (name = "Market data", description = "The same for every exchange."),
+        (name = "Streams", description = "Market data as it comes."),
         (name = "Operations", description = "For those who run it."),
     ),
     paths(
@@ -39,6 +41,8 @@ use super::{
         validate::validate_market,
         markets::markets,
         exchanges::exchanges,
+        sse::stream,
+        ws::ws,
         health::livez,
         health::readyz,
         health::healthz,
@@ -62,6 +66,8 @@ fn params(operation: &str) -> &'static [Param] {
         "market_contexts" => &context::MANY_PARAMS,
         "validate_market" => &validate::PARAMS,
         "markets" => &markets::PARAMS,
+        "stream" => &sse::PARAMS,
+        "ws" => &ws::PARAMS,
         "livez" | "readyz" | "healthz" => &health::PARAMS,
         _ => &[],
     }
@@ -86,23 +92,29 @@ pub(super) fn document(reader: &Reader) -> Value {
 fn complete(path: &str, operation: &mut Value, reader: &Reader) {
     let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
     let params = params(&id);
-    let is_cached = params.iter().any(|param| matches!(param.kind, Kind::Exchange));
+    let asks_exchange = params.iter().any(|param| matches!(param.kind, Kind::Exchange));
+    let is_cached = asks_exchange && id != "stream";
     operation["parameters"] = parameters::of(path, params, is_cached, reader);
     let responses = object(&mut operation["responses"]);
-    answers::complete(&id, &mut responses["200"], is_cached);
+    match id.as_str() {
+        "ws" => responses["101"]["headers"] = references("headers", &["X-Request-Id"]),
+        _ => answers::complete(&id, &mut responses["200"], is_cached),
+    }
     if is_cached {
         responses.insert("304".to_owned(), answers::not_modified(&id));
     }
-    let has_timeframe = params.iter().any(|param| matches!(param.kind, Kind::Timeframe));
+    let is_timeframe = |param: &Param| matches!(param.kind, Kind::Timeframe | Kind::Channels);
+    let has_timeframe = params.iter().any(is_timeframe);
     for (status, applies) in [
-        (404, is_cached),
+        (404, asks_exchange),
         (414, true),
         (422, !matches!(id.as_str(), "metrics" | "openapi")),
+        (426, id == "ws"),
         (500, true),
         (501, has_timeframe),
-        (502, is_cached),
+        (502, asks_exchange),
         (503, true),
-        (504, is_cached),
+        (504, asks_exchange),
     ] {
         if applies {
             responses.insert(status.to_string(), problems::reference(status));

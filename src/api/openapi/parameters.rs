@@ -40,6 +40,15 @@ pub(super) fn shared() -> Value {
             "schema": { "type": "string" },
             "example": "\"38e8d6a3b497ac0e\""
         },
+        "Last-Event-ID": {
+            "name": "Last-Event-ID",
+            "in": "header",
+            "description": "The `id` of the last event that was received: each topic goes on \
+                after it where that is still known, else a `resume` event says why it cannot, and \
+                a snapshot follows. Browsers send it when they connect anew.",
+            "schema": { "type": "string" },
+            "example": "0badcafe-1834"
+        },
         "X-Request-Id": {
             "name": "X-Request-Id",
             "in": "header",
@@ -57,7 +66,9 @@ pub(super) fn of(path: &str, params: &[Param], is_cached: bool, reader: &Reader)
     if path.contains("{symbol}") {
         names.push("Symbol");
     }
+    let has_token = params.iter().any(|param| matches!(param.kind, Kind::Token));
     let headers: &[&str] = match is_cached {
+        _ if has_token => &["Last-Event-ID", "X-Request-Id"],
         true => &["Cache-Control", "If-None-Match", "X-Request-Id"],
         false => &["X-Request-Id"],
     };
@@ -117,6 +128,14 @@ fn schema(param: &Param, reader: &Reader) -> Value {
             let name = r"[^,]*[^,\t\n\f\r ][^,]*";
             json!({ "type": "string", "pattern": format!("^{name}(,{name}){{0,{further}}}$") })
         }
+        Kind::Channels => {
+            let widths = Timeframe::ALL.map(Timeframe::as_str).join("|");
+            let name = format!("(ticker|trades|orderbook|ohlcv:({widths}))");
+            json!({
+                "type": "string", "pattern": format!("^{name}(,{name})*$"), "default": "ticker"
+            })
+        }
+        Kind::Token => json!({ "type": "string" }),
         Kind::Exchange => {
             let names: Vec<_> = reader.desks.all().iter().map(|desk| desk.shelf.name()).collect();
             json!({ "type": "string", "enum": names, "default": reader.config.exchanges.default })
@@ -133,6 +152,8 @@ fn example(param: &Param, reader: &Reader) -> Value {
         (Kind::Choice(choices), _) => choices[0].into(),
         (Kind::Flag, _) => true.into(),
         (Kind::Symbols { .. }, _) => "BTC/USD,ETH/USD".into(),
+        (Kind::Channels, _) => "ticker,ohlcv:1h".into(),
+        (Kind::Token, _) => "0badcafe-1834".into(),
         (Kind::Exchange, _) => reader.config.exchanges.default.as_str().into(),
     }
 }

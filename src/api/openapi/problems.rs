@@ -32,7 +32,7 @@ pub(super) fn reference(status: u16) -> Value {
 
 /// One component for each status that a described operation may have.
 pub(super) fn responses() -> Value {
-    let statuses = [404, 414, 422, 500, 501, 502, 503, 504];
+    let statuses = [404, 414, 422, 426, 500, 501, 502, 503, 504];
     statuses.into_iter().map(|status| (name(status), response(status))).collect()
 }
 
@@ -79,6 +79,7 @@ fn about(status: u16) -> &'static str {
         404 => "There is no such market or exchange; `suggestions` has near names",
         414 => "Path and query are longer than the gateway reads",
         422 => "A parameter, or a directive of `Cache-Control`, cannot be used",
+        426 => "This is a WebSocket, and the request is none for it (RFC 6455, section 4.2.1)",
         500 => "A fault of the gateway's own, which it has logged",
         501 => "The exchange does not offer this timeframe",
         502 => "The exchange answered something that cannot be read or cannot be true",
@@ -102,6 +103,7 @@ fn problems() -> Vec<Problem> {
         UnknownExchange { asked: "mtgox".to_owned(), served: vec!["bitfinex"] }.into(),
         Problem::new(Code::NotFound, "there is nothing at this path"),
         Problem::new(Code::UriTooLong, "path and query may have 4096 bytes"),
+        Problem::new(Code::UpgradeRequired, "this is a WebSocket; ask for an upgrade to it"),
         ServiceError::Internal.into(),
         ServiceError::Unsupported("bitfinex offers no 4h candles; it offers 1h, 3h, 6h".to_owned())
             .into(),
