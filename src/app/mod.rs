@@ -12,7 +12,7 @@ pub use gateway::App;
 
 use crate::{
     cli::{self, Answer, Command, Settings},
-    sim::{Sim, SimConfig},
+    sim::{Sim, SimConfig, WsConfig},
     tasks::Tasks,
     telemetry::logs,
 };
@@ -66,6 +66,7 @@ async fn simulate(options: cli::Sim) -> anyhow::Result<ExitCode> {
         seed: options.seed,
         latency: options.latency,
         enforce: !options.no_limits,
+        ws: WsConfig { ticker_every: options.ticker_every, ..WsConfig::default() },
         ..SimConfig::default()
     };
     let tasks = Tasks::new(|_| {});

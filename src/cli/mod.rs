@@ -73,8 +73,11 @@ pub struct Sim {
     #[arg(long)]
     pub no_limits: bool,
     /// Time before each answer, such as 200ms
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = latency)]
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = span)]
     pub latency: Duration,
+    /// How often its WebSocket tickers may change
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = span)]
+    pub ticker_every: Duration,
 }
 
 /// `tidegate check`
@@ -161,7 +164,7 @@ impl From<LoadError> for Answer {
     }
 }
 
-fn latency(text: &str) -> Result<Duration, String> {
+fn span(text: &str) -> Result<Duration, String> {
     let parsed = duration::parse(text);
     parsed.ok_or_else(|| "expected a duration such as 200ms or 1s".to_owned())
 }

@@ -42,10 +42,13 @@ fn demo_and_sim_have_their_defaults() {
     assert_eq!(parsed(line).unwrap(), Command::Demo(demo));
 
     let listen = SocketAddr::from(([127, 0, 0, 1], 8088));
-    let sim = Sim { listen, seed: 1, no_limits: false, latency: Duration::ZERO };
+    let (latency, ticker_every) = (Duration::ZERO, Duration::from_secs(10));
+    let sim = Sim { listen, seed: 1, no_limits: false, latency, ticker_every };
     assert_eq!(parsed("tidegate sim").unwrap(), Command::Sim(sim));
-    let sim = Sim { listen, seed: 1, no_limits: true, latency: Duration::from_millis(200) };
-    assert_eq!(parsed("tidegate sim --no-limits --latency 200ms").unwrap(), Command::Sim(sim));
+    let (latency, ticker_every) = (Duration::from_millis(200), Duration::from_secs(1));
+    let sim = Sim { listen, seed: 1, no_limits: true, latency, ticker_every };
+    let given = "tidegate sim --no-limits --latency 200ms --ticker-every 1s";
+    assert_eq!(parsed(given).unwrap(), Command::Sim(sim));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::market::UnixMs;
 
-use super::{Family, Limits};
+use super::{Family, Limits, WsCounts};
 
 /// A request as the simulated exchange saw it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -34,6 +34,8 @@ pub struct Counts {
     pub refused: BTreeMap<Family, u64>,
     /// The most requests that arrived within any one window, refused ones too.
     pub peak: BTreeMap<Family, u64>,
+    /// WebSocket connections.
+    pub ws: WsCounts,
 }
 
 impl Counts {
@@ -146,6 +148,7 @@ impl Ledger {
         }
     }
 
+    /// WebSockets are counted elsewhere.
     pub(super) fn counts(&self) -> Counts {
         self.counts.clone()
     }

@@ -69,6 +69,13 @@ impl Json {
     }
 }
 
+/// The text of a number alone.
+pub(crate) fn number_text(value: f64) -> String {
+    let mut text = String::new();
+    push_number(&mut text, value);
+    text
+}
+
 /// JavaScript's text of a number: the fewest digits that name it, an exponent only below 1e-6 and
 /// from 1e21 on (ECMA-262, Number::toString).
 fn push_number(out: &mut String, value: f64) {

@@ -1,16 +1,20 @@
-//! A simulated Bitfinex on loopback: a real HTTP server with a consistent market, the exchange's
-//! request limits and bans, and faults by script.
+//! A simulated Bitfinex on loopback: a real HTTP and WebSocket server with a consistent market, the
+//! exchange's request limits and bans, and faults by script.
 //!
 //! It is written from the exchange's documentation and recordings, not from this crate's adapter,
 //! so that the adapter is judged by something that it did not shape. `tidegate demo`,
-//! `tidegate sim`, tests and benches run against it over real sockets.
+//! `tidegate sim`, tests and benches run against it over real sockets; [`Venue`] is the same
+//! exchange in process, for tests whose clock stands still.
 //!
 //! ```text
 //! server    accept loop, one connection, resets and cut bodies
 //! admin     /sim/...: faults, counts and log over HTTP
+//! venue     the exchange without sockets, and what its connections share
 //! faults    which call goes wrong, and how;  mangle: how a true answer is spoilt
 //! calls     counts, log, windows and bans;   family: which endpoints count together
 //! rest      path and query -> status and body, in the exchange's shapes
+//! ws        the WebSocket API: conversations, their channels, limits and faults
+//! key       keys of candle series, which both have
 //! engine    the market: a pure function of seed, symbol and time
 //! ```
 //!
@@ -20,15 +24,19 @@
 //!
 //! | route | does |
 //! |---|---|
-//! | `POST /sim/faults` | adds a [`FaultRule`], or an array of them; answers all rules in force |
-//! | `GET /sim/faults` | the rules in force |
+//! | `POST /sim/faults` | adds a [`FaultRule`] or a [`WsRule`], or an array of them; answers all rules in force |
+//! | `GET /sim/faults` | the rules in force, those of REST first |
 //! | `DELETE /sim/faults` | removes them |
+//! | `POST /sim/ws` | `"drop"` or another [`WsAction`]: done at once to every open connection |
 //! | `GET /sim/counts` | [`Counts`] |
 //! | `DELETE /sim/counts` | begins counts and log anew |
 //! | `GET /sim/log` | the calls, oldest first |
 //!
 //! A rule: `{"kind":"delay","ms":200,"family":"candles","times":3,"probability":0.5}`; kinds are
 //! those of [`Fault`] in snake case, `family`, `path`, `times` and `probability` may be left out.
+//!
+//! One for WebSockets: `{"ws":"freeze","heartbeats":true,"channel":"book","symbol":"tBTCUSD"}`; its
+//! kinds are those of [`WsFault`], and all but `ws` may be left out. `for_ms` limits its time.
 
 mod admin;
 mod calls;
@@ -37,17 +45,15 @@ pub mod engine;
 mod family;
 mod faults;
 mod json;
+mod key;
 mod mangle;
 mod respond;
 mod rest;
 mod server;
+mod venue;
+mod ws;
 
-use std::{
-    io,
-    net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{io, net::SocketAddr, time::Duration};
 
 use tokio::net::TcpListener;
 
@@ -58,9 +64,10 @@ pub use clock::{ManualTime, SimClock};
 pub use engine::MarketEngine;
 pub use family::{Family, Limits};
 pub use faults::{Fault, FaultRule};
+pub use venue::Venue;
+pub use ws::{Conversation, Frame, Refused, WsAction, WsConfig, WsCounts, WsFault, WsRule};
 
-use calls::Ledger;
-use faults::Script;
+use venue::State;
 
 /// How a simulated exchange is set up.
 #[derive(Clone, Debug)]
@@ -83,6 +90,8 @@ pub struct SimConfig {
     pub clock: SimClock,
     /// How far trades reach back before the start, rounded to a whole day.
     pub history: Duration,
+    /// The WebSocket half.
+    pub ws: WsConfig,
 }
 
 impl Default for SimConfig {
@@ -97,6 +106,7 @@ impl Default for SimConfig {
             refusal: Refusal::Array,
             clock: SimClock::Wall(Clock::system()),
             history: Duration::from_secs(400 * 86_400),
+            ws: WsConfig::default(),
         }
     }
 }
@@ -114,28 +124,7 @@ pub enum Refusal {
 #[derive(Clone)]
 pub struct Sim {
     addr: SocketAddr,
-    state: Arc<State>,
-}
-
-/// What the server's connections share.
-struct State {
-    engine: MarketEngine,
-    clock: SimClock,
-    latency: Duration,
-    refusal: Refusal,
-    // Both are locked for a few lines without awaits.
-    ledger: Mutex<Ledger>,
-    script: Mutex<Script>,
-}
-
-impl State {
-    fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn script(&self) -> MutexGuard<'_, Script> {
-        self.script.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    venue: Venue,
 }
 
 impl Sim {
@@ -149,22 +138,9 @@ impl Sim {
         tasks: &Tasks,
     ) -> io::Result<Self> {
         let addr = listener.local_addr()?;
-        let limits = config.enforce.then(|| config.limits.unwrap_or_default());
-        let history = i64::try_from(config.history.as_millis()).unwrap_or(i64::MAX);
-        const DAY_MS: i64 = 86_400_000;
-        let start = config.clock.now();
-        let oldest = start.millis().saturating_sub(history);
-        let listed_from = UnixMs::from_millis(oldest - oldest.rem_euclid(DAY_MS));
-        let state = Arc::new(State {
-            engine: MarketEngine::new(config.seed, listed_from, start),
-            clock: config.clock,
-            latency: config.latency,
-            refusal: config.refusal,
-            ledger: Mutex::new(Ledger::new(limits, config.window, config.ban)),
-            script: Mutex::new(Script::new(config.seed)),
-        });
-        tasks.spawn_until_stop("sim", server::serve(listener, state.clone(), tasks.clone()));
-        Ok(Self { addr, state })
+        let venue = Venue::new(config);
+        tasks.spawn_until_stop("sim", server::serve(listener, venue.0.clone(), tasks.clone()));
+        Ok(Self { addr, venue })
     }
 
     /// The address it listens on.
@@ -177,38 +153,58 @@ impl Sim {
         format!("http://{}", self.addr)
     }
 
+    /// What stands in for `wss://api-pub.bitfinex.com/ws/2`: `ws://127.0.0.1:PORT/ws/2`.
+    pub fn ws_url(&self) -> String {
+        format!("ws://{}/ws/2", self.addr)
+    }
+
+    /// The exchange that it serves: asked in process, it is counted and fails as over sockets.
+    pub fn venue(&self) -> &Venue {
+        &self.venue
+    }
+
     /// Calls counted since the start or the last [`Sim::reset_counts`].
     pub fn counts(&self) -> Counts {
-        self.state.ledger().counts()
+        self.venue.counts()
     }
 
     /// The latest calls, oldest first.
     pub fn log(&self) -> Vec<Call> {
-        self.state.ledger().log()
+        self.venue.log()
     }
 
-    /// Begins counts and log anew. Windows and bans go on.
+    /// Begins counts and log anew. Windows, bans and connections go on.
     pub fn reset_counts(&self) {
-        self.state.ledger().reset();
+        self.venue.reset_counts();
     }
 
-    /// Adds a rule after those in force.
+    /// Adds a rule for REST calls after those in force.
     pub fn fault(&self, rule: FaultRule) {
-        self.state.script().add(rule);
+        self.venue.fault(rule);
     }
 
-    /// Removes all rules.
+    /// Adds a rule for WebSocket connections after those in force.
+    pub fn ws_fault(&self, rule: WsRule) {
+        self.venue.ws_fault(rule);
+    }
+
+    /// Does something to every WebSocket connection that is open.
+    pub fn ws_now(&self, action: WsAction) {
+        self.venue.ws_now(action);
+    }
+
+    /// Removes all rules, of both kinds.
     pub fn clear_faults(&self) {
-        self.state.script().clear();
+        self.venue.clear_faults();
     }
 
     /// The truth behind the answers.
     pub fn market(&self) -> &MarketEngine {
-        &self.state.engine
+        self.venue.market()
     }
 
     /// The market's present.
     pub fn now(&self) -> UnixMs {
-        self.state.clock.now()
+        self.venue.now()
     }
 }

@@ -80,6 +80,30 @@ pub(super) async fn respond(
     response
 }
 
+/// Answers a GET without a socket. Faults that need one, or time, leave the answer as it is.
+pub(super) fn settle(state: &State, target: &str) -> Answer {
+    let (encoded, query) = target.split_once('?').unwrap_or((target, ""));
+    let path = percent_decode_str(encoded).decode_utf8_lossy().into_owned();
+    let now = state.clock.now();
+    let family = Family::of(&path);
+    let call = Call { when: now, family, path: target.to_owned(), status: None };
+    let admission = state.ledger().admit(call, Instant::now());
+    let answer = if admission.refused {
+        refusal(state.refusal)
+    } else {
+        let fault = state.script().strike(family, target);
+        let answer = || rest::answer(&state.engine, &path, query, now);
+        match fault {
+            None => answer(),
+            Some(Fault::RateLimited { .. }) => refusal(Refusal::Array),
+            Some(Fault::RateLimitedObject { .. }) => refusal(Refusal::Object),
+            Some(fault) => spoilt(&fault, family, answer),
+        }
+    };
+    state.ledger().answered(admission.number, answer.status);
+    answer
+}
+
 fn refusal(kind: Refusal) -> Answer {
     match kind {
         Refusal::Array => Answer::error(429, 11_010, "ratelimit: error"),

@@ -64,14 +64,15 @@ sys.exit(1)
 PY
 }
 
-# start_exchange NAME: sets NAME to its root URL.
+# start_exchange NAME [OPTION...]: sets NAME to its root URL.
 start_exchange() {
-  local port log=$scratch/$1.log
+  local name=$1 port log=$scratch/$1.log
+  shift
   port=$(free_port)
-  "$bin" sim --listen "127.0.0.1:$port" >"$log" 2>&1 &
+  "$bin" sim --listen "127.0.0.1:$port" "$@" >"$log" 2>&1 &
   started+=($!)
   wait_for "http://127.0.0.1:$port/sim/counts" $! "$log"
-  printf -v "$1" 'http://127.0.0.1:%s' "$port"
+  printf -v "$name" 'http://127.0.0.1:%s' "$port"
 }
 
 # start_gateway NAME EXCHANGE [SETTING=VALUE...]: sets NAME to its root URL.
@@ -110,11 +111,11 @@ PY
   passed=$((passed + ${counts% *})) failed=$((failed + ${counts#* }))
 }
 
-# node_checks TITLE BASE
+# node_checks TITLE BASE [FILE]
 node_checks() {
   local tap=$scratch/node.tap ok bad
   echo "== $1"
-  TARGET_BASE=$2 node --test --test-reporter=tap node_checks.mjs >"$tap"
+  TARGET_BASE=$2 node --test --test-reporter=tap "${3:-node_checks.mjs}" >"$tap"
   ok=$(sed -n 's/^# pass //p' "$tap") bad=$(sed -n 's/^# fail //p' "$tap")
   if [ "${bad:-1}" -gt 0 ]; then cat "$tap"; else echo "$ok passed"; fi
   passed=$((passed + ${ok:-0})) failed=$((failed + ${bad:-1}))
@@ -155,6 +156,12 @@ python_checks "Python clients on the gateway" "${clients[@]}" gateway_checks.py 
 node_checks "bitfinex-api-node on the gateway" "$gateway"
 python_checks "past the exchange's budget" budget_checks.py -- --target exchange --base "$exchange"
 python_checks "past the gateway's budget" budget_checks.py -- "${in_front[@]}"
+
+# Its own exchange: its tickers move as fast as a check has patience.
+start_exchange streaming --ticker-every 1s
+python_checks "Python clients on the exchange's WebSocket" ws_checks.py -- --target exchange --base "$streaming"
+node_checks "bitfinex-api-node on the exchange's WebSocket" "$streaming" ws_node_checks.mjs
+
 one_check "promtool check metrics" metrics_are_clean "$gateway"
 
 # A gateway of its own: requests made up by the thousand spend every budget, and what waits for

@@ -5,3 +5,7 @@ mod limits;
 mod market;
 mod shapes;
 mod support;
+mod talk;
+mod ws;
+mod ws_faults;
+mod ws_market;

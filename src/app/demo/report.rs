@@ -324,6 +324,7 @@ mod tests {
             received: BTreeMap::from([(Family::Candles, 9), (Family::Ticker, 11)]),
             refused: BTreeMap::new(),
             peak: BTreeMap::from([(Family::Candles, 8), (Family::Ticker, 11)]),
+            ..Counts::default()
         };
         let lasted = Duration::from_secs(30);
         let summary = Summary { clients: 50, lasted, seen, asked: 402, exchange };

@@ -97,6 +97,8 @@ const FAR: i64 = 80;
 const MOST_AT_A_SLOT: i64 = 3;
 /// Above a power of ten, ten slots of three orders each are printed with one price.
 const SHARING_A_PRICE: usize = 30;
+/// More than a level of the finest precision has on average.
+const ORDERS_AT_A_LEVEL: usize = 3;
 
 impl MarketEngine {
     /// The book at `now`, which stands still within each second.
@@ -104,8 +106,38 @@ impl MarketEngine {
         self.top_of_book(instrument, now, usize::MAX)
     }
 
+    /// `book(instrument, now).levels(digits, len)`, without the orders that do not matter for it.
+    pub(in crate::sim) fn levels(
+        &self,
+        instrument: &Instrument,
+        now: UnixMs,
+        digits: u32,
+        len: usize,
+    ) -> [Vec<BookLevel>; 2] {
+        let most = len * ORDERS_AT_A_LEVEL;
+        if instrument.is_funding() {
+            // Levels of one rate and several periods are not one after another.
+            return self.book(instrument, now).levels(digits, len);
+        }
+        let book = self.top_of_book(instrument, now, most);
+        // A level is known to be whole if another one follows it, or if no order was left out.
+        let mut levels = book.levels(digits, len + 1);
+        let whole =
+            |orders: &[Order], levels: &[BookLevel]| orders.len() < most || levels.len() > len;
+        if !whole(&book.bids, &levels[0]) || !whole(&book.asks, &levels[1]) {
+            return self.book(instrument, now).levels(digits, len);
+        }
+        levels.iter_mut().for_each(|side| side.truncate(len));
+        levels
+    }
+
     /// Like [`MarketEngine::book`], but no more than `most` orders a side.
-    pub(super) fn top_of_book(&self, instrument: &Instrument, now: UnixMs, most: usize) -> RawBook {
+    pub(in crate::sim) fn top_of_book(
+        &self,
+        instrument: &Instrument,
+        now: UnixMs,
+        most: usize,
+    ) -> RawBook {
         let second = now.millis().div_euclid(STEP_MS);
         let ms = second * STEP_MS;
         let middle = HourPath::new(&instrument.waves, instrument.level, ms).price(ms);

@@ -187,6 +187,19 @@ fn levels_hold_what_the_orders_hold() {
 }
 
 #[test]
+fn levels_are_those_of_the_whole_book() {
+    let engine = engine();
+    for (place, instrument) in engine.instruments().iter().enumerate() {
+        let at = UnixMs::from_millis(NOW + 1_000 * place as i64);
+        for (digits, len) in [(5, 1), (5, 25), (5, 250), (4, 25), (2, 25), (1, 100)] {
+            let whole = engine.book(instrument, at).levels(digits, len);
+            let name = instrument.symbol();
+            assert_eq!(engine.levels(instrument, at, digits, len), whole, "{name} {digits} {len}");
+        }
+    }
+}
+
+#[test]
 fn a_book_changes_a_little_each_second_and_not_within_one() {
     let engine = engine();
     let bitcoin = engine.find("tBTCUSD").unwrap();

@@ -122,7 +122,7 @@ impl View<'_> {
     }
 
     /// The 23 fields after the key. The exchange writes them every 3 s, at whole seconds.
-    fn derivative(&self, json: &mut Json, instrument: &Instrument, ms: i64) {
+    pub(super) fn derivative(&self, json: &mut Json, instrument: &Instrument, ms: i64) {
         let at = UnixMs::from_millis(ms - ms.rem_euclid(3 * SECOND));
         let book = self.engine.book(instrument, at);
         let middle = (book.bids()[0].price + book.asks()[0].price) / 2.0;

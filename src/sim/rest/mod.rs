@@ -6,15 +6,14 @@
 mod conf;
 mod history;
 mod query;
-mod rows;
+pub(super) mod rows;
 
-use std::ops::RangeInclusive;
-
-use crate::market::{Timeframe, UnixMs};
+use crate::market::UnixMs;
 
 use super::{
     engine::{Instrument, MarketEngine, Window},
     json::Json,
+    key::{BadKey, CandleKey},
 };
 use query::Query;
 
@@ -93,8 +92,6 @@ struct View<'a> {
     now: UnixMs,
 }
 
-const NO_PERIODS: RangeInclusive<u32> = 0..=0;
-
 impl View<'_> {
     fn find(&self, symbol: &str) -> Result<&Instrument, Invalid> {
         self.engine.find(symbol).ok_or(Invalid("symbol"))
@@ -139,15 +136,7 @@ impl View<'_> {
 
     fn book(&self, symbol: &str, precision: &str, query: &Query) -> Result<String, Invalid> {
         let instrument = self.find(symbol)?;
-        let digits = match precision {
-            "P0" => Some(5),
-            "P1" => Some(4),
-            "P2" => Some(3),
-            "P3" => Some(2),
-            "P4" => Some(1),
-            "R0" => None,
-            _ => return Err(Invalid("prec")),
-        };
+        let digits = precision_digits(precision).ok_or(Invalid("prec"))?;
         let len = match query.text("len") {
             None | Some("25") => 25,
             Some("1") => 1,
@@ -173,30 +162,15 @@ impl View<'_> {
     }
 
     fn candles(&self, key: &str, section: &str, query: &Query) -> Result<String, Invalid> {
-        let mut parts = key.splitn(4, ':');
-        let (Some("trade"), Some(width), Some(symbol)) = (parts.next(), parts.next(), parts.next())
-        else {
-            return Err(Invalid("key"));
-        };
-        let width = timeframe(width).ok_or(Invalid("time_interval"))?;
-        let rest = parts.next();
-        // A colon within the symbol is not one between parts: `tDOGE:USD`.
-        let (symbol, periods) = match rest {
-            Some(quote) if symbol.starts_with('t') => (format!("{symbol}:{quote}"), None),
-            _ => (symbol.to_owned(), rest.and_then(funding_periods)),
-        };
+        let key = CandleKey::parse(key).map_err(|bad| match bad {
+            BadKey::Form => Invalid("key"),
+            BadKey::Width => Invalid("time_interval"),
+        })?;
         let window = match section {
             "last" => Window::newest(1),
             _ => query.window(100, 10_000)?,
         };
-        let bars = match self.engine.find(&symbol) {
-            Some(instrument) if instrument.is_funding() != periods.is_some() => Vec::new(),
-            Some(instrument) => {
-                let periods = periods.unwrap_or(NO_PERIODS);
-                self.engine.candles(instrument, width, &periods, window, self.now)
-            }
-            None => Vec::new(),
-        };
+        let bars = key.candles(self.engine, window, self.now);
         Ok(match section {
             "last" => array(|json| bars.iter().for_each(|bar| rows::candle_fields(json, bar))),
             _ => array(|json| bars.iter().for_each(|bar| rows::candle(json, bar))),
@@ -204,40 +178,26 @@ impl View<'_> {
     }
 }
 
-fn array(fill: impl FnOnce(&mut Json)) -> String {
-    let mut json = Json::new();
-    json.array(fill);
-    json.finish()
-}
-
-/// The widths on offer, with their names at the exchange
-/// (docs.bitfinex.com/reference/rest-public-candles, 2025-11; 7D is the older name of 1W).
-fn timeframe(name: &str) -> Option<Timeframe> {
-    Some(match name {
-        "1m" => Timeframe::M1,
-        "5m" => Timeframe::M5,
-        "15m" => Timeframe::M15,
-        "30m" => Timeframe::M30,
-        "1h" => Timeframe::H1,
-        "3h" => Timeframe::H3,
-        "6h" => Timeframe::H6,
-        "12h" => Timeframe::H12,
-        "1D" => Timeframe::D1,
-        "1W" | "7D" => Timeframe::W1,
-        "14D" => Timeframe::W2,
-        "1M" => Timeframe::Month,
+/// Significant digits of a precision's prices; `Some(None)` for R0, which has a row for each order.
+pub(super) fn precision_digits(precision: &str) -> Option<Option<u32>> {
+    Some(match precision {
+        "P0" => Some(5),
+        "P1" => Some(4),
+        "P2" => Some(3),
+        "P3" => Some(2),
+        "P4" => Some(1),
+        "R0" => None,
         _ => return None,
     })
 }
 
-/// `p30`, or the aggregates `a10:p2:p10` and `a30:p2:p30`.
-fn funding_periods(text: &str) -> Option<RangeInclusive<u32>> {
-    match text {
-        "a10:p2:p10" => Some(2..=10),
-        "a30:p2:p30" => Some(2..=30),
-        single => {
-            let days = single.strip_prefix('p')?.parse().ok()?;
-            (2..=120).contains(&days).then_some(days..=days)
-        }
-    }
+/// The status of a perpetual at `now`, without its key.
+pub(super) fn derivative(engine: &MarketEngine, perpetual: &Instrument, now: UnixMs) -> String {
+    array(|json| View { engine, now }.derivative(json, perpetual, now.millis()))
+}
+
+pub(super) fn array(fill: impl FnOnce(&mut Json)) -> String {
+    let mut json = Json::new();
+    json.array(fill);
+    json.finish()
 }

@@ -7,7 +7,7 @@ use crate::sim::{
 
 /// The fields of a ticker without its symbol: 11 of a pair, 17 of a funding currency; the last one,
 /// the time of the first trade, came in 2026.
-pub(super) fn ticker(json: &mut Json, instrument: &Instrument, ticker: &SimTicker) {
+pub(in crate::sim) fn ticker(json: &mut Json, instrument: &Instrument, ticker: &SimTicker) {
     if instrument.is_funding() {
         // The flash return rate stands near the middle of what is offered.
         json.number((ticker.bid + ticker.ask) / 2.0)
@@ -35,7 +35,7 @@ pub(super) fn ticker(json: &mut Json, instrument: &Instrument, ticker: &SimTicke
     };
 }
 
-pub(super) fn trade(json: &mut Json, instrument: &Instrument, trade: &SimTrade) {
+pub(in crate::sim) fn trade(json: &mut Json, instrument: &Instrument, trade: &SimTrade) {
     json.array(|json| {
         json.int(trade.id).int(trade.ms).number(trade.amount).number(trade.price);
         if instrument.is_funding() {
@@ -44,7 +44,12 @@ pub(super) fn trade(json: &mut Json, instrument: &Instrument, trade: &SimTrade) 
     });
 }
 
-pub(super) fn level(json: &mut Json, instrument: &Instrument, level: &BookLevel, sign: f64) {
+pub(in crate::sim) fn level(
+    json: &mut Json,
+    instrument: &Instrument,
+    level: &BookLevel,
+    sign: f64,
+) {
     json.array(|json| {
         json.number(level.price);
         if instrument.is_funding() {
@@ -54,7 +59,7 @@ pub(super) fn level(json: &mut Json, instrument: &Instrument, level: &BookLevel,
     });
 }
 
-pub(super) fn order(json: &mut Json, instrument: &Instrument, order: &Order, sign: f64) {
+pub(in crate::sim) fn order(json: &mut Json, instrument: &Instrument, order: &Order, sign: f64) {
     json.array(|json| {
         json.int(order.id);
         if instrument.is_funding() {
@@ -64,12 +69,12 @@ pub(super) fn order(json: &mut Json, instrument: &Instrument, order: &Order, sig
     });
 }
 
-pub(super) fn candle(json: &mut Json, bar: &Bar) {
+pub(in crate::sim) fn candle(json: &mut Json, bar: &Bar) {
     json.array(|json| candle_fields(json, bar));
 }
 
 /// Open and close come before high and low.
-pub(super) fn candle_fields(json: &mut Json, bar: &Bar) {
+pub(in crate::sim) fn candle_fields(json: &mut Json, bar: &Bar) {
     json.int(bar.start)
         .number(bar.open)
         .number(bar.close)
