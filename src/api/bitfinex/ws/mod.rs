@@ -28,6 +28,7 @@ use crate::{
         upgrade::{Streams, Upgrade},
     },
     exchange::bitfinex::PROFILE,
+    telemetry::StreamKind,
 };
 
 /// Channels of one socket. Documented are 25 (docs.bitfinex.com/docs/ws-public, 2025-11) and 30
@@ -42,6 +43,7 @@ pub(in crate::api) async fn ws(
     upgrade: Upgrade,
 ) -> Result<Response<Payload>, Problem> {
     let desk = reader.desks.get(Some(PROFILE.name))?.clone();
+    let client = reader.metrics.stream(StreamKind::Bitfinex).client();
     let config = &reader.config;
     let terms = Terms {
         heartbeat: config.stream.heartbeat,
@@ -51,6 +53,6 @@ pub(in crate::api) async fn ws(
     let patience = config.server.request_deadline;
     let stopping = streams.tasks().stopping();
     upgrade.accept(&streams, move |socket| async move {
-        Pump::new(socket, desk, terms, patience).run(stopping).await;
+        Pump::new(socket, desk, terms, patience, stopping, client).run().await;
     })
 }

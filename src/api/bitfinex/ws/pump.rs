@@ -1,13 +1,9 @@
 //! Between hub and socket.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use futures_util::{SinkExt as _, StreamExt as _};
-use tokio::time::{Instant, sleep_until, timeout};
-use tokio_tungstenite::tungstenite::{
-    Error, Message,
-    protocol::{CloseFrame, frame::coding::CloseCode},
-};
+use tokio::time::{Instant, sleep_until};
+use tokio_tungstenite::tungstenite::{Message, protocol::frame::coding::CloseCode};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -15,28 +11,37 @@ use super::{
     request::{Request, Wish},
 };
 use crate::{
-    api::upgrade::Socket,
+    api::{
+        stream::wire::{End, Wire},
+        upgrade::Socket,
+    },
     cache::{Ask, Demand},
-    feed::{Bell, Item, Lapse, Mode},
+    feed::{Bell, Item, Lapse, LeftOut, Mode},
     service::{Desk, Followed},
+    telemetry::StreamClient,
 };
 
-/// A client of which nothing is heard for this long, not even the answer to a ping, or that reads
-/// nothing of what is sent to it, is gone.
+/// A client of which nothing is heard for this long, not even the answer to a ping, is gone. One
+/// that follows nothing stays for as long as it answers, though the exchange would close its
+/// socket: its Python client keeps one such connection for itself.
 const GONE: Duration = Duration::from_secs(60);
-/// Time for the client's part in closing.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// So many heartbeats a client may read nothing of what is sent to it.
+const PATIENCE: u32 = 2;
+/// The only code besides a lost connection on which the exchange's Python client comes back.
+const RESTART: End = End::Close(CloseCode::Restart, "the gateway stops");
 
 /// One client's socket, what it follows, and the conversation in between.
 ///
 /// Nothing is queued: while the client does not read, nothing is taken from the topics, and what
 /// they tell then is what counts at that time.
 pub(super) struct Pump {
-    socket: Socket,
+    wire: Wire,
     desk: Desk,
     terms: Terms,
     /// How long the market list is waited for.
     patience: Duration,
+    stopping: CancellationToken,
+    client: StreamClient,
     bell: Arc<Bell>,
     followed: Vec<(u64, Followed)>,
     /// When the client was last heard.
@@ -46,13 +51,23 @@ pub(super) struct Pump {
 }
 
 impl Pump {
-    pub(super) fn new(socket: Socket, desk: Desk, terms: Terms, patience: Duration) -> Self {
+    pub(super) fn new(
+        socket: Socket,
+        desk: Desk,
+        terms: Terms,
+        patience: Duration,
+        stopping: CancellationToken,
+        client: StreamClient,
+    ) -> Self {
         let now = Instant::now();
+        let wire = Wire::new(socket, PATIENCE * terms.heartbeat, stopping.clone());
         Self {
-            socket,
+            wire,
             desk,
             terms,
             patience,
+            stopping,
+            client,
             bell: Arc::default(),
             followed: Vec::new(),
             heard: now,
@@ -62,36 +77,32 @@ impl Pump {
     }
 
     /// Serves the client until it leaves or the process stops.
-    pub(super) async fn run(mut self, stopping: CancellationToken) {
+    ///
+    /// Only then is it sent away, not when the drain begins: till then a client that comes back
+    /// at once may come back to this process.
+    pub(super) async fn run(mut self) {
         let paused = |mode| mode == Mode::Stale(Lapse::Maintenance);
         let paused = self.desk.live.hub().all().iter().any(|line| paused(line.mode()));
-        let seed = rand::random();
-        let mut talk = Conversation::open(self.terms, seed, paused, Instant::now(), &mut self.out);
-        let served = stopping.run_until_cancelled(self.serve(&mut talk)).await;
-        match served {
-            Some(Ok(())) => {}
-            Some(Err(error)) => tracing::debug!(%error, "a client's socket ended early"),
-            None => {
-                self.out.clear();
-                talk.farewell(&mut self.out);
-                let _gone = timeout(FAREWELL, self.say_goodbye()).await;
-            }
+        let (seed, now) = (rand::random(), Instant::now());
+        let mut talk = Conversation::open(self.terms, seed, paused, now, &mut self.out);
+        let Err(mut end) = self.serve(&mut talk).await;
+        self.followed.clear();
+        if self.stopping.is_cancelled() {
+            self.out.clear();
+            talk.farewell(&mut self.out);
+            self.client.sent_away();
+            end = self.send().await.err().unwrap_or(RESTART);
         }
+        self.wire.end(end).await;
     }
 
-    async fn serve(&mut self, talk: &mut Conversation) -> Result<(), Error> {
+    async fn serve(&mut self, talk: &mut Conversation) -> Result<Infallible, End> {
         loop {
             self.send().await?;
             let wakes_at = talk.wakes_at().min(self.ping_due);
             tokio::select! {
-                message = self.socket.next() => match message.transpose()? {
-                    None | Some(Message::Close(_)) => return self.socket.close(None).await,
-                    Some(Message::Text(text)) => {
-                        self.heard = Instant::now();
-                        self.on_text(&text, talk).await;
-                    }
-                    Some(_) => self.heard = Instant::now(),
-                },
+                () = self.stopping.cancelled() => return Err(RESTART),
+                message = self.wire.read() => self.hear(message?, talk).await?,
                 () = self.bell.heard() => self.take(talk),
                 () = sleep_until(wakes_at) => self.on_time(talk).await?,
             }
@@ -99,23 +110,30 @@ impl Pump {
     }
 
     /// Writes what there is to say in one go.
-    async fn send(&mut self) -> Result<(), Error> {
+    async fn send(&mut self) -> Result<(), End> {
         if self.out.is_empty() {
             return Ok(());
         }
-        let texts = std::mem::take(&mut self.out);
-        self.write(texts.into_iter().map(Message::text)).await
+        let messages = self.out.len() as u64;
+        let bytes = self.out.iter().map(|text| text.len() as u64).sum();
+        for text in self.out.drain(..) {
+            self.wire.feed(text.into()).await?;
+        }
+        self.wire.flush().await?;
+        self.client.sent(messages, bytes);
+        Ok(())
     }
 
-    async fn write(&mut self, messages: impl IntoIterator<Item = Message>) -> Result<(), Error> {
-        let socket = &mut self.socket;
-        let written = timeout(GONE, async {
-            for message in messages {
-                socket.feed(message).await?;
-            }
-            socket.flush().await
-        });
-        written.await.unwrap_or_else(|_| Err(Error::ConnectionClosed))
+    async fn hear(&mut self, message: Message, talk: &mut Conversation) -> Result<(), End> {
+        self.heard = Instant::now();
+        match message {
+            Message::Text(text) => self.on_text(&text, talk).await,
+            // The answer to a ping waits to be written.
+            Message::Ping(_) => self.wire.flush().await?,
+            Message::Close(_) => return Err(End::Closed),
+            Message::Binary(_) | Message::Pong(_) | Message::Frame(_) => {}
+        }
+        Ok(())
     }
 
     async fn on_text(&mut self, text: &str, talk: &mut Conversation) {
@@ -142,11 +160,13 @@ impl Pump {
         let mode = followed.as_ref().map(|followed| followed.follower.line().mode());
         if talk.followed(channel, mode, &mut self.out) {
             self.followed.extend(followed.map(|followed| (channel, followed)));
+            self.client.follows(self.followed.len());
         }
     }
 
     fn leave(&mut self, channel: u64) {
         self.followed.retain(|(other, _)| *other != channel);
+        self.client.follows(self.followed.len());
     }
 
     /// Takes what there is of all topics, in the order in which it was published.
@@ -156,6 +176,10 @@ impl Pump {
         for (channel, followed) in &mut self.followed {
             followed.follower.take(upto, &mut taken);
             items.extend(taken.drain(..).map(|item| (*channel, item)));
+            let left_out = followed.follower.left_out();
+            if left_out != LeftOut::default() {
+                self.client.left_out(left_out.conflated, left_out.skipped);
+            }
         }
         items.sort_by_key(|(_, item)| item.number());
         let mut left = Vec::new();
@@ -166,9 +190,10 @@ impl Pump {
             !left.contains(channel)
                 && (!talk.is_pending(*channel) || talk.followed(*channel, mode(), &mut self.out))
         });
+        self.client.follows(self.followed.len());
     }
 
-    async fn on_time(&mut self, talk: &mut Conversation) -> Result<(), Error> {
+    async fn on_time(&mut self, talk: &mut Conversation) -> Result<(), End> {
         let now = self.now();
         talk.on_time(now, &mut self.out);
         if self.ping_due > now.at {
@@ -176,18 +201,9 @@ impl Pump {
         }
         self.ping_due = now.at + self.terms.heartbeat;
         if now.at - self.heard >= GONE {
-            return Err(Error::ConnectionClosed);
+            return Err(End::Gone);
         }
-        self.write([Message::Ping(Default::default())]).await
-    }
-
-    /// The close code is that of a restart, by which clients tell that they may come back.
-    async fn say_goodbye(&mut self) -> Result<(), Error> {
-        self.send().await?;
-        let restart = CloseFrame { code: CloseCode::Restart, reason: "".into() };
-        self.socket.close(Some(restart)).await?;
-        while let Some(Ok(_)) = self.socket.next().await {}
-        Ok(())
+        self.wire.ping().await
     }
 
     fn now(&self) -> Now {
