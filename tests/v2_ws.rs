@@ -203,7 +203,9 @@ async fn what_the_exchange_says_is_what_the_client_reads() {
     assert_eq!(client.json().await, gone);
     assert_eq!((trades.line.followers(), levels.line.followers()), (0, 1));
     assert_eq!(follows().await, 2.0);
-    drop(client);
+    client.socket.close(None).await.unwrap();
+    let farewell = timeout(STUCK, client.socket.next()).await.expect("an answer");
+    assert!(matches!(farewell, Some(Ok(Message::Close(_)))), "{farewell:?}");
     let left = async || (levels.line.followers() == 0).then_some(());
     eventually(STUCK, "a client that is gone follows nothing", left).await;
 }

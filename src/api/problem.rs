@@ -247,7 +247,7 @@ impl Problem {
 }
 
 /// A client that waits as long as it was told is not to come too early.
-fn millis_rounded_up(wait: Duration) -> u64 {
+pub(super) fn millis_rounded_up(wait: Duration) -> u64 {
     u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 

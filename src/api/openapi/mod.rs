@@ -8,6 +8,7 @@ mod answers;
 mod parameters;
 mod problems;
 mod schemas;
+pub(super) mod streams;
 
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;

@@ -24,9 +24,12 @@ macro_rules! asset {
 
 /// The routes of the pages.
 pub(super) fn routes(reader: &Reader) -> Router<Gateway> {
-    let document = Bytes::from(json(&openapi::document(reader)));
+    let document = openapi::document(reader);
+    let streams = Bytes::from(json(&openapi::streams::document(&document)));
+    let document = Bytes::from(json(&document));
     Router::new()
         .route("/openapi.json", get(openapi).with_state(document))
+        .route("/asyncapi.json", get(openapi).with_state(streams))
         .route("/", asset!("index.html", "text/html; charset=utf-8"))
         .route("/docs", asset!("docs.html", "text/html; charset=utf-8"))
         .route("/assets/app.js", asset!("app.js", "text/javascript; charset=utf-8"))

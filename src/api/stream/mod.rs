@@ -16,8 +16,6 @@ mod reply;
 mod request;
 mod session;
 pub(super) mod sse;
-#[cfg(test)]
-mod tests;
 pub(super) mod wire;
 pub(super) mod ws;
 

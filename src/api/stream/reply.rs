@@ -7,7 +7,7 @@ use super::{
     message::{ModeBody, Subject},
     request::Name,
 };
-use crate::api::{Problem, reader::json};
+use crate::api::{Problem, problem::millis_rounded_up, reader::json};
 
 /// The first message of every stream.
 #[derive(Serialize)]
@@ -83,7 +83,7 @@ pub(super) struct ProblemBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     suggestions: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    retry_after_ms: Option<u128>,
+    retry_after_ms: Option<u64>,
 }
 
 impl ProblemBody {
@@ -96,7 +96,7 @@ impl From<Problem> for ProblemBody {
     fn from(problem: Problem) -> Self {
         Self {
             suggestions: problem.suggestions,
-            retry_after_ms: problem.retry_after.map(|wait| wait.as_millis()),
+            retry_after_ms: problem.retry_after.map(millis_rounded_up),
             ..Self::new(problem.code.as_str(), problem.detail)
         }
     }

@@ -95,6 +95,8 @@ impl Wire {
         let farewell = async {
             // An error here is that the client has said farewell first.
             let _ = self.socket.close(frame).await;
+            // His farewell is answered by this; to close is refused once he has closed.
+            let _ = self.socket.flush().await;
             let stream = self.socket.get_mut();
             stream.shutdown().await?;
             // Closed with bytes unread, the connection would be reset, which may cost the client
