@@ -155,6 +155,19 @@ async fn trades_and_candles_that_are_told_anew_are_not_told_twice() {
     let line = bench.subscribed(CANDLES, &candles("[[60000,1,2,3,1,5.0]]"));
     line.data(&candles("[[300000,1,2,3,1,5.0],[240000,1,2,3,1,5.0]]"), now);
     assert_eq!(bench.told(), ["[2,[240000,1,2,3,1,5.0]]", "[2,[300000,1,2,3,1,5.0]]"]);
+    line.close_candle(now);
+    assert!(bench.told().is_empty(), "its row is as it was");
+    // Of loans, who is slow gets the newest as a whole, among them some that he has.
+    let funding = r#"{"event":"subscribe","channel":"trades","symbol":"fUSD"}"#;
+    let line = bench.subscribed(funding, &trades("[[100,100,1,1]]"));
+    for id in 101..=190 {
+        let row = format!("[{id},{id},1,1]");
+        [Report::Executed, Report::Confirmed, Report::Confirmed]
+            .map(|report| line.data(&trade(&row, report), now));
+    }
+    let told = bench.told();
+    assert_eq!((told.len(), told[0].as_str()), (180, "[3,\"fte\",[101,101,1,1]]"));
+    assert_eq!(told[179], "[3,\"ftu\",[190,190,1,1]]");
 }
 
 #[tokio::test]
