@@ -8,7 +8,7 @@ use super::{frame::Framer, mirror::Mirror};
 use crate::{
     exchange::{Report, Topic},
     feed::{Lapse, Mode, News, Shown, Update},
-    market::{Book, Candle, Changes, Identity, Raw, Trade, UnixMs},
+    market::{Book, Candle, Changes, Identity, Raw, Ticker, Trade, UnixMs},
 };
 
 /// Trades that a snapshot shows (recorded 2021 and 2025-08).
@@ -128,8 +128,8 @@ impl Channel {
         match (&mut self.content, &update.news) {
             (
                 Content::State,
-                News::Snapshot(Shown::Ticker(crate::market::Ticker { raw, .. }))
-                | News::Ticker(crate::market::Ticker { raw, .. })
+                News::Snapshot(Shown::Ticker(Ticker { raw, .. }))
+                | News::Ticker(Ticker { raw, .. })
                 | News::Snapshot(Shown::Row(raw))
                 | News::Row(raw),
             ) => {

@@ -53,7 +53,7 @@ pub(super) struct Now {
 #[derive(Debug)]
 pub(super) enum Need {
     /// [`Conversation::subscribe`] is to be called with the market list.
-    Markets(Wish),
+    Markets(Box<Wish>),
     /// A channel's topic is not to be followed any more.
     Leave(u64),
 }

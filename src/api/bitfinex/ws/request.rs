@@ -28,7 +28,7 @@ pub(super) enum Request {
     /// How it wants its messages; `None`: in no way that can be read.
     Conf(Option<u64>, Fields),
     /// To follow a channel.
-    Subscribe(Wish),
+    Subscribe(Box<Wish>),
     /// To follow one no longer.
     Unsubscribe(Fields),
     /// To be let in, which only the exchange can do.
@@ -64,7 +64,7 @@ impl Request {
             "conf" => Self::Conf(fields.get("flags").and_then(Value::as_u64), Fields(fields)),
             "subscribe" => {
                 let subscription = serde_json::from_str(text).unwrap_or_default();
-                Self::Subscribe(Wish { subscription, fields: Fields(fields) })
+                Self::Subscribe(Box::new(Wish { subscription, fields: Fields(fields) }))
             }
             "unsubscribe" => Self::Unsubscribe(Fields(fields)),
             "auth" => Self::Auth,

@@ -162,8 +162,9 @@ async fn trades_and_candles_that_are_told_anew_are_not_told_twice() {
     let line = bench.subscribed(funding, &trades("[[100,100,1,1]]"));
     for id in 101..=190 {
         let row = format!("[{id},{id},1,1]");
-        [Report::Executed, Report::Confirmed, Report::Confirmed]
-            .map(|report| line.data(&trade(&row, report), now));
+        for report in [Report::Executed, Report::Confirmed, Report::Confirmed] {
+            line.data(&trade(&row, report), now);
+        }
     }
     let told = bench.told();
     assert_eq!((told.len(), told[0].as_str()), (180, "[3,\"fte\",[101,101,1,1]]"));
