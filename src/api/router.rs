@@ -119,6 +119,7 @@ pub fn router(gateway: Gateway) -> Router {
         .route("/v2/", get(bitfinex::rest))
         .route("/v2/{*path}", get(bitfinex::rest))
         .route_layer(limit)
+        .route("/ws/2", get(bitfinex::ws))
         .merge(ops::routes(&gateway.reader))
         .fallback(async || Problem::new(Code::NotFound, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {

@@ -47,6 +47,7 @@ labels! {
         V2Conf = "v2_conf",
         V2Status = "v2_status",
         V2Stats = "v2_stats",
+        V2Ws = "v2_ws",
         Ops = "ops",
         Unknown = "unknown",
     }

@@ -194,7 +194,7 @@ async fn the_description_changes_on_purpose_only() {
     insta::assert_json_snapshot!("document", document);
 }
 
-/// The pages are for people, and `/v2` is described by the exchange.
+/// The pages are for people, and `/v2` and `/ws/2` are described by the exchange.
 #[tokio::test]
 async fn every_route_is_described_and_every_description_routed() {
     let bench = Bench::start().await;
@@ -203,7 +203,7 @@ async fn every_route_is_described_and_every_description_routed() {
     let quoted = quoted.filter(|text| !text.contains("__private"));
     let is_described = |route: &&str| {
         !["/", "/docs", "/asyncapi.json"].contains(route)
-            && !["/assets/", "/v2"].iter().any(|it| route.starts_with(it))
+            && !["/assets/", "/v2", "/ws/2"].iter().any(|it| route.starts_with(it))
     };
     let routes: BTreeSet<String> =
         quoted.filter(is_described).map(|route| route.replace("{*", "{")).collect();

@@ -18,7 +18,7 @@ mod session;
 pub(super) mod sse;
 #[cfg(test)]
 mod tests;
-mod wire;
+pub(super) mod wire;
 pub(super) mod ws;
 
 use std::time::Duration;

@@ -22,7 +22,7 @@ use crate::api::upgrade::Socket;
 
 /// Why a conversation ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(in crate::api) enum End {
     /// The client is gone, or takes nothing.
     Gone,
     /// He closes it.
@@ -32,7 +32,7 @@ pub(super) enum End {
 }
 
 /// The socket.
-pub(super) struct Wire {
+pub(in crate::api) struct Wire {
     socket: Socket,
     patience: Duration,
     stopping: CancellationToken,
@@ -40,12 +40,16 @@ pub(super) struct Wire {
 
 impl Wire {
     /// A client who takes nothing for `patience` is given up, and at once when `stopping` is.
-    pub(super) fn new(socket: Socket, patience: Duration, stopping: CancellationToken) -> Self {
+    pub(in crate::api) fn new(
+        socket: Socket,
+        patience: Duration,
+        stopping: CancellationToken,
+    ) -> Self {
         Self { socket, patience, stopping }
     }
 
     /// The next message. Cancel-safe.
-    pub(super) async fn read(&mut self) -> Result<Message, End> {
+    pub(in crate::api) async fn read(&mut self) -> Result<Message, End> {
         use tungstenite::Error;
         match self.socket.next().await {
             Some(Ok(message)) => Ok(message),
@@ -62,7 +66,7 @@ impl Wire {
     }
 
     /// Queues a text, and writes where much waits already.
-    pub(super) async fn feed(&mut self, text: Bytes) -> Result<(), End> {
+    pub(in crate::api) async fn feed(&mut self, text: Bytes) -> Result<(), End> {
         // Made by us, so that it need not be proved UTF-8 for each client.
         let frame = Frame::message(text, OpCode::Data(Data::Text), true);
         let (patience, stopping) = (self.patience, self.stopping.clone());
@@ -70,19 +74,19 @@ impl Wire {
     }
 
     /// Writes all that waits.
-    pub(super) async fn flush(&mut self) -> Result<(), End> {
+    pub(in crate::api) async fn flush(&mut self) -> Result<(), End> {
         let (patience, stopping) = (self.patience, self.stopping.clone());
         patient(patience, &stopping, self.socket.flush()).await
     }
 
     /// Asks whether the client is still there.
-    pub(super) async fn ping(&mut self) -> Result<(), End> {
+    pub(in crate::api) async fn ping(&mut self) -> Result<(), End> {
         let (patience, stopping) = (self.patience, self.stopping.clone());
         patient(patience, &stopping, self.socket.send(Message::Ping(Bytes::new()))).await
     }
 
     /// Ends it in order, where the client still listens.
-    pub(super) async fn end(mut self, end: End) {
+    pub(in crate::api) async fn end(mut self, end: End) {
         if end == End::Gone {
             return;
         }

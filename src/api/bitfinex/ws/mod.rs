@@ -1,0 +1,58 @@
+//! `/ws/2`: the exchange's own public WebSocket protocol, version 2, out of the live topics that
+//! all clients share (docs.bitfinex.com/docs/ws-general and ws-public, 2025-11).
+//!
+//! `request` reads what a client says, `market` finds the topic that it means, `conversation`
+//! answers and tells, `channel` and `mirror` know what a client has been told, `frame` writes
+//! arrays as its flags want them, `pump` moves all that between hub and socket.
+
+mod channel;
+mod conversation;
+mod frame;
+mod market;
+mod mirror;
+mod pump;
+mod request;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use axum::{extract::State, http::Response};
+
+use self::{conversation::Terms, pump::Pump};
+use crate::{
+    api::{
+        payload::Payload,
+        problem::Problem,
+        reader::Reader,
+        upgrade::{Streams, Upgrade},
+    },
+    exchange::bitfinex::PROFILE,
+    telemetry::StreamKind,
+};
+
+/// Channels of one socket. Documented are 25 (docs.bitfinex.com/docs/ws-public, 2025-11) and 30
+/// (docs/ws-general); the exchange's Python client opens no more than 25, its Node client goes to
+/// 30 and has no way to do with less.
+const MAX_CHANNELS: usize = 30;
+
+/// Becomes a WebSocket that speaks the exchange's protocol.
+pub(in crate::api) async fn ws(
+    State(reader): State<Arc<Reader>>,
+    State(streams): State<Streams>,
+    upgrade: Upgrade,
+) -> Result<Response<Payload>, Problem> {
+    let desk = reader.desks.get(Some(PROFILE.name))?.clone();
+    let client = reader.metrics.stream(StreamKind::Bitfinex).client();
+    let config = &reader.config;
+    let terms = Terms {
+        heartbeat: config.stream.heartbeat,
+        ack_timeout: config.feed.ack_timeout,
+        max_channels: config.stream.max_topics.min(MAX_CHANNELS),
+    };
+    let patience = config.server.request_deadline;
+    let stopping = streams.tasks().stopping();
+    upgrade.accept(&streams, move |socket| async move {
+        Pump::new(socket, desk, terms, patience, stopping, client).run().await;
+    })
+}

@@ -1,0 +1,377 @@
+//! `/ws/2` over sockets: a hub that the test feeds with the exchange's own messages, and clients
+//! of the exchange's protocol.
+
+#[path = "gateway/client.rs"]
+#[allow(dead_code, reason = "shared with the tests of the gateway")]
+mod client;
+#[path = "gateway/rig.rs"]
+#[allow(dead_code, reason = "shared with the tests of the gateway")]
+mod rig;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use client::ask;
+use futures_util::{SinkExt as _, StreamExt as _};
+use rig::{Rig, eventually, metric, ms, settings};
+use serde_json::{Value, json};
+use tidegate::{
+    config::Config,
+    exchange::{
+        Event, Output, Session as _, SessionSettings,
+        bitfinex::{Conversation, Subscription},
+    },
+    feed::{Line, Mode},
+    market::Identity,
+    sim::Family,
+};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout},
+};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{Error, Message, protocol::frame::coding::CloseCode},
+};
+
+/// Beyond this a test is stuck, not slow.
+const STUCK: Duration = Duration::from_secs(30);
+const FLAGS: u64 = 32_768 + 65_536 + 131_072;
+
+/// A channel of the exchange that the test speaks for.
+struct Source {
+    session: Conversation,
+    line: Arc<Line>,
+}
+
+impl Source {
+    fn new(rig: &Rig, request: &Value) -> Self {
+        let subscription: Subscription = serde_json::from_value(request.clone()).unwrap();
+        let topic = Arc::new(subscription.topic().unwrap());
+        let desk = rig.app.gateway().reader().desks.get(None).unwrap();
+        let line = desk.live.hub().open(&topic, None, Identity::Price);
+        line.feed_by(Mode::Live, Instant::now());
+        let mut session = Conversation::new(SessionSettings { ack_timeout: STUCK });
+        let mut out = Vec::new();
+        session.subscribe(&topic, Instant::now(), &mut out);
+        let Some(Output::Send(text)) = out.pop() else { panic!("nothing is asked") };
+        let mut ack: Value = serde_json::from_str(&text).unwrap();
+        ack["event"] = json!("subscribed");
+        ack["chanId"] = json!(7);
+        let mut source = Self { session, line };
+        source.hear(&ack.to_string());
+        source
+    }
+
+    /// The exchange says this.
+    fn hear(&mut self, text: &str) {
+        let (text, now, mut out) =
+            (Bytes::copy_from_slice(text.as_bytes()), Instant::now(), vec![]);
+        self.session.on_text(&text, now, &mut out).unwrap();
+        for output in out {
+            match output {
+                Output::Tell(Event::Data(_, data)) => _ = self.line.data(&data, now),
+                Output::Tell(Event::Broken(_, broken)) => panic!("{text:?}: {broken}"),
+                _ => {}
+            }
+        }
+    }
+}
+
+struct Client {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+impl Client {
+    async fn connect(rig: &Rig) -> Self {
+        let mut client = Self::try_connect(rig).await.unwrap();
+        let info = client.json().await;
+        assert_eq!((&info["event"], &info["version"]), (&json!("info"), &json!(2)));
+        assert_eq!(info["platform"]["status"], 1);
+        client
+    }
+
+    async fn try_connect(rig: &Rig) -> Result<Self, Error> {
+        let url = format!("ws://{}/ws/2", rig.app.address());
+        let connected = timeout(STUCK, connect_async(url)).await.expect("an answer");
+        Ok(Self { socket: connected?.0 })
+    }
+
+    async fn say(&mut self, message: &Value) {
+        self.socket.send(Message::text(message.to_string())).await.unwrap();
+    }
+
+    /// The next message that is no protocol ping.
+    async fn hear(&mut self) -> Option<Message> {
+        loop {
+            let message = timeout(STUCK, self.socket.next()).await.expect("a message");
+            match message.transpose().unwrap_or(None) {
+                Some(Message::Ping(_)) => {}
+                message => return message,
+            }
+        }
+    }
+
+    async fn text(&mut self) -> String {
+        let message = self.hear().await;
+        let Some(Message::Text(text)) = message else { panic!("no text: {message:?}") };
+        text.to_string()
+    }
+
+    async fn json(&mut self) -> Value {
+        serde_json::from_str(&self.text().await).unwrap()
+    }
+
+    /// Subscribes; gives the channel's number.
+    async fn subscribe(&mut self, request: &Value) -> u64 {
+        self.say(request).await;
+        let ack = self.json().await;
+        assert_eq!(ack["event"], "subscribed", "{ack}");
+        ack["chanId"].as_u64().unwrap()
+    }
+}
+
+fn book() -> Value {
+    json!({"event":"subscribe","channel":"book","symbol":"tBTCUSD","prec":"P0","len":25})
+}
+
+fn on(channel: &str) -> Value {
+    json!({"event":"subscribe","channel":channel,"symbol":"tBTCUSD"})
+}
+
+fn config(heartbeat: u64) -> Config {
+    let mut config = settings();
+    config.stream.heartbeat = ms(heartbeat);
+    config.server.drain_delay = ms(20);
+    config.server.drain_grace = ms(5_000);
+    config
+}
+
+const QUIET: u64 = 15_000;
+
+#[tokio::test]
+async fn what_the_exchange_says_is_what_the_client_reads() {
+    let rig = Rig::start(config(QUIET)).await;
+    let [mut levels, mut trades, mut ticker] =
+        [book(), on("trades"), on("ticker")].map(|request| Source::new(&rig, &request));
+    let mut client = Client::connect(&rig).await;
+    let [book, trade, tick] = [
+        client.subscribe(&book()).await,
+        client.subscribe(&on("trades")).await,
+        client.subscribe(&on("ticker")).await,
+    ];
+    assert_eq!([trade, tick], [book + 1, book + 2]);
+    levels.hear("[7,[[100,1,2.0],[99.5,2,0.50],[101,3,-1e-7]]]");
+    assert_eq!(client.text().await, format!("[{book},[[100,1,2.0],[99.5,2,0.50],[101,3,-1e-7]]]"));
+    trades.hear("[7,[[12,1700000000002,-0.10,100],[11,1700000000001,1,100.0]]]");
+    let rows = "[12,1700000000002,-0.10,100],[11,1700000000001,1,100.0]";
+    assert_eq!(client.text().await, format!("[{trade},[{rows}]]"));
+    // The flags may come after the subscriptions.
+    client.say(&json!({"event":"conf","flags":FLAGS})).await;
+    assert_eq!(client.json().await, json!({"event":"conf","status":"OK","flags":FLAGS}));
+    ticker.hear("[7,[1,2,3,4,5,0.1,7,8,9,1.50,null]]");
+    trades.hear("[7,\"te\",[13,1700000000003,1.0,7e-7]]");
+    trades.hear("[7,\"tu\",[13,1700000000003,1.0,7e-7]]");
+    levels.hear("[7,[99.5,0,1]]");
+    levels.line.checked(-1_234, Instant::now());
+    for (number, expected) in [
+        format!("[{tick},[1,2,3,4,5,0.1,7,8,9,1.50,null]"),
+        format!("[{trade},\"te\",[13,1700000000003,1.0,7e-7]"),
+        format!("[{trade},\"tu\",[13,1700000000003,1.0,7e-7]"),
+        format!("[{book},[99.5,0,1]"),
+        format!("[{book},\"cs\",-1234"),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let text = client.text().await;
+        let rest = text.strip_prefix(expected.as_str()).unwrap_or_else(|| panic!("{text}"));
+        let time = rest.strip_prefix(&format!(",{},17", number + 1));
+        assert!(time.is_some_and(|time| time.len() == "95360452345]".len()), "{text}");
+    }
+    client.say(&json!({"event":"ping","cid":5})).await;
+    let pong = client.json().await;
+    assert_eq!((&pong["event"], &pong["cid"]), (&json!("pong"), &json!(5)));
+    client.socket.send(Message::Ping("there?".into())).await.unwrap();
+    assert_eq!(client.hear().await, Some(Message::Pong("there?".into())));
+    let requests = r#"endpoint="v2_ws",outcome="ok""#;
+    assert_eq!(metric(&rig.app, "tidegate_requests_total", requests).await, 1.0);
+    let follows = async || metric(&rig.app, "tidegate_stream_topics", "bitfinex").await;
+    assert_eq!(follows().await, 3.0);
+    client.say(&json!({"event":"unsubscribe","chanId":trade.to_string()})).await;
+    let gone = json!({"event":"unsubscribed","status":"OK","chanId":trade});
+    assert_eq!(client.json().await, gone);
+    assert_eq!((trades.line.followers(), levels.line.followers()), (0, 1));
+    assert_eq!(follows().await, 2.0);
+    client.socket.close(None).await.unwrap();
+    let farewell = timeout(STUCK, client.socket.next()).await.expect("an answer");
+    assert!(matches!(farewell, Some(Ok(Message::Close(_)))), "{farewell:?}");
+    let left = async || (levels.line.followers() == 0).then_some(());
+    eventually(STUCK, "a client that is gone follows nothing", left).await;
+}
+
+#[tokio::test]
+async fn heartbeats_are_numbered_like_everything_else() {
+    let rig = Rig::start(config(60)).await;
+    let mut levels = Source::new(&rig, &book());
+    levels.hear("[7,[[100,1,2.0]]]");
+    let mut client = Client::connect(&rig).await;
+    client.say(&json!({"event":"conf","flags":65_536})).await;
+    client.json().await;
+    let id = client.subscribe(&book()).await;
+    let mut beats = 0;
+    for number in 1_u64.. {
+        let frame = client.json().await;
+        let row = frame.as_array().unwrap();
+        assert_eq!((row[0].as_u64(), row.last().unwrap().as_u64()), (Some(id), Some(number)));
+        beats += u32::from(row[1] == "hb");
+        if row[1] == "hb" {
+            levels.hear(&format!("[7,[{number},1,1]]"));
+        }
+        if beats == 4 {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_slow_reader_ends_with_the_book_as_it_stands() {
+    let rig = Rig::start(config(QUIET)).await;
+    let mut levels = Source::new(&rig, &book());
+    levels.hear("[7,[[100,1,2.0],[101,3,-1]]]");
+    let mut client = Client::connect(&rig).await;
+    client.say(&json!({"event":"conf","flags":131_072})).await;
+    client.json().await;
+    let id = client.subscribe(&book()).await;
+    // More than sockets hold, while the client reads nothing.
+    const CHANGES: u64 = 200_000;
+    for change in 0..CHANGES {
+        let price = 50 + change % 20;
+        levels.hear(&format!("[7,[{price},{},{}.0]]", 1 + change, 1 + change));
+        if change % 1_000 == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+    levels.hear("[7,[50,0,1]]");
+    levels.line.checked(42, Instant::now());
+    let (mut held, mut frames) = (BTreeMap::new(), 0_u64);
+    // Checksums may have been of states that were never told; a later one is not.
+    let checked = format!("[{id},\"cs\",43]");
+    loop {
+        let Ok(text) = timeout(ms(200), client.text()).await else {
+            levels.line.checked(43, Instant::now());
+            continue;
+        };
+        if text == checked {
+            break;
+        }
+        frames += 1;
+        let frame: Value = serde_json::from_str(&text).unwrap();
+        let rows = match &frame[1] {
+            Value::Array(rows) if rows[0].is_array() => rows.clone(),
+            Value::Array(_) => vec![frame[1].clone()],
+            _ => continue,
+        };
+        for row in rows {
+            let key = (row[0].to_string(), row[2].as_f64().unwrap() < 0.0);
+            if row[1] == 0 {
+                held.remove(&key)
+            } else {
+                held.insert(key, row.to_string())
+            };
+        }
+    }
+    let book = levels.line.book().unwrap();
+    let mut expected: Vec<&str> =
+        book.bids.iter().chain(&book.asks).map(|level| level.raw.as_str()).collect();
+    let mut held: Vec<&String> = held.values().collect();
+    held.sort();
+    expected.sort_unstable();
+    assert_eq!(held, expected);
+    assert!(frames < CHANGES / 2, "{frames} frames: nothing was left out");
+    let conflated = metric(&rig.app, "tidegate_stream_conflated_total", "bitfinex").await;
+    assert!(conflated > 0.0);
+}
+
+#[tokio::test]
+async fn what_cannot_be_is_refused_and_asked_of_nobody() {
+    let mut config = config(QUIET);
+    config.stream.max_topics = 2;
+    config.stream.max_total_topics = 3;
+    config.stream.max_message_bytes = 1_024;
+    let rig = Rig::start(config).await;
+    let _source = Source::new(&rig, &book());
+    let mut client = Client::connect(&rig).await;
+    for (channel, symbol, code, message) in [
+        ("ticker", "tNOPE:USD", 10_300, "symbol: invalid"),
+        ("nope", "tBTCUSD", 10_300, "channel: unknown"),
+    ] {
+        client.say(&json!({"event":"subscribe","channel":channel,"symbol":symbol})).await;
+        assert_eq!(
+            client.json().await,
+            json!({"event":"error","msg":message,"code":code,"channel":channel,"symbol":symbol})
+        );
+    }
+    let id = client.subscribe(&book()).await;
+    client.say(&book()).await;
+    let twice = client.json().await;
+    assert_eq!((&twice["code"], &twice["chanId"]), (&json!(10_301), &json!(id)));
+    client.say(&on("ticker")).await;
+    client.say(&on("trades")).await;
+    let limit = json!({"event":"error","msg":"subscribe: limit","code":10_305,
+        "channel":"trades","symbol":"tBTCUSD"});
+    assert_eq!(client.json().await, limit);
+    let mut other = Client::connect(&rig).await;
+    other.say(&on("trades")).await;
+    other.say(&json!({"event":"subscribe","channel":"ticker","symbol":"tETHUSD"})).await;
+    let limit = other.json().await;
+    assert_eq!((&limit["code"], &limit["symbol"]), (&json!(10_305), &json!("tETHUSD")));
+    for family in Family::ALL {
+        assert_eq!(rig.calls(family), 0, "{family:?}");
+    }
+    let long = json!({"event":"ping","cid":"x".repeat(1_024)});
+    client.say(&long).await;
+    let Some(Message::Close(Some(frame))) = client.hear().await else { panic!("not closed") };
+    assert_eq!(frame.code, CloseCode::Size);
+}
+
+#[tokio::test]
+async fn there_are_as_many_clients_as_there_may_be() {
+    let mut config = config(QUIET);
+    config.stream.max_clients = 1;
+    let rig = Rig::start(config).await;
+    let first = Client::connect(&rig).await;
+    let Err(Error::Http(refused)) = Client::try_connect(&rig).await else { panic!("a second") };
+    assert_eq!(refused.status(), 503);
+    let body: Value = serde_json::from_slice(refused.body().as_ref().unwrap()).unwrap();
+    assert_eq!(body["error"], "temporarily_unavailable");
+    drop(first);
+    let connected = async || Client::try_connect(&rig).await.ok();
+    eventually(STUCK, "the place is free again", connected).await;
+    let plain = ask(rig.app.address(), "GET", "/ws/2", &[]).await;
+    assert_eq!(plain.status, 426);
+    assert_eq!(plain.json()[0], "error", "{plain:?}");
+}
+
+#[tokio::test]
+async fn who_is_there_when_the_gateway_stops_is_sent_away() {
+    let rig = Rig::start(config(QUIET)).await;
+    let mut levels = Source::new(&rig, &book());
+    levels.hear("[7,[[100,1,2.0]]]");
+    let (mut following, mut idle) = (Client::connect(&rig).await, Client::connect(&rig).await);
+    following.subscribe(&book()).await;
+    following.text().await;
+    let sent_away = async {
+        for client in [&mut following, &mut idle] {
+            let stopping =
+                json!({"event":"info","code":20_051,"msg":"Stopping. Please try to reconnect"});
+            assert_eq!(client.json().await, stopping);
+            let close = client.hear().await;
+            let Some(Message::Close(Some(frame))) = close else { panic!("not closed: {close:?}") };
+            assert_eq!(frame.code, CloseCode::Restart);
+            assert_eq!(client.hear().await, None);
+        }
+    };
+    let (drained, ()) = tokio::join!(rig.app.drain(), sent_away);
+    assert!(drained, "within the grace");
+}
