@@ -29,6 +29,7 @@ impl Bench {
         let sim = Sim::start(SimConfig::default(), bind().await, &tasks).await.unwrap();
         let mut config = Config::default();
         config.exchanges.bitfinex.rest_url = sim.rest_url();
+        config.exchanges.bitfinex.ws_url = sim.ws_url();
         let app = App::start(config, bind().await).unwrap();
         let client = Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
         Self { app, client, _tasks: tasks }

@@ -91,6 +91,7 @@ impl Bench {
     async fn start(mut config: Config) -> Self {
         let (sim, twin) = (sim().await, sim().await);
         config.exchanges.bitfinex.rest_url = sim.rest_url();
+        config.feed.enabled = false;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let app = App::start(config, listener).unwrap();
         let client = Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();

@@ -39,6 +39,7 @@ fn serve(listen: &str, rest_url: &str, settings: &[(&str, &str)]) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
     command.args(["serve", "--listen", listen]);
     command.env("TIDEGATE__EXCHANGES__BITFINEX__REST_URL", rest_url);
+    command.env("TIDEGATE__FEED__ENABLED", "false");
     command.envs(settings.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
     Process(command.spawn().expect("the program starts"))
 }

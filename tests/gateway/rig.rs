@@ -33,6 +33,7 @@ pub(crate) const fn policy(times: [u64; 4]) -> Policy {
 /// fetched, and nothing stale.
 pub(crate) fn settings() -> Config {
     let mut config = Config::default();
+    config.feed.enabled = false;
     config.server.request_deadline = ms(8_000);
     config.exchanges.bitfinex.request_timeout = ms(6_000);
     const PLENTY: u32 = 100_000;

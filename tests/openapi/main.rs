@@ -57,6 +57,7 @@ impl Bench {
         let sim = Sim::start(exchange, bind().await, &tasks).await.unwrap();
         let mut config = Config::default();
         config.exchanges.bitfinex.rest_url = sim.rest_url();
+        config.exchanges.bitfinex.ws_url = sim.ws_url();
         let much = 60_000;
         config.exchanges.bitfinex.budget = Budget {
             ticker: much,

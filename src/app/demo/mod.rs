@@ -62,6 +62,7 @@ pub(super) async fn run(options: Demo, env: Vec<(String, String)>) -> anyhow::Re
     let sim_config = SimConfig { seed: options.seed, ..SimConfig::default() };
     let sim = Sim::start(sim_config, inside, &tasks).await?;
     config.exchanges.bitfinex.rest_url = sim.rest_url();
+    config.exchanges.bitfinex.ws_url = sim.ws_url();
     let show = Show::open(options, config, listener, sim).await?;
     let shown = show.run().await;
     tasks.drain(GRACE).await;
