@@ -353,7 +353,9 @@ impl Socket {
 
     /// Reads texts until the socket is closed; gives the code.
     pub(crate) async fn closed(mut self) -> CloseCode {
+        let deadline = Instant::now() + STUCK;
         loop {
+            assert!(Instant::now() < deadline, "it is not closed");
             match self.message().await {
                 Message::Close(frame) => break frame.expect("a reason").code,
                 message => assert!(message.is_text(), "{message:?}"),
