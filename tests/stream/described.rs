@@ -12,7 +12,7 @@ use tokio::time::{Duration, Instant};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
-    rig::{Rig, Socket, book, candle, json, level, ticker, trade},
+    rig::{Rig, STUCK, Socket, book, candle, json, level, ticker, trade},
     schema::Schemas,
 };
 
@@ -75,7 +75,9 @@ async fn the_description_is_whole_and_its_examples_are_right() {
 
 /// Reads until a message of this name.
 async fn until(socket: &mut Socket, seen: &mut Vec<Value>, name: &str) {
+    let deadline = Instant::now() + STUCK;
     loop {
+        assert!(Instant::now() < deadline, "no {name}");
         if let Message::Text(text) = socket.message().await {
             let value: Value = serde_json::from_str(&text).unwrap();
             let is_it = value["type"] == name;

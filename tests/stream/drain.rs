@@ -34,7 +34,7 @@ async fn clients_are_sent_away_served_on_and_closed() {
 
     let refused = rig.get("stream?symbols=BTC/USD", &[]).await;
     assert_eq!(
-        (refused.status().as_u16(), &refused.headers()["retry-after"].as_bytes()[..]),
+        (refused.status().as_u16(), refused.headers()["retry-after"].as_bytes()),
         (503, &b"1"[..])
     );
     assert_eq!(json(refused).await["code"], "draining");

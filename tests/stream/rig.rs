@@ -23,7 +23,7 @@ use tidegate::{
 };
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
-    time::{Instant, timeout},
+    time::{Instant, timeout, timeout_at},
 };
 use tokio_tungstenite::{
     WebSocketStream, client_async,
@@ -320,8 +320,9 @@ impl Socket {
 
     /// The next message but pings.
     pub(crate) async fn message(&mut self) -> Message {
+        let deadline = Instant::now() + STUCK;
         loop {
-            let message = timeout(STUCK, self.0.next()).await.expect("a message");
+            let message = timeout_at(deadline, self.0.next()).await.expect("a message");
             match message.expect("a message before the end").unwrap() {
                 Message::Ping(_) => {}
                 message => return message,
@@ -352,7 +353,9 @@ impl Socket {
 
     /// Reads texts until the socket is closed; gives the code.
     pub(crate) async fn closed(mut self) -> CloseCode {
+        let deadline = Instant::now() + STUCK;
         loop {
+            assert!(Instant::now() < deadline, "it is not closed");
             match self.message().await {
                 Message::Close(frame) => break frame.expect("a reason").code,
                 message => assert!(message.is_text(), "{message:?}"),
