@@ -309,7 +309,7 @@ fn each_key_sets_its_own_place() {
         let moved =
             ["7s", "70ms", "13", "4", "13MiB", "13KiB", "false", "[::1]:1", "ws://x", "http://x"]
                 .iter()
-                .chain(&["json", "debug"])
+                .chain(&["json", "debug", "ticker"])
                 .filter_map(|value| {
                     let flags = pairs(&[(key.path(), value)]);
                     load(&Sources { flags, ..Sources::default() }).ok()

@@ -157,10 +157,6 @@ pub enum Event {
 
 /// What a session wants done.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "they pass through a list that is used again; a box would be an allocation a message"
-)]
 pub enum Output {
     /// A text to be sent.
     Send(String),

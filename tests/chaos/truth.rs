@@ -48,7 +48,7 @@ impl Part {
             Self::Orderbook => {
                 let side = |name: &str| {
                     let levels = rows(&context["orderbook"][name]);
-                    levels.iter().flat_map(|level| rows(level)).map(|it| number(&it)).collect()
+                    levels.iter().flat_map(rows).map(|it| number(&it)).collect()
                 };
                 vec![side("bids"), side("asks")]
             }

@@ -17,6 +17,7 @@ const CANDLES_AT_ONCE: usize = 8;
 
 /// The state of a topic.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for a topic")]
 pub(super) enum Picture {
     /// Nothing is known yet.
     Blank,

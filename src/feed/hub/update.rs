@@ -88,6 +88,7 @@ impl News {
 /// A topic's state at one moment.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the variants are the kinds of topics")]
+#[expect(clippy::large_enum_variant, reason = "it stands behind an `Arc`")]
 pub enum Shown {
     Ticker(Ticker),
     /// The newest trades, oldest first.
