@@ -8,13 +8,16 @@ SHELL := bash
 
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 CARGO_DENY := 0.20.2
+CARGO_FUZZ := 0.13.2
+# How long each fuzz target runs.
+FUZZ_SECONDS ?= 60
 
 .PHONY: help
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: test
-test: fmt lint unit doc deny clients ## Everything below but bench and demo; installs missing tools, skips nothing
+test: fmt lint fuzzers unit doc deny clients ## Everything below but fuzz, benches and demo; installs missing tools, skips nothing
 	@echo "all checks passed"
 
 .PHONY: fmt
@@ -26,6 +29,20 @@ fmt: ## Formatting, as `cargo fmt` leaves it
 lint: ## Clippy, without a warning
 	@cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
 	cargo clippy --locked --all-targets -- -D warnings
+
+.PHONY: fuzzers
+fuzzers: ## The fuzz targets compile
+	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir $(TARGET_DIR) -- -D warnings
+
+.PHONY: fuzz
+fuzz: ## Every decoder of bytes from outside, FUZZ_SECONDS (60) each
+	@scripts/debian.sh g++=g++
+	@cargo fuzz --version 2>/dev/null | grep -qF $(CARGO_FUZZ) || cargo install cargo-fuzz --version $(CARGO_FUZZ) --locked
+	@# The fuzzer's instrumentation needs flags that a stable compiler only takes like this.
+	for target in $$(cargo fuzz list); do \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run "$$target" --sanitizer none --target-dir $(TARGET_DIR)/fuzz -- \
+			-max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1; \
+	done
 
 .PHONY: unit
 unit: ## Unit, integration, architecture and documentation tests
@@ -50,6 +67,11 @@ clients: ## Real clients, schemathesis and promtool against a gateway on a simul
 bench: ## Throughput and CPU beside nginx, bare axum and bare hyper
 	@scripts/debian.sh wrk=wrk nginx=nginx-light python3=python3 taskset=util-linux
 	benches/compare/run.sh
+
+.PHONY: bench-stream
+bench-stream: ## Streams: delivery, CPU and memory with up to 10,000 clients beside a plain relay; decoding; freshness
+	@scripts/debian.sh taskset=util-linux
+	benches/stream.sh
 
 .PHONY: demo
 demo: ## A simulated exchange, the gateway, and fifty clients that hammer it

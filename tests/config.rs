@@ -301,6 +301,22 @@ fn keys_are_distinct_and_described() {
     }
 }
 
+const BITFINEX_WS: &str = "wss://api-pub.bitfinex.com/ws/2";
+
+#[test]
+fn the_websocket_is_that_of_the_exchange_that_is_asked() {
+    let ws_url = |flags: &[(&str, &str)]| {
+        let flags = pairs(flags);
+        load(&Sources { flags, ..Sources::default() }).unwrap().config.exchanges.bitfinex.ws_url
+    };
+    const REST: &str = "exchanges.bitfinex.rest_url";
+    assert_eq!(ws_url(&[]), BITFINEX_WS);
+    assert_eq!(ws_url(&[(REST, "http://127.0.0.1:8088")]), "ws://127.0.0.1:8088/ws/2");
+    assert_eq!(ws_url(&[(REST, "https://proxy/bitfinex/")]), "wss://proxy/bitfinex/ws/2");
+    let both = [(REST, "http://127.0.0.1:8088"), ("exchanges.bitfinex.ws_url", BITFINEX_WS)];
+    assert_eq!(ws_url(&both), BITFINEX_WS);
+}
+
 #[test]
 fn each_key_sets_its_own_place() {
     let defaults = load(&Sources::default()).unwrap();
@@ -311,7 +327,10 @@ fn each_key_sets_its_own_place() {
                 .iter()
                 .chain(&["json", "debug", "ticker"])
                 .filter_map(|value| {
-                    let flags = pairs(&[(key.path(), value)]);
+                    let ws_url = ("exchanges.bitfinex.ws_url", BITFINEX_WS);
+                    let follows = key.path() == "exchanges.bitfinex.rest_url";
+                    let flags = [(key.path(), *value)].into_iter().chain(follows.then_some(ws_url));
+                    let flags = pairs(&flags.collect::<Vec<_>>());
                     load(&Sources { flags, ..Sources::default() }).ok()
                 })
                 .find(|loaded| loaded.config != defaults.config);

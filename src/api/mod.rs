@@ -26,6 +26,7 @@ mod request_id;
 mod router;
 mod server;
 mod stream;
+mod understood;
 mod upgrade;
 
 use axum::http::{HeaderValue, Response, header};
@@ -37,6 +38,7 @@ pub use problem::{Code, InvalidParameter, Problem};
 pub use reader::Reader;
 pub use router::{Gateway, router};
 pub use server::Server;
+pub use understood::{Understood, understood};
 pub use upgrade::Streams;
 
 /// A JSON answer that is true only now.

@@ -219,7 +219,7 @@ fn exchanges(list: &mut List) {
     );
     list.add(
         "exchanges.bitfinex.ws_url",
-        "The public WebSocket.",
+        "The public WebSocket; where it is not set and rest_url is, /ws/2 below that one.",
         rule::url(&["ws", "wss"], None),
         |c| &mut c.exchanges.bitfinex.ws_url,
     );

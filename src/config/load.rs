@@ -70,11 +70,19 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
 }
 
 /// Defaults that follow a setting: who shortens the deadline of a request need not know that a
-/// request to the exchange has one too.
+/// request to the exchange has one too, and who asks another exchange is not to be told by the
+/// first one's WebSocket.
 fn follow(config: &mut Config, origins: &Origins) {
     let timeout = &mut config.exchanges.bitfinex.request_timeout;
     if origins.of("exchanges.bitfinex.request_timeout") == &Origin::Default {
         *timeout = (*timeout).min(config.server.request_deadline);
+    }
+    let is_default = |path| origins.of(path) == &Origin::Default;
+    if is_default("exchanges.bitfinex.ws_url") && !is_default("exchanges.bitfinex.rest_url") {
+        let bitfinex = &mut config.exchanges.bitfinex;
+        // http to ws, https to wss.
+        let root = bitfinex.rest_url.replacen("http", "ws", 1);
+        bitfinex.ws_url = format!("{root}/ws/2");
     }
 }
 

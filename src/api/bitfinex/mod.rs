@@ -2,8 +2,8 @@
 //! entries, fetches and budget as everything else.
 //!
 //! `route` reads a request, `rest` answers it, `rows` joins the exchange's rows, `refusal` says no
-//! in the exchange's words, `ws` speaks the exchange's WebSocket protocol. What cannot be right, and every path that is not known to be public,
-//! is refused here and never reaches the exchange.
+//! in the exchange's words, `ws` speaks the exchange's WebSocket protocol. What cannot be right, and
+//! every path that is not known to be public, is refused here and never reaches the exchange.
 
 mod refusal;
 mod rest;
@@ -15,7 +15,16 @@ use crate::telemetry::Endpoint;
 
 pub(super) use refusal::Refusal;
 pub(super) use rest::rest;
-pub(super) use ws::ws;
+pub(super) use ws::{is_message, ws};
+
+/// True if a path with its query leads somewhere.
+pub(super) fn is_route(target: &str) -> bool {
+    let (path, query) = match target.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (target, None),
+    };
+    route::Route::parse(path, query).is_ok()
+}
 
 /// The metrics' name of `/ws/2` and of a path below `/v2`; `None` for every other path.
 pub(super) fn endpoint(path: &str) -> Option<Endpoint> {

@@ -42,3 +42,9 @@ fn refuse_draining(phase: &Phase) -> Result<(), Problem> {
     problem.retry_after = Some(COME_BACK);
     Err(problem)
 }
+
+/// True if a text is a message that a client may send.
+pub(super) fn is_message(text: &str) -> bool {
+    const ANY: usize = usize::MAX;
+    request::read(text, ANY).1.is_ok()
+}

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use axum::{extract::State, http::Response};
 
-use self::{conversation::Terms, pump::Pump};
+use self::{conversation::Terms, pump::Pump, request::Request};
 use crate::{
     api::{
         payload::Payload,
@@ -35,6 +35,15 @@ use crate::{
 /// (docs/ws-general); the exchange's Python client opens no more than 25, its Node client goes to
 /// 30 and has no way to do with less.
 const MAX_CHANNELS: usize = 30;
+
+/// True if a text is a message that can be answered with something else than an error.
+pub(in crate::api) fn is_message(text: &str) -> bool {
+    match Request::parse(text) {
+        None => false,
+        Some(Request::Subscribe(wish)) => wish.subscription.topic().is_ok(),
+        Some(_) => true,
+    }
+}
 
 /// Becomes a WebSocket that speaks the exchange's protocol.
 pub(in crate::api) async fn ws(
