@@ -10,9 +10,10 @@
 //! |---|---|
 //! | [`cli`] | arguments to typed commands |
 //! | [`app`] | the composition root: starts, drains, `demo`; the only room that names every other |
-//! | [`api`] | HTTP: routes, middleware, encoded answers, problems, the drop-in `/v2`, operations |
-//! | [`service`] | the products: tickers, books, candles, trades, market context, validation |
+//! | [`api`] | HTTP: routes, middleware, encoded answers, problems, streams, the drop-in `/v2` and `/ws/2`, operations |
+//! | [`service`] | the products: tickers, books, candles, trades, market context, validation; what of them is live |
 //! | [`cache`] | entries that know their age, one flight per key; generic, the loader is passed in |
+//! | [`feed`] | the exchange's WebSocket: what is followed there, sockets, topics and their followers |
 //! | [`registry`] | which markets an exchange lists, every spelling of them, near names |
 //! | [`upstream`] | one call: breaker, budget, queue, deadline, retry, merging |
 //! | [`exchange`] | what an exchange can be asked, one method one request; the adapters |
@@ -26,15 +27,16 @@
 //! # Who may name whom
 //!
 //! ```text
-//! api ─► service ─► cache, registry, upstream ─► exchange
-//!                   cache ─► tasks
+//! api ─► service ─► feed, cache, registry, upstream ─► exchange
+//!                   feed, cache ─► tasks
 //! sim ─► tasks                   (named by app, tests and benches only)
 //! everyone ─► market, clock, telemetry, its section of config
 //! app ─► everyone
 //! ```
 //!
 //! Beyond the rooms: `reqwest` is named in `exchange/transport.rs` only, the exporter of metrics in
-//! [`telemetry`] only, `tokio::spawn` in [`tasks`] only, and the text `bitfinex` neither in
+//! [`telemetry`] only, `tokio::spawn` in [`tasks`] only, WebSockets in `feed/wire.rs`, [`api`] and
+//! [`sim`] only, and the text `bitfinex` neither in
 //! [`cache`] nor in [`upstream`]. `tests/architecture.rs` reads the sources and fails where they do
 //! not keep to this.
 //!
@@ -59,6 +61,23 @@
 //! 7. The value becomes an entry with a [`cache::Stamp`], everyone aboard gets it, and the answer
 //!    is encoded once for all who ask the same until it is superseded.
 //!
+//! # One push
+//!
+//! A book of BTC/USD changes, and somebody asks for it often:
+//!
+//! 1. [`service::Live`] has told the [`feed`] how often each key is read; the feed's plan gave this
+//!    one a channel of a socket, whose one owner drives an [`exchange::Session`]: texts in, events
+//!    out, no I/O inside.
+//! 2. The session checks the message's number, makes the change in a book of its own, and tells it.
+//!    At each checksum it compares with the exchange's. What is missing, wrong or impossible ends
+//!    the channel's being live until its next snapshot.
+//! 3. The [`feed::Sink`] publishes the change in the topic's [`feed::Line`], made once for all who
+//!    follow it, and, once its checksum has held, puts the book into the cache as the very entry
+//!    that reads find. From here on it is *one read*, without a call.
+//! 4. A follower has no queue, only a place in the line. When its socket has taken what was before,
+//!    it takes what is new ([`feed::Follower::take`]): every update, or the latest state in place of
+//!    more updates than it could follow.
+//!
 //! # What always holds
 //!
 //! - **No window of 60 s holds more calls than the budget.** A slot is held from the sending of a
@@ -68,6 +87,10 @@
 //! - **An answer is never older than it says.** Age is counted from the moment of receipt, which is
 //!   part of the entry ([`cache::Stamp::age`]); whether it may be served is decided at each read
 //!   ([`cache::Demand::judge`]), not by a timer. An answer of several parts has the age of its oldest.
+//! - **What is live is true at the age it states.** An entry that a channel keeps is confirmed by
+//!   that channel only: by data, by checksums, by heartbeats where nothing has changed. Books are
+//!   entries only in states whose checksum held. `tests/chaos` lets everything go wrong at random
+//!   and compares every answer with the simulated exchange's truth.
 //! - **A client that hangs up cancels nothing and repeats nothing.** Loads run in tasks of their own
 //!   ([`cache::Flights`]); a read that is dropped only stops waiting.
 //! - **One flight per key.** Requests that mean the same have the same [`service::Key`], whatever

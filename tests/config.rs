@@ -85,6 +85,7 @@ fn every_kind_of_value_is_read() {
     expected.server.listen = "[::1]:0".parse().unwrap();
     expected.server.limits.max_header_bytes = 32 * 1024;
     expected.exchanges.bitfinex.rest_url = "http://127.0.0.1:8088".to_owned();
+    expected.exchanges.bitfinex.ws_url = "ws://127.0.0.1:8088/ws/2".to_owned();
     expected.exchanges.bitfinex.budget.candles = 29;
     expected.exchanges.bitfinex.budget.book = 200;
     expected.upstream.merge_window = Duration::ZERO;

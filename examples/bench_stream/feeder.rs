@@ -18,6 +18,8 @@ use tokio::{
 };
 use tokio_tungstenite::tungstenite::Message;
 
+/// Books that have their turn.
+const BOOKS: usize = 20;
 /// Heartbeats come this often.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
@@ -74,15 +76,14 @@ async fn serve(stream: TcpStream, rate: u32, sent: Sent) -> anyhow::Result<()> {
         seq += 1;
         Message::text(format!("{},{seq}]", &frame[..frame.len() - 1]))
     };
-    let mut tick = interval(Duration::from_secs(1) / rate / 20);
+    let mut tick = interval(Duration::from_secs(1) / rate / BOOKS as u32);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut heartbeat = interval(HEARTBEAT);
     loop {
         tokio::select! {
             _ = tick.tick() => {
-                if books.is_empty() { continue }
-                turn = (turn + 1) % books.len();
-                let book = &mut books[turn];
+                turn = (turn + 1) % BOOKS;
+                let Some(book) = books.get_mut(turn) else { continue };
                 book.side = -book.side;
                 let price = 100 + (if book.side > 0 { -1 } else { 1 });
                 let id = sent.next();

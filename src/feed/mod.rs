@@ -6,10 +6,10 @@
 //! plan: pinned, followed, hot ── within the bound of channels
 //! ```
 //!
-//! One task makes the plan ([`plan`]), one owns each socket ([`socket`]) from one connection to the
-//! next; all attempts to connect wait for one pace ([`pacer`]). A topic that is live is so because
+//! One task makes the plan (`plan`), one owns each socket (`socket`) from one connection to the
+//! next; all attempts to connect wait for one pace (`pacer`). A topic that is live is so because
 //! its channel's last word says so: silence, a lost message, a wrong checksum or a pause end that
-//! at once, and only a new snapshot begins it anew ([`channel`], [`conversation`]).
+//! at once, and only a new snapshot begins it anew (`channel`, `conversation`).
 
 mod channel;
 mod conversation;

@@ -20,11 +20,13 @@ limits which Bitfinex documents, and in front of it the gateway:
   http://{gateway}
 
 Paste these into another terminal; the first shows the age of its answer, the
-second how old each part of it is, the third is the exchange's own interface.
+second how old each part of it is, the third is the exchange's own interface,
+and the fourth follows a market live.
 
 curl -i {gateway}/api/market-data/ticker/BTC/USD
 curl -s {gateway}/api/market-data/market-context/ETHUSD | tail -c600
 curl -i {gateway}/v2/ticker/tBTCUSD
+curl -N '{gateway}/api/market-data/stream?symbols=BTCUSD&channels=trades'
 
 {fleet} Ctrl-C ends it.
 
