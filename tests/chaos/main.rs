@@ -19,7 +19,10 @@ use tidegate::{
     config::Config,
     feed::Feed,
     market::UnixMs,
-    sim::{Family, Fault, SimClock, SimConfig, Venue, WsAction, WsConfig, WsFault, WsRule},
+    sim::{
+        Family, Fault, SimClock, SimConfig, Venue, WsAction, WsConfig, WsFault, WsRule,
+        engine::Window,
+    },
 };
 use tokio::{net::TcpListener, time::Instant};
 use tower::ServiceExt as _;
@@ -29,8 +32,11 @@ use truth::{Part, same};
 
 const MARKETS: [&str; 4] = ["tBTCUSD", "tETHUSD", "tXRPUSD", "tLTCUSD"];
 
+/// Trades that are asked for.
+const TRADES: usize = 25;
+
 /// How long each seed's market goes on.
-const MINUTES: u64 = 5;
+const MINUTES: u64 = 4;
 
 /// 2026-11-22T14:00:00Z.
 const START: UnixMs = UnixMs::from_millis(1_795_356_000_000);
@@ -69,12 +75,14 @@ impl Rig {
         Self { app, venue, dice: StdRng::seed_from_u64(seed), in_maintenance: false }
     }
 
-    async fn get(&self, path: &str) -> (u16, Value) {
+    /// Status, `Age` in seconds and body.
+    async fn get(&self, path: &str) -> (u16, i64, Value) {
         let request = Request::get(path).body(Body::empty()).unwrap();
         let response = router(self.app.gateway().clone()).oneshot(request).await.unwrap();
-        let status = response.status().as_u16();
+        let (status, headers) = (response.status().as_u16(), response.headers());
+        let age = headers.get("age").map_or(0, |age| age.to_str().unwrap().parse().unwrap());
         let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
-        (status, serde_json::from_slice(&body).unwrap())
+        (status, age, serde_json::from_slice(&body).unwrap())
     }
 
     fn one_of<T: Copy>(&mut self, these: &[T]) -> T {
@@ -95,7 +103,8 @@ impl Rig {
                 self.venue.ws_now(WsAction::MaintenanceStart);
             }
             3 => rule(WsFault::LoseFrame),
-            4..=6 => self.venue.ws_fault(WsFault::CorruptLevel.times("book", market, times)),
+            4 => self.venue.ws_fault(WsFault::LoseFrame.times("trades", market, times)),
+            5 | 6 => self.venue.ws_fault(WsFault::CorruptLevel.times("book", market, times)),
             7 | 8 => rule(WsFault::Freeze { heartbeats: false }),
             9 => {
                 let rule = WsFault::SilenceHeartbeats.always();
@@ -153,6 +162,23 @@ fn judge(rig: &Rig, id: &str, context: &Value, sources: &mut Sources) {
     }
 }
 
+/// Compares trades with the truth: none is missing between them, nor of those before the moment
+/// that the age tells, to the second.
+fn judge_trades(rig: &Rig, id: &str, served: &[Value], age: i64) {
+    let engine = rig.venue.market();
+    let now = rig.venue.now();
+    let moment = UnixMs::from_millis(now.millis() - 1000 * (age + 1));
+    let newest = engine.trades(engine.find(id).unwrap(), Window::newest(10 * TRADES), now);
+    let served: Vec<i64> =
+        served.iter().map(|it| it["id"].as_str().unwrap().parse().unwrap()).collect();
+    let last = served.last().expect("these markets have traded");
+    let end = newest.iter().position(|trade| trade.id == *last).expect("a true trade");
+    let truth = newest[end..].iter().take(served.len()).map(|trade| trade.id);
+    assert!(truth.eq(served.iter().rev().copied()), "{id} at {now}: trades are missing");
+    let unseen = newest[..end].iter().all(|trade| trade.ms > moment.millis());
+    assert!(unseen, "{id} at {now}: trades are older than {age} s, and not there");
+}
+
 async fn endure(seed: u64) -> (Sources, u64) {
     let mut rig = Rig::start(seed).await;
     let mut sources = Sources::new();
@@ -169,12 +195,16 @@ async fn endure(seed: u64) -> (Sources, u64) {
             next_fault = Instant::now() + Duration::from_secs(quiet);
         }
         let id = rig.one_of(&MARKETS);
-        let path = format!("/api/market-data/market-context/{id}?timeframe=1m&limit=100");
-        match rig.get(&path).await {
-            (200, context) => judge(&rig, id, &context, &mut sources),
-            (status, problem) => {
-                assert!([502, 503, 504].contains(&status), "{status} {problem}");
-                refused += 1;
+        let context = format!("/api/market-data/market-context/{id}?timeframe=1m&limit=100");
+        let trades = format!("/api/market-data/trades/{id}?limit={TRADES}");
+        for path in [context, trades] {
+            match rig.get(&path).await {
+                (200, age, Value::Array(trades)) => judge_trades(&rig, id, &trades, age),
+                (200, _, context) => judge(&rig, id, &context, &mut sources),
+                (status, _, problem) => {
+                    assert!([502, 503, 504].contains(&status), "{status} {problem}");
+                    refused += 1;
+                }
             }
         }
     }
