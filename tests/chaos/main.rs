@@ -103,7 +103,8 @@ impl Rig {
                 self.venue.ws_now(WsAction::MaintenanceStart);
             }
             3 => rule(WsFault::LoseFrame),
-            4 => self.venue.ws_fault(WsFault::LoseFrame.times("trades", market, times)),
+            // Heartbeats, and both reports of a trade, so that neither makes up for the other.
+            4 => self.venue.ws_fault(WsFault::LoseFrame.times("trades", "tBTCUSD", 4)),
             5 | 6 => self.venue.ws_fault(WsFault::CorruptLevel.times("book", market, times)),
             7 | 8 => rule(WsFault::Freeze { heartbeats: false }),
             9 => {
@@ -191,7 +192,7 @@ async fn endure(seed: u64) -> (Sources, u64) {
         if Instant::now() >= next_fault {
             rig.mend();
             rig.strike();
-            let quiet = rig.dice.random_range(3..15);
+            let quiet = rig.dice.random_range(2..10);
             next_fault = Instant::now() + Duration::from_secs(quiet);
         }
         let id = rig.one_of(&MARKETS);
