@@ -1,5 +1,5 @@
-//! `/ws/2` over sockets: a hub that the test feeds with the exchange's own messages, and clients
-//! of the exchange's protocol.
+//! `/ws/2` over sockets: channels that bring what the test has the exchange say, and clients of the
+//! exchange's protocol.
 
 #[path = "gateway/client.rs"]
 #[allow(dead_code, reason = "shared with the tests of the gateway")]
@@ -13,16 +13,17 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use bytes::Bytes;
 use client::ask;
 use futures_util::{SinkExt as _, StreamExt as _};
-use rig::{Rig, eventually, metric, ms, settings};
+use rig::{Rig, eventually, lenient, metric, ms, settings};
 use serde_json::{Value, json};
 use tidegate::{
+    app::App,
+    clock::Clock,
     config::Config,
     exchange::{
-        Event, Output, Session as _, SessionSettings,
-        bitfinex::{Conversation, Subscription},
+        Event, Output, Session as _, SessionSettings, Topic,
+        bitfinex::{Bitfinex, Conversation, Subscription},
     },
-    feed::{Line, Mode},
-    market::Identity,
+    feed::{Feed, Line, Sink, Turn},
     sim::Family,
 };
 use tokio::{
@@ -35,22 +36,35 @@ use tokio_tungstenite::{
 };
 
 /// Beyond this a test is stuck, not slow.
-const STUCK: Duration = Duration::from_secs(30);
+const STUCK: Duration = Duration::from_secs(20);
 const FLAGS: u64 = 32_768 + 65_536 + 131_072;
 
-/// A channel of the exchange that the test speaks for.
-struct Source {
-    session: Conversation,
-    line: Arc<Line>,
+/// A gateway and where its channels bring their data.
+struct Gateway {
+    rig: Rig,
+    sink: Arc<dyn Sink>,
 }
 
-impl Source {
-    fn new(rig: &Rig, request: &Value) -> Self {
+impl Gateway {
+    async fn start(config: Config) -> Self {
+        let mut into = None;
+        let make = |config: Config, listener| {
+            let settings = &config.exchanges.bitfinex;
+            let exchange = Bitfinex::new(&settings.rest_url, settings.request_timeout).unwrap();
+            let open = |sink, _: &_, _: &_| {
+                into = Some(sink);
+                Feed::disabled()
+            };
+            App::with_parts(config, Arc::new(exchange), open, Clock::system(), listener)
+        };
+        let rig = Rig::with(lenient(), config, make).await;
+        Self { rig, sink: into.expect("a sink") }
+    }
+
+    /// Opens a channel that begins with `snapshot`.
+    fn open(&self, request: &Value, snapshot: &str) -> Source {
         let subscription: Subscription = serde_json::from_value(request.clone()).unwrap();
         let topic = Arc::new(subscription.topic().unwrap());
-        let desk = rig.app.gateway().reader().desks.get(None).unwrap();
-        let line = desk.live.hub().open(&topic, None, Identity::Price);
-        line.feed_by(Mode::Live, Instant::now());
         let mut session = Conversation::new(SessionSettings { ack_timeout: STUCK });
         let mut out = Vec::new();
         session.subscribe(&topic, Instant::now(), &mut out);
@@ -58,11 +72,28 @@ impl Source {
         let mut ack: Value = serde_json::from_str(&text).unwrap();
         ack["event"] = json!("subscribed");
         ack["chanId"] = json!(7);
-        let mut source = Self { session, line };
+        self.sink.turn(&topic, &Turn::Opened, Instant::now());
+        let mut source = Source { session, topic, sink: self.sink.clone() };
         source.hear(&ack.to_string());
+        source.hear(snapshot);
         source
     }
 
+    /// The line of a channel's topic.
+    fn line(&self, source: &Source) -> Arc<Line> {
+        let desk = self.rig.app.gateway().reader().desks.get(None).unwrap();
+        desk.live.hub().line(&source.topic).expect("a line")
+    }
+}
+
+/// A channel of the exchange that the test speaks for.
+struct Source {
+    session: Conversation,
+    topic: Arc<Topic>,
+    sink: Arc<dyn Sink>,
+}
+
+impl Source {
     /// The exchange says this.
     fn hear(&mut self, text: &str) {
         let (text, now, mut out) =
@@ -70,11 +101,16 @@ impl Source {
         self.session.on_text(&text, now, &mut out).unwrap();
         for output in out {
             match output {
-                Output::Tell(Event::Data(_, data)) => _ = self.line.data(&data, now),
+                Output::Tell(Event::Data(_, data)) => self.sink.data(&self.topic, &data, now),
                 Output::Tell(Event::Broken(_, broken)) => panic!("{text:?}: {broken}"),
                 _ => {}
             }
         }
+    }
+
+    /// The exchange says that this is the checksum of the book.
+    fn check(&self, checksum: i32) {
+        self.sink.turn(&self.topic, &Turn::Checked(checksum), Instant::now());
     }
 }
 
@@ -98,7 +134,8 @@ impl Client {
     }
 
     async fn say(&mut self, message: &Value) {
-        self.socket.send(Message::text(message.to_string())).await.unwrap();
+        let said = self.socket.send(Message::text(message.to_string()));
+        timeout(STUCK, said).await.expect("room for a message").unwrap();
     }
 
     /// The next message that is no protocol ping.
@@ -151,21 +188,21 @@ const QUIET: u64 = 15_000;
 
 #[tokio::test]
 async fn what_the_exchange_says_is_what_the_client_reads() {
-    let rig = Rig::start(config(QUIET)).await;
-    let [mut levels, mut trades, mut ticker] =
-        [book(), on("trades"), on("ticker")].map(|request| Source::new(&rig, &request));
-    let mut client = Client::connect(&rig).await;
-    let [book, trade, tick] = [
-        client.subscribe(&book()).await,
-        client.subscribe(&on("trades")).await,
-        client.subscribe(&on("ticker")).await,
-    ];
+    let gateway = Gateway::start(config(QUIET)).await;
+    const LEVELS: &str = "[[100,1,2.0],[99.5,2,0.50],[101,3,-1e-7]]";
+    const TRADES: &str = "[[12,1700000000002,-0.10,100],[11,1700000000001,1,100.0]]";
+    const TICKER: &str = "[1,2,3,4,5,0.1,7,8,9,1.0]";
+    let mut levels = gateway.open(&book(), &format!("[7,{LEVELS}]"));
+    let mut trades = gateway.open(&on("trades"), &format!("[7,{TRADES}]"));
+    let mut ticker = gateway.open(&on("ticker"), &format!("[7,{TICKER}]"));
+    let mut client = Client::connect(&gateway.rig).await;
+    let book = client.subscribe(&book()).await;
+    assert_eq!(client.text().await, format!("[{book},{LEVELS}]"));
+    let trade = client.subscribe(&on("trades")).await;
+    assert_eq!(client.text().await, format!("[{trade},{TRADES}]"));
+    let tick = client.subscribe(&on("ticker")).await;
+    assert_eq!(client.text().await, format!("[{tick},{TICKER}]"));
     assert_eq!([trade, tick], [book + 1, book + 2]);
-    levels.hear("[7,[[100,1,2.0],[99.5,2,0.50],[101,3,-1e-7]]]");
-    assert_eq!(client.text().await, format!("[{book},[[100,1,2.0],[99.5,2,0.50],[101,3,-1e-7]]]"));
-    trades.hear("[7,[[12,1700000000002,-0.10,100],[11,1700000000001,1,100.0]]]");
-    let rows = "[12,1700000000002,-0.10,100],[11,1700000000001,1,100.0]";
-    assert_eq!(client.text().await, format!("[{trade},[{rows}]]"));
     // The flags may come after the subscriptions.
     client.say(&json!({"event":"conf","flags":FLAGS})).await;
     assert_eq!(client.json().await, json!({"event":"conf","status":"OK","flags":FLAGS}));
@@ -173,7 +210,7 @@ async fn what_the_exchange_says_is_what_the_client_reads() {
     trades.hear("[7,\"te\",[13,1700000000003,1.0,7e-7]]");
     trades.hear("[7,\"tu\",[13,1700000000003,1.0,7e-7]]");
     levels.hear("[7,[99.5,0,1]]");
-    levels.line.checked(-1_234, Instant::now());
+    levels.check(-1_234);
     for (number, expected) in [
         format!("[{tick},[1,2,3,4,5,0.1,7,8,9,1.50,null]"),
         format!("[{trade},\"te\",[13,1700000000003,1.0,7e-7]"),
@@ -192,35 +229,36 @@ async fn what_the_exchange_says_is_what_the_client_reads() {
     client.say(&json!({"event":"ping","cid":5})).await;
     let pong = client.json().await;
     assert_eq!((&pong["event"], &pong["cid"]), (&json!("pong"), &json!(5)));
-    client.socket.send(Message::Ping("there?".into())).await.unwrap();
+    let ping = client.socket.send(Message::Ping("there?".into()));
+    timeout(STUCK, ping).await.expect("room for a message").unwrap();
     assert_eq!(client.hear().await, Some(Message::Pong("there?".into())));
     let requests = r#"endpoint="v2_ws",outcome="ok""#;
-    assert_eq!(metric(&rig.app, "tidegate_requests_total", requests).await, 1.0);
-    let follows = async || metric(&rig.app, "tidegate_stream_topics", "bitfinex").await;
+    assert_eq!(metric(&gateway.rig.app, "tidegate_requests_total", requests).await, 1.0);
+    let follows = async || metric(&gateway.rig.app, "tidegate_stream_topics", "bitfinex").await;
     assert_eq!(follows().await, 3.0);
     client.say(&json!({"event":"unsubscribe","chanId":trade.to_string()})).await;
     let gone = json!({"event":"unsubscribed","status":"OK","chanId":trade});
     assert_eq!(client.json().await, gone);
-    assert_eq!((trades.line.followers(), levels.line.followers()), (0, 1));
+    let line = gateway.line(&levels);
+    assert_eq!((gateway.line(&trades).followers(), line.followers()), (0, 1));
     assert_eq!(follows().await, 2.0);
-    client.socket.close(None).await.unwrap();
+    timeout(STUCK, client.socket.close(None)).await.expect("an end").unwrap();
     let farewell = timeout(STUCK, client.socket.next()).await.expect("an answer");
     assert!(matches!(farewell, Some(Ok(Message::Close(_)))), "{farewell:?}");
-    let left = async || (levels.line.followers() == 0).then_some(());
+    let left = async || (line.followers() == 0).then_some(());
     eventually(STUCK, "a client that is gone follows nothing", left).await;
 }
 
 #[tokio::test]
 async fn heartbeats_are_numbered_like_everything_else() {
-    let rig = Rig::start(config(60)).await;
-    let mut levels = Source::new(&rig, &book());
-    levels.hear("[7,[[100,1,2.0]]]");
-    let mut client = Client::connect(&rig).await;
+    let gateway = Gateway::start(config(60)).await;
+    let mut levels = gateway.open(&book(), "[7,[[100,1,2.0]]]");
+    let mut client = Client::connect(&gateway.rig).await;
     client.say(&json!({"event":"conf","flags":65_536})).await;
     client.json().await;
     let id = client.subscribe(&book()).await;
     let mut beats = 0;
-    for number in 1_u64.. {
+    for number in 1_u64..100 {
         let frame = client.json().await;
         let row = frame.as_array().unwrap();
         assert_eq!((row[0].as_u64(), row.last().unwrap().as_u64()), (Some(id), Some(number)));
@@ -229,17 +267,17 @@ async fn heartbeats_are_numbered_like_everything_else() {
             levels.hear(&format!("[7,[{number},1,1]]"));
         }
         if beats == 4 {
-            break;
+            return;
         }
     }
+    panic!("{beats} heartbeats among a hundred frames");
 }
 
 #[tokio::test]
 async fn a_slow_reader_ends_with_the_book_as_it_stands() {
-    let rig = Rig::start(config(QUIET)).await;
-    let mut levels = Source::new(&rig, &book());
-    levels.hear("[7,[[100,1,2.0],[101,3,-1]]]");
-    let mut client = Client::connect(&rig).await;
+    let gateway = Gateway::start(config(QUIET)).await;
+    let mut levels = gateway.open(&book(), "[7,[[100,1,2.0],[101,3,-1]]]");
+    let mut client = Client::connect(&gateway.rig).await;
     client.say(&json!({"event":"conf","flags":131_072})).await;
     client.json().await;
     let id = client.subscribe(&book()).await;
@@ -253,13 +291,15 @@ async fn a_slow_reader_ends_with_the_book_as_it_stands() {
         }
     }
     levels.hear("[7,[50,0,1]]");
-    levels.line.checked(42, Instant::now());
+    levels.check(42);
     let (mut held, mut frames) = (BTreeMap::new(), 0_u64);
     // Checksums may have been of states that were never told; a later one is not.
     let checked = format!("[{id},\"cs\",43]");
+    let deadline = Instant::now() + STUCK;
     loop {
+        assert!(Instant::now() < deadline, "the book is never told whole");
         let Ok(text) = timeout(ms(200), client.text()).await else {
-            levels.line.checked(43, Instant::now());
+            levels.check(43);
             continue;
         };
         if text == checked {
@@ -281,7 +321,7 @@ async fn a_slow_reader_ends_with_the_book_as_it_stands() {
             };
         }
     }
-    let book = levels.line.book().unwrap();
+    let book = gateway.line(&levels).book().unwrap();
     let mut expected: Vec<&str> =
         book.bids.iter().chain(&book.asks).map(|level| level.raw.as_str()).collect();
     let mut held: Vec<&String> = held.values().collect();
@@ -289,7 +329,7 @@ async fn a_slow_reader_ends_with_the_book_as_it_stands() {
     expected.sort_unstable();
     assert_eq!(held, expected);
     assert!(frames < CHANGES / 2, "{frames} frames: nothing was left out");
-    let conflated = metric(&rig.app, "tidegate_stream_conflated_total", "bitfinex").await;
+    let conflated = metric(&gateway.rig.app, "tidegate_stream_conflated_total", "bitfinex").await;
     assert!(conflated > 0.0);
 }
 
@@ -299,9 +339,13 @@ async fn what_cannot_be_is_refused_and_asked_of_nobody() {
     config.stream.max_topics = 2;
     config.stream.max_total_topics = 3;
     config.stream.max_message_bytes = 1_024;
-    let rig = Rig::start(config).await;
-    let _source = Source::new(&rig, &book());
-    let mut client = Client::connect(&rig).await;
+    let gateway = Gateway::start(config).await;
+    let _sources = [
+        gateway.open(&book(), "[7,[[100,1,2.0]]]"),
+        gateway.open(&on("trades"), "[7,[[12,1700000000002,1,100]]]"),
+        gateway.open(&on("ticker"), "[7,[1,2,3,4,5,0.1,7,8,9,1.0]]"),
+    ];
+    let mut client = Client::connect(&gateway.rig).await;
     for (channel, symbol, code, message) in [
         ("ticker", "tNOPE:USD", 10_300, "symbol: invalid"),
         ("nope", "tBTCUSD", 10_300, "channel: unknown"),
@@ -313,21 +357,24 @@ async fn what_cannot_be_is_refused_and_asked_of_nobody() {
         );
     }
     let id = client.subscribe(&book()).await;
+    client.text().await;
     client.say(&book()).await;
     let twice = client.json().await;
     assert_eq!((&twice["code"], &twice["chanId"]), (&json!(10_301), &json!(id)));
-    client.say(&on("ticker")).await;
+    client.subscribe(&on("ticker")).await;
+    client.text().await;
     client.say(&on("trades")).await;
     let limit = json!({"event":"error","msg":"subscribe: limit","code":10_305,
         "channel":"trades","symbol":"tBTCUSD"});
     assert_eq!(client.json().await, limit);
-    let mut other = Client::connect(&rig).await;
-    other.say(&on("trades")).await;
+    let mut other = Client::connect(&gateway.rig).await;
+    other.subscribe(&on("trades")).await;
+    other.text().await;
     other.say(&json!({"event":"subscribe","channel":"ticker","symbol":"tETHUSD"})).await;
     let limit = other.json().await;
     assert_eq!((&limit["code"], &limit["symbol"]), (&json!(10_305), &json!("tETHUSD")));
     for family in Family::ALL {
-        assert_eq!(rig.calls(family), 0, "{family:?}");
+        assert_eq!(gateway.rig.calls(family), 0, "{family:?}");
     }
     let long = json!({"event":"ping","cid":"x".repeat(1_024)});
     client.say(&long).await;
@@ -339,26 +386,28 @@ async fn what_cannot_be_is_refused_and_asked_of_nobody() {
 async fn there_are_as_many_clients_as_there_may_be() {
     let mut config = config(QUIET);
     config.stream.max_clients = 1;
-    let rig = Rig::start(config).await;
-    let first = Client::connect(&rig).await;
-    let Err(Error::Http(refused)) = Client::try_connect(&rig).await else { panic!("a second") };
+    let gateway = Gateway::start(config).await;
+    let first = Client::connect(&gateway.rig).await;
+    let Err(Error::Http(refused)) = Client::try_connect(&gateway.rig).await else {
+        panic!("a second")
+    };
     assert_eq!(refused.status(), 503);
     let body: Value = serde_json::from_slice(refused.body().as_ref().unwrap()).unwrap();
     assert_eq!(body["error"], "temporarily_unavailable");
     drop(first);
-    let connected = async || Client::try_connect(&rig).await.ok();
+    let connected = async || Client::try_connect(&gateway.rig).await.ok();
     eventually(STUCK, "the place is free again", connected).await;
-    let plain = ask(rig.app.address(), "GET", "/ws/2", &[]).await;
+    let plain = ask(gateway.rig.app.address(), "GET", "/ws/2", &[]).await;
     assert_eq!(plain.status, 426);
     assert_eq!(plain.json()[0], "error", "{plain:?}");
 }
 
 #[tokio::test]
 async fn who_is_there_when_the_gateway_stops_is_sent_away() {
-    let rig = Rig::start(config(QUIET)).await;
-    let mut levels = Source::new(&rig, &book());
-    levels.hear("[7,[[100,1,2.0]]]");
-    let (mut following, mut idle) = (Client::connect(&rig).await, Client::connect(&rig).await);
+    let gateway = Gateway::start(config(QUIET)).await;
+    let _levels = gateway.open(&book(), "[7,[[100,1,2.0]]]");
+    let (mut following, mut idle) =
+        (Client::connect(&gateway.rig).await, Client::connect(&gateway.rig).await);
     following.subscribe(&book()).await;
     following.text().await;
     let sent_away = async {
@@ -372,6 +421,6 @@ async fn who_is_there_when_the_gateway_stops_is_sent_away() {
             assert_eq!(client.hear().await, None);
         }
     };
-    let (drained, ()) = tokio::join!(rig.app.drain(), sent_away);
-    assert!(drained, "within the grace");
+    let (drained, ()) = tokio::join!(timeout(STUCK, gateway.rig.app.drain()), sent_away);
+    assert_eq!(drained, Ok(true), "within the grace");
 }

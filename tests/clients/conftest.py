@@ -37,8 +37,9 @@ def base(pytestconfig):
 
 @pytest.fixture(scope="session")
 def exchange(pytestconfig):
-    """The exchange behind the gateway."""
-    return pytestconfig.getoption("exchange").rstrip("/")
+    """The exchange behind the gateway; `None` if it is the target itself."""
+    behind = pytestconfig.getoption("exchange")
+    return behind and behind.rstrip("/")
 
 
 @pytest.fixture(scope="session")

@@ -161,6 +161,11 @@ python_checks "past the gateway's budget" budget_checks.py -- "${in_front[@]}"
 start_exchange streaming --ticker-every 1s
 python_checks "Python clients on the exchange's WebSocket" ws_checks.py -- --target exchange --base "$streaming"
 node_checks "bitfinex-api-node on the exchange's WebSocket" "$streaming" ws_node_checks.mjs
+start_exchange streaming_behind --ticker-every 1s
+start_gateway live "$streaming_behind" TIDEGATE__FEED__CONNECT_INTERVAL=50ms
+live_in_front=(--target gateway --base "$live" --exchange "$streaming_behind")
+python_checks "Python clients on the gateway's WebSocket" ws_checks.py -- "${live_in_front[@]}"
+node_checks "bitfinex-api-node on the gateway's WebSocket" "$live" ws_node_checks.mjs
 
 one_check "promtool check metrics" metrics_are_clean "$gateway"
 
@@ -171,7 +176,7 @@ start_gateway made_up "$made_up_behind" TIDEGATE__SERVER__REQUEST_DEADLINE=500ms
 one_check "schemathesis on the gateway's own description" description_holds "$made_up"
 
 if [ "$failed" -gt 0 ]; then
-  tail -n 20 "$scratch"/{gateway,made_up}.log
+  tail -n 20 "$scratch"/{gateway,live,made_up}.log
 fi
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

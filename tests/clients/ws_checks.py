@@ -12,6 +12,10 @@ MINUTE = 60_000
 PATIENCE = 30
 
 
+DATA = "/api/market-data"
+BUSY = [f"{base}/USD" for base in "BTC ETH SOL XRP LTC ADA DOGE AVAX DOT LINK TRX XLM UNI FIL".split()]
+
+
 def now_ms():
     return int(time.time() * 1000)
 
@@ -22,8 +26,8 @@ def ws_url(base):
 
 
 @pytest.fixture(scope="module")
-def pro(base, ws_url, wait):
-    """ccxt.pro as a user has it, with nothing but its addresses changed; checksums are on."""
+def connect(base, ws_url):
+    """Makes a ccxt.pro as a user has it, with nothing but its addresses changed."""
 
     async def connected():
         client = ccxt.pro.bitfinex()
@@ -32,10 +36,22 @@ def pro(base, ws_url, wait):
         await client.load_markets()
         return client
 
-    client = wait(connected())
+    return connected
+
+
+@pytest.fixture(scope="module")
+def pro(connect, wait):
+    """One for all checks; checksums are on."""
+    client = wait(connect())
     assert client.options["watchOrderBook"]["checksum"] is True
     yield client
     wait(client.close())
+
+
+@pytest.fixture
+def counts(http, base, exchange):
+    """What the exchange has counted, be it the target or behind it."""
+    return lambda: http.get(f"{exchange or base}/sim/counts").json()
 
 
 def check_watch_ticker(pro, wait):
@@ -82,6 +98,36 @@ def check_watch_trades(pro, wait):
         assert now_ms() - 60 * MINUTE < trade["timestamp"] <= now_ms() + 1_000
 
 
+def check_watch_trades_as_they_happen(connect, wait):
+    """New ones arrive, each under one number although it is told twice."""
+
+    async def news(client, symbol):
+        known = {trade["id"] for trade in await client.watch_trades(symbol)}
+        while True:
+            trades = await client.watch_trades(symbol)
+            if any(trade["id"] not in known for trade in trades):
+                return trades
+
+    async def first_news():
+        client = await connect()
+        # Of many markets, since one may well be quiet for minutes.
+        waiting = [asyncio.create_task(news(client, symbol)) for symbol in BUSY]
+        done, quiet = await asyncio.wait(
+            waiting, timeout=2 * PATIENCE, return_when=asyncio.FIRST_COMPLETED
+        )
+        for task in quiet:
+            task.cancel()
+        await asyncio.gather(*quiet, return_exceptions=True)
+        await client.close()
+        return [task.result() for task in done]
+
+    first = wait(first_news())
+    assert first, "no trade anywhere"
+    for trades in first:
+        assert len({trade["id"] for trade in trades}) == len(trades)
+        assert all(older["timestamp"] <= newer["timestamp"] for older, newer in pairwise(trades))
+
+
 def check_watch_ohlcv(pro, wait):
     async def candles():
         return await asyncio.wait_for(pro.watch_ohlcv("BTC/USD", "1m"), PATIENCE)
@@ -92,6 +138,63 @@ def check_watch_ohlcv(pro, wait):
         assert timestamp % MINUTE == 0 and volume > 0
         assert high >= max(opened, close) >= min(opened, close) >= low > 0
     assert all(older[0] < newer[0] for older, newer in pairwise(rows))
+
+
+@pytest.mark.gateway
+def check_clients_of_one_topic_share_its_channel(pro, connect, counts, wait):
+    async def second():
+        await asyncio.wait_for(pro.watch_order_book("BTC/USD", 25), PATIENCE)
+        before = counts()["ws"]
+        client = await connect()
+        book = await asyncio.wait_for(client.watch_order_book("BTC/USD", 25), PATIENCE)
+        await client.close()
+        return before, book, counts()["ws"]
+
+    before, book, after = wait(second())
+    assert book["bids"][0][0] < book["asks"][0][0]
+    names = ["subscribes", "unsubscribes", "connections"]
+    assert [after[name] for name in names] == [before[name] for name in names]
+
+
+@pytest.mark.gateway
+def check_what_is_followed_is_answered_without_a_call(pro, http, base, counts, wait):
+    async def followed():
+        await asyncio.wait_for(pro.watch_ticker("BTC/USD"), PATIENCE)
+        await asyncio.wait_for(pro.watch_order_book("BTC/USD", 25), PATIENCE)
+
+    wait(followed())
+    before = counts()["received"]
+    for path in [f"{DATA}/ticker/BTC-USD", f"{DATA}/orderbook/BTC-USD", "/v2/ticker/tBTCUSD"]:
+        answer = http.get(base + path)
+        assert answer.status_code == 200
+        assert answer.headers["cache-status"].endswith("; detail=stream"), path
+    assert counts()["received"] == before
+
+
+def check_a_lost_connection_of_the_exchange_is_survived(connect, http, base, exchange, counts, wait):
+    """ccxt.pro fails where its own connection is lost, and goes on with the next call; where the
+    gateway's is lost, it notices nothing."""
+
+    async def survived():
+        client, failures = await connect(), 0
+        first = dict(await asyncio.wait_for(client.watch_ticker("BTC/USD"), PATIENCE))
+        before = counts()["ws"]["connections"]
+        http.post(f"{exchange or base}/sim/ws", json="drop").raise_for_status()
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            try:
+                ticker = await asyncio.wait_for(client.watch_ticker("BTC/USD"), PATIENCE)
+            except ccxt.NetworkError:
+                failures += 1
+                continue
+            if counts()["ws"]["connections"] > before and ticker["info"] != first["info"]:
+                break
+        else:
+            raise AssertionError("nothing new after the connection was lost")
+        await client.close()
+        return failures
+
+    assert wait(survived()) == (0 if exchange else 1)
 
 
 @pytest.fixture(scope="module")

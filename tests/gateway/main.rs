@@ -9,7 +9,7 @@
 //! stale     what may be served meanwhile;  budget: limits and bans
 //! context   a market context with a part missing;  verdicts: what validate-market says
 //! freshness Age, Cache-Control, ETag, gzip;  symbols, contract: what is asked and answered
-//! live      what channels bring is what is answered;
+//! live      what channels bring is what is answered;  wire: the same over sockets
 //! hostile   slow, greedy and malformed clients;  life: start, panic, drain, end
 //! ```
 
@@ -28,3 +28,4 @@ mod stale;
 mod storm;
 mod symbols;
 mod verdicts;
+mod wire;

@@ -81,11 +81,21 @@ impl Rig {
     }
 
     /// The same before a simulated exchange of another kind.
-    pub(crate) async fn before(sim: SimConfig, mut config: Config) -> Self {
+    pub(crate) async fn before(sim: SimConfig, config: Config) -> Self {
+        Self::with(sim, config, App::start).await
+    }
+
+    /// The same with a gateway that is made in another way.
+    pub(crate) async fn with<E: std::fmt::Debug>(
+        sim: SimConfig,
+        mut config: Config,
+        make: impl FnOnce(Config, TcpListener) -> Result<App, E>,
+    ) -> Self {
         let tasks = Tasks::new(|name| panic!("the simulated exchange's task {name} panicked"));
         let sim = Sim::start(sim, port().await, &tasks).await.expect("a simulated exchange");
         config.exchanges.bitfinex.rest_url = sim.rest_url();
-        let app = App::start(config, port().await).expect("a gateway");
+        config.exchanges.bitfinex.ws_url = sim.ws_url();
+        let app = make(config, port().await).expect("a gateway");
         let rig = Self { app, sim, _tasks: tasks };
         assert_eq!(rig.get("/api/market-data/markets").await.status, 200);
         rig.sim.reset_counts();

@@ -22,8 +22,8 @@ pub(super) enum Picture {
     /// Nothing is known yet.
     Blank,
     Ticker(Ticker),
-    /// Oldest first.
-    Trades(VecDeque<Trade>),
+    /// Oldest first, each with whether it is confirmed.
+    Trades(VecDeque<(Trade, bool)>),
     Book(Ladder),
     /// Oldest first, each with whether it is final.
     Candles(VecDeque<(Candle, bool)>),
@@ -39,7 +39,9 @@ impl Picture {
         match self {
             Self::Blank => None,
             Self::Ticker(ticker) => Some(Shown::Ticker(ticker.clone())),
-            Self::Trades(trades) => Some(Shown::Trades(trades.iter().cloned().collect())),
+            Self::Trades(trades) => {
+                Some(Shown::Trades(trades.iter().map(|(trade, _)| trade.clone()).collect()))
+            }
             Self::Book(ladder) => Some(Shown::Book(ladder.book())),
             Self::Candles(bars) => Some(Shown::Candles(bars.iter().cloned().collect())),
             Self::Row(row) => Some(Shown::Row(row.clone())),
@@ -119,42 +121,47 @@ impl Picture {
 
     fn trades(&mut self, trades: &[Trade]) -> Told {
         let known = match self {
-            Self::Trades(known) => known.back().cloned(),
+            Self::Trades(known) => known.back().map(|(trade, _)| (trade.id, trade.at)),
             _ => None,
         };
         let anew = |told: Told, picture: &mut Self| {
-            let mut newest: VecDeque<Trade> = trades.iter().cloned().collect();
+            let mut newest: VecDeque<_> =
+                trades.iter().map(|trade| (trade.clone(), true)).collect();
             trim(&mut newest, TRADES);
             *picture = Self::Trades(newest);
             told.into_iter().chain(picture.snapshot()).collect()
         };
-        let Some(known) = known else { return anew(Vec::new(), self) };
+        let Some((id, at)) = known else { return anew(Vec::new(), self) };
         let Some(first) = trades.first() else { return Vec::new() };
-        if !trades.iter().any(|trade| trade.id == known.id) {
-            let gap = Gap { after: known.at, before: first.at };
+        if !trades.iter().any(|trade| trade.id == id) {
+            let gap = Gap { after: at, before: first.at };
             return anew(vec![News::Gap(gap)], self);
         }
-        trades.iter().flat_map(|trade| self.trade(trade, Report::Executed)).collect()
+        // What the exchange lists is on its books.
+        trades.iter().flat_map(|trade| self.trade(trade, Report::Confirmed)).collect()
     }
 
-    /// A trade that is known already is told again only as confirmed.
+    /// Each trade is told once as executed and then once as confirmed.
     fn trade(&mut self, trade: &Trade, report: Report) -> Told {
         if matches!(self, Self::Blank) {
             *self = Self::Trades(VecDeque::new());
         }
         let Self::Trades(known) = self else { return Vec::new() };
         let mut told = Vec::new();
-        if !known.iter().rev().any(|other| other.id == trade.id) {
-            let place = known.partition_point(|other| (other.at, other.id) < (trade.at, trade.id));
+        if !known.iter().rev().any(|(other, _)| other.id == trade.id) {
+            let key = (trade.at, trade.id);
+            let place = known.partition_point(|(other, _)| (other.at, other.id) < key);
             // Older than all that is shown: long told, and forgotten since.
             if place == 0 && known.len() >= TRADES {
                 return told;
             }
-            known.insert(place, trade.clone());
+            known.insert(place, (trade.clone(), false));
             trim(known, TRADES);
             told.push(News::Trade(trade.clone(), Report::Executed));
         }
-        if report == Report::Confirmed {
+        let same = known.iter_mut().rev().find(|(other, _)| other.id == trade.id);
+        if let (Report::Confirmed, Some((_, is_confirmed @ false))) = (report, same) {
+            *is_confirmed = true;
             told.push(News::Trade(trade.clone(), report));
         }
         told

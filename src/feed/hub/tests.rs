@@ -208,7 +208,7 @@ async fn what_a_snapshot_does_not_reach_back_to_is_a_gap() {
     rig.put(Data::Trades(vec![trade(1), trade(2)]));
     rig.taken();
     assert!(!rig.put(Data::Trades(vec![trade(2), trade(3)])), "it goes on where we were");
-    assert_eq!(rig.taken(), words([(2, "trade 3")]));
+    assert_eq!(rig.taken(), words([(2, "trade 3"), (2, "confirmed 3")]));
     assert!(rig.put(Data::Trades(vec![trade(7), trade(8)])));
     assert_eq!(rig.taken(), words([(3, "gap 1003..1007"), (4, "trades! 2")]));
 
@@ -219,6 +219,19 @@ async fn what_a_snapshot_does_not_reach_back_to_is_a_gap() {
     assert_eq!(rig.taken(), words([(2, "gap 120000..300000"), (3, "candles! 5. 6")]));
     rig.line.fill(&[candle(2, "2"), candle(3, "3"), candle(6, "0")], Instant::now());
     assert_eq!(rig.taken(), words([(4, "candles! 2. 3. 5. 6")]), "the newest is never replaced");
+}
+
+#[tokio::test]
+async fn a_snapshot_confirms_what_it_lists_once() {
+    let mut rig = rig(Stream::Trades, 8);
+    rig.put(Data::Trades(vec![trade(1)]));
+    for (id, report) in [(2, Report::Executed), (2, Report::Confirmed), (3, Report::Executed)] {
+        rig.put(Data::Trade(trade(id), report));
+    }
+    rig.taken();
+    rig.put(Data::Trades(vec![trade(1), trade(2), trade(3), trade(4)]));
+    rig.put(Data::Trade(trade(4), Report::Confirmed));
+    assert_eq!(rig.taken(), words([(3, "confirmed 3"), (4, "trade 4"), (4, "confirmed 4")]));
 }
 
 #[tokio::test]

@@ -142,10 +142,6 @@ impl Channel {
             (Content::Trades { .. }, News::Trade(trade, report)) => {
                 self.begun = true;
                 self.trade(trade, *report, pen);
-                if update.mode == Mode::Polled {
-                    // What the exchange answers when it is asked is on its books.
-                    self.trade(trade, Report::Confirmed, pen);
-                }
             }
             (Content::Book(_), News::Snapshot(Shown::Book(book))) => self.book(book, pen),
             (Content::Book(_), News::Levels(changes)) if self.begun => self.levels(changes, pen),

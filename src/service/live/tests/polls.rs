@@ -1,5 +1,8 @@
 use super::*;
-use crate::feed::{Lapse, Shown};
+use crate::{
+    exchange::Report,
+    feed::{Lapse, Shown},
+};
 
 #[tokio::test(start_paused = true)]
 async fn what_is_followed_and_not_live_is_polled_once_for_all() {
@@ -118,8 +121,9 @@ async fn trades_are_polled_without_repeating_them() {
     assert_eq!(listener.news(), [News::Snapshot(Shown::Trades(expected))]);
     bench.script(|script| script.trades = (1..6).map(trade).collect());
     sleep(secs(6)).await;
-    let report = crate::exchange::Report::Executed;
-    assert_eq!(listener.news(), [News::Trade(trade(4), report), News::Trade(trade(5), report)]);
+    let told =
+        |id| [Report::Executed, Report::Confirmed].map(|report| News::Trade(trade(id), report));
+    assert_eq!(listener.news(), [told(4), told(5)].concat());
 }
 
 #[tokio::test(start_paused = true)]

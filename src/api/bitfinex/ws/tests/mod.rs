@@ -105,7 +105,8 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let settings = config::Stream { max_total_topics: 6, ..config::Stream::default() };
+        let settings =
+            config::Stream { max_total_topics: 6, buffer: 128, ..config::Stream::default() };
         let hub = Hub::new(7, &settings, Clock::anchored(UnixMs::from_millis(WALL)));
         let terms = Terms { heartbeat: HEARTBEAT, ack_timeout: ACK, max_channels: MOST };
         let started = Instant::now();

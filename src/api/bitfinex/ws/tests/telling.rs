@@ -162,7 +162,7 @@ async fn trades_and_candles_that_are_told_anew_are_not_told_twice() {
     let line = bench.subscribed(funding, &trades("[[100,100,1,1]]"));
     for id in 101..=190 {
         let row = format!("[{id},{id},1,1]");
-        for report in [Report::Executed, Report::Confirmed, Report::Confirmed] {
+        for report in [Report::Executed, Report::Confirmed] {
             line.data(&trade(&row, report), now);
         }
     }
