@@ -9,7 +9,7 @@
 //! stale     what may be served meanwhile;  budget: limits and bans
 //! context   a market context with a part missing;  verdicts: what validate-market says
 //! freshness Age, Cache-Control, ETag, gzip;  symbols, contract: what is asked and answered
-//! live      what channels bring is what is answered;
+//! live      what channels bring is what is answered;  status: what operators are told of it
 //! hostile   slow, greedy and malformed clients;  life: start, panic, drain, end
 //! ```
 
@@ -25,6 +25,7 @@ mod life;
 mod live;
 mod rig;
 mod stale;
+mod status;
 mod storm;
 mod symbols;
 mod verdicts;

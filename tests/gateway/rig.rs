@@ -85,6 +85,7 @@ impl Rig {
         let tasks = Tasks::new(|name| panic!("the simulated exchange's task {name} panicked"));
         let sim = Sim::start(sim, port().await, &tasks).await.expect("a simulated exchange");
         config.exchanges.bitfinex.rest_url = sim.rest_url();
+        config.exchanges.bitfinex.ws_url = sim.ws_url();
         let app = App::start(config, port().await).expect("a gateway");
         let rig = Self { app, sim, _tasks: tasks };
         assert_eq!(rig.get("/api/market-data/markets").await.status, 200);

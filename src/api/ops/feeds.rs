@@ -34,9 +34,9 @@ pub(crate) struct FeedBody {
     /// No connection is attempted before that.
     next_connect_ms: u64,
     sockets: Vec<SocketBody>,
+    counters: CountersBody,
     /// The first 500 of them: pinned ones, followed ones, then those that are read often.
     topics: Vec<TopicBody>,
-    counters: CountersBody,
 }
 
 /// One WebSocket to the exchange.
@@ -186,8 +186,8 @@ pub(super) fn feed(desk: &Desk, now: Instant) -> FeedBody {
         wanted: shown.topics.len(),
         next_connect_ms: millis(shown.rest),
         sockets: shown.sockets.iter().map(|it| socket(it, now)).collect(),
-        topics: shown.topics.iter().take(TOPICS).map(topic).collect(),
         counters: counters(&shown.totals),
+        topics: shown.topics.iter().take(TOPICS).map(topic).collect(),
     }
 }
 

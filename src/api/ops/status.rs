@@ -39,10 +39,10 @@ pub(crate) struct StatusBody {
     requests: RequestsBody,
     cache: CacheBody,
     exchanges: Vec<ExchangeStatusBody>,
-    /// The exchanges' WebSockets, and what they keep live.
-    feeds: Vec<FeedBody>,
     /// Those who follow streams of this gateway.
     streams: StreamsBody,
+    /// The exchanges' WebSockets, and what they keep live.
+    feeds: Vec<FeedBody>,
     /// The keys that most answers were given from.
     hot: Vec<HotBody>,
 }
@@ -223,8 +223,8 @@ pub(crate) async fn status(
         },
         cache: CacheBody { entries, bytes, max_bytes: reader.config.cache.max_bytes, flights },
         exchanges: exchanges.collect(),
-        feeds: reader.desks.all().iter().map(|desk| feed(desk, now)).collect(),
         streams: streams(&reader),
+        feeds: reader.desks.all().iter().map(|desk| feed(desk, now)).collect(),
         hot: hot(&reader, now),
     }))
 }
