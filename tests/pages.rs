@@ -3,9 +3,11 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use reqwest::Client;
+use serde_json::Value;
 use tidegate::{
     app::App,
     config::Config,
+    feed::{FeedState, SocketState},
     sim::{Sim, SimConfig},
     tasks::Tasks,
 };
@@ -121,5 +123,34 @@ async fn nothing_is_inline_and_nothing_from_elsewhere() {
                 assert!(rest.starts_with("</script>"), "{path}: {rest:.40}");
             }
         }
+    }
+}
+
+/// The landing page shows whatever the status holds; what it adds is colour for the words and
+/// units for the figures.
+#[tokio::test]
+async fn the_landing_page_knows_the_words_and_units_of_the_status() {
+    let bench = Bench::start().await;
+    let script = bench.get("/assets/app.js").await.1;
+    let (_, moods) = script.split_once("const MOODS = {").unwrap();
+    let (moods, after) = moods.split_once("};").unwrap();
+    let has = |text: &str, word: &str, mood| text.contains(&format!(" {word}: \"{mood}\""));
+    for state in
+        [FeedState::Connected, FeedState::Connecting, FeedState::Degraded, FeedState::Paused]
+    {
+        let mood = if state == FeedState::Connected { "good" } else { "warn" };
+        assert!(has(moods, state.as_str(), mood), "{state:?}");
+    }
+    assert!(has(moods, SocketState::Open.as_str(), "good") && has(moods, "live", "good"));
+    assert!(has(moods, "opening", "warn") && has(moods, "stale", "warn"));
+    let (breakers, _) = after.split_once("};").unwrap();
+    assert!(has(breakers, "open", "bad"), "an open breaker is not what an open socket is");
+
+    let status: Value = serde_json::from_str(&bench.get("/api/status").await.1).unwrap();
+    let sections: Vec<&str> = status.as_object().unwrap().keys().map(String::as_str).collect();
+    assert!(["streams", "feeds", "hot"].iter().all(|name| sections.contains(name)), "{sections:?}");
+    assert!(status["requests"].get("from_streams_share").is_some(), "{status}");
+    for unit in ["_share", "_seconds", "_ms"] {
+        assert!(script.contains(&format!("endsWith(\"{unit}\")")), "{unit}");
     }
 }

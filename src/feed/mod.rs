@@ -34,7 +34,7 @@ pub use hub::{
     Bell, Follower, Gap, Hub, Item, Lapse, LeftOut, Line, Mode, News, Resume, Shown, TooManyTopics,
     Update,
 };
-pub use status::{FeedSnapshot, SocketSnapshot, SocketState, TopicSnapshot, Want};
+pub use status::{FeedSnapshot, FeedState, SocketSnapshot, SocketState, TopicSnapshot, Want};
 pub use wire::{BadUrl, ConnectError, Connector, WebSocket, Wire, WireError};
 
 use pacer::Pacer;
@@ -162,6 +162,11 @@ impl Feed {
         self.parts.is_some()
     }
 
+    /// Most channels that may be open at once; 0 if it opens nothing.
+    pub fn max_channels(&self) -> usize {
+        if self.is_enabled() { self.shared.max_channels } else { 0 }
+    }
+
     /// Changes what is wanted.
     fn wish(&self, change: impl FnOnce(&mut Plan)) {
         change(&mut self.shared.plan());
@@ -220,7 +225,7 @@ impl Feed {
             enabled: self.is_enabled(),
             sockets: sockets.collect(),
             topics: plan.topics(now),
-            max_channels: self.shared.max_channels,
+            max_channels: self.max_channels(),
             rest: parts.map_or(Duration::ZERO, |parts| parts.pacer.rest(now)),
             totals: parts.map_or_else(FeedTotals::default, |parts| parts.metrics.totals()),
         }

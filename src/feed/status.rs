@@ -24,6 +24,57 @@ pub struct FeedSnapshot {
     pub totals: FeedTotals,
 }
 
+impl FeedSnapshot {
+    /// All of it in a word.
+    pub fn state(&self) -> FeedState {
+        let are = |state| self.sockets.iter().filter(|socket| socket.state == state).count();
+        match (are(SocketState::Open), are(SocketState::Paused)) {
+            _ if !self.enabled => FeedState::Off,
+            _ if self.sockets.is_empty() => FeedState::Idle,
+            (open, _) if open == self.sockets.len() => FeedState::Connected,
+            (0, 0) => FeedState::Connecting,
+            (0, _) => FeedState::Paused,
+            _ => FeedState::Degraded,
+        }
+    }
+
+    /// Topics that have a channel, or are about to have one.
+    pub fn channels(&self) -> usize {
+        self.sockets.iter().map(|socket| socket.channels).sum()
+    }
+}
+
+/// What a feed is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeedState {
+    /// There is none.
+    Off,
+    /// Nothing is wanted live, and no socket is needed.
+    Idle,
+    /// No socket is open yet, or any more.
+    Connecting,
+    /// Every socket is open.
+    Connected,
+    /// Some sockets are open, others are not.
+    Degraded,
+    /// The exchange pauses.
+    Paused,
+}
+
+impl FeedState {
+    /// The name in `/api/status`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Idle => "idle",
+            Self::Connecting => "connecting",
+            Self::Connected => "connected",
+            Self::Degraded => "degraded",
+            Self::Paused => "paused",
+        }
+    }
+}
+
 /// A socket at one moment.
 #[derive(Clone, Debug)]
 pub struct SocketSnapshot {
@@ -86,6 +137,28 @@ pub struct TopicSnapshot {
     pub followers: usize,
     /// The socket that it has a channel on, or is to have one on.
     pub socket: Option<u64>,
+}
+
+impl TopicSnapshot {
+    /// How it stands, in a word: that of [`Standing`], or where a topic that is only read often
+    /// has lost its channel to others, whether that is over.
+    pub fn state(&self) -> &'static str {
+        match (&self.standing, self.socket) {
+            (Standing::Live, _) => "live",
+            (Standing::Opening, _) => "opening",
+            (Standing::Lapsed(_), _) => "stale",
+            (Standing::Unwanted, Some(_)) => "closing",
+            (Standing::Unwanted, None) => "waiting",
+        }
+    }
+
+    /// Why it is not live although it is wanted.
+    pub fn reason(&self) -> Option<&'static str> {
+        match self.standing {
+            Standing::Lapsed(lapse) => Some(lapse.as_str()),
+            _ => None,
+        }
+    }
 }
 
 /// Why a topic is wanted live. The less goes first where there is not room for all.

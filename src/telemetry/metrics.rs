@@ -349,6 +349,7 @@ impl Metrics {
         self.series.lookups.publish();
         self.series.answers.publish();
         self.series.sources.publish();
+        self.series.streams.publish();
         self.series.uptime.set(self.uptime());
         for family in self.families.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             family.publish();

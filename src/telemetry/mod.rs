@@ -25,4 +25,4 @@ pub use labels::{
     Source, StreamKind, Wait,
 };
 pub use metrics::{Metrics, Totals};
-pub use stream::{StreamClient, StreamMetrics};
+pub use stream::{StreamClient, StreamMetrics, StreamTotals};

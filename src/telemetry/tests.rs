@@ -336,6 +336,17 @@ fn those_who_follow_streams_are_counted_while_they_are_there() {
     client.left_out(4, 1);
     other.sent_away();
     assert_eq!((kinds("clients"), kinds("topics")), (vec![0.0, 2.0, 0.0], vec![0.0, 3.0, 0.0]));
+    let shown = StreamTotals {
+        clients: 2,
+        topics: 3,
+        messages: 2,
+        bytes: 700,
+        conflated: 4,
+        skipped: 1,
+        goaways: 1,
+    };
+    assert_eq!(metrics.stream(StreamKind::Ws).totals(), shown);
+    assert_eq!(metrics.stream(StreamKind::Sse).totals(), StreamTotals::default());
     drop(client);
     assert_eq!((kinds("clients"), kinds("topics")), (vec![0.0, 1.0, 0.0], vec![0.0; 3]));
     for (name, count) in [

@@ -10,6 +10,7 @@
 //! context   a market context with a part missing;  verdicts: what validate-market says
 //! freshness Age, Cache-Control, ETag, gzip;  symbols, contract: what is asked and answered
 //! live      what channels bring is what is answered;  wire: the same over sockets
+//! status    what operators are told of all that
 //! hostile   slow, greedy and malformed clients;  life: start, panic, drain, end
 //! ```
 
@@ -25,6 +26,7 @@ mod life;
 mod live;
 mod rig;
 mod stale;
+mod status;
 mod storm;
 mod symbols;
 mod verdicts;

@@ -13,6 +13,7 @@ use crate::api::{
     reader::{Asked, Reader},
     uncached,
 };
+use crate::service::{FOLLOWED_DEPTH, Live};
 
 /// What is served.
 #[derive(Serialize, ToSchema)]
@@ -37,7 +38,36 @@ pub(crate) struct ExchangeBody {
     /// Levels a side that it offers.
     book_depths: Vec<u32>,
     precisions: Vec<&'static str>,
+    /// What of its markets can be followed.
+    streams: FollowableBody,
     budgets: Vec<BudgetBody>,
+}
+
+/// What of an exchange's markets can be followed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Followable)]
+pub(crate) struct FollowableBody {
+    /// Whether its WebSocket brings it; else the exchange is asked again and again within its
+    /// budgets.
+    live: bool,
+    /// Most topics that are live at once; those beyond are asked for in the same way.
+    max_channels: usize,
+    #[schema(example = json!(["ticker", "trades", "orderbook", "ohlcv:1m", "ohlcv:5m"]))]
+    channels: Vec<String>,
+    /// Levels a side of an order book that is followed.
+    book_depth: u32,
+}
+
+impl FollowableBody {
+    fn of(live: &Live) -> Self {
+        let feed = live.feed();
+        Self {
+            live: feed.is_enabled(),
+            max_channels: feed.max_channels(),
+            channels: live.channels().iter().map(ToString::to_string).collect(),
+            book_depth: FOLLOWED_DEPTH,
+        }
+    }
 }
 
 /// Every exchange that is served, and what is left of its budgets.
@@ -64,6 +94,7 @@ pub(crate) async fn exchanges(
             max_trades: profile.max_trades,
             book_depths: profile.book_depths.to_vec(),
             precisions: profile.precisions.iter().map(|precision| precision.as_str()).collect(),
+            streams: FollowableBody::of(&desk.live),
             budgets: budgets(desk),
         }
     });

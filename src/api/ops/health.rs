@@ -37,6 +37,10 @@ pub(crate) struct ExchangeHealthBody {
     exchange: &'static str,
     /// Whether every family's breaker is closed and none is banned.
     healthy: bool,
+    /// How its WebSocket feed is, as in `/api/status`. It is no part of health: without it, data
+    /// comes by requests.
+    #[schema(example = "connected")]
+    feed: &'static str,
     budgets: Vec<BudgetBody>,
 }
 
@@ -52,7 +56,8 @@ fn verbose(reader: &Reader, phase: &Phase) -> Response<Payload> {
     let exchanges = reader.desks.all().iter().map(|desk| {
         let budgets = budgets(desk);
         let healthy = budgets.iter().all(BudgetBody::is_open);
-        ExchangeHealthBody { exchange: desk.shelf.name(), healthy, budgets }
+        let feed = desk.live.feed().snapshot().state().as_str();
+        ExchangeHealthBody { exchange: desk.shelf.name(), healthy, feed, budgets }
     });
     let status = if phase.is_draining() { "draining" } else { "ok" };
     uncached(&HealthBody { status, exchanges: exchanges.collect() })

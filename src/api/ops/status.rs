@@ -10,6 +10,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
+use super::feeds::{FeedBody, StreamsBody, feed, streams};
 use crate::{
     api::{Payload, Problem, Reader, reader::Asked, router::Phase, uncached},
     cache::{Demand, Verdict},
@@ -38,6 +39,10 @@ pub(crate) struct StatusBody {
     requests: RequestsBody,
     cache: CacheBody,
     exchanges: Vec<ExchangeStatusBody>,
+    /// Those who follow streams of this gateway.
+    streams: StreamsBody,
+    /// The exchanges' WebSockets, and what they keep live.
+    feeds: Vec<FeedBody>,
     /// The keys that most answers were given from.
     hot: Vec<HotBody>,
 }
@@ -51,6 +56,8 @@ pub(crate) struct RequestsBody {
     from_cache: u64,
     /// Answers of which every part came from the exchange's WebSocket.
     from_streams: u64,
+    /// The same as a part of `total`: 0 to 1, `null` before the first.
+    from_streams_share: Option<f64>,
     /// Answers that waited for another request's fetch.
     collapsed: u64,
     upstream_calls: u64,
@@ -139,8 +146,16 @@ pub(crate) struct HotBody {
     state: &'static str,
 }
 
-fn millis(time: std::time::Duration) -> u64 {
+pub(super) fn millis(time: std::time::Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A part of a whole to four digits after the point; counters that are read one after the other
+/// may make it a little more than all.
+#[expect(clippy::cast_precision_loss, reason = "no gateway answers 2^52 requests")]
+fn share(part: u64, whole: u64) -> Option<f64> {
+    let exact = (whole > 0).then(|| part.min(whole) as f64 / whole as f64)?;
+    Some((exact * 10_000.0).round() / 10_000.0)
 }
 
 /// The budgets of an exchange.
@@ -161,7 +176,7 @@ pub(crate) fn budgets(desk: &Desk) -> Vec<BudgetBody> {
     desk.shelf.upstream.snapshot().families.into_iter().map(body).collect()
 }
 
-/// The state of the gateway: requests, cache, budgets, breakers, bans, hot keys.
+/// The state of the gateway: requests, cache, budgets, breakers, bans, feeds, streams, hot keys.
 #[utoipa::path(
     get,
     path = "/api/status",
@@ -200,6 +215,7 @@ pub(crate) async fn status(
             total: totals.requests,
             from_cache: totals.from_cache,
             from_streams: totals.from_streams,
+            from_streams_share: share(totals.from_streams, totals.requests),
             collapsed: totals.collapsed,
             upstream_calls: totals.upstream_calls,
             rate_limited: totals.rate_limited,
@@ -207,6 +223,8 @@ pub(crate) async fn status(
         },
         cache: CacheBody { entries, bytes, max_bytes: reader.config.cache.max_bytes, flights },
         exchanges: exchanges.collect(),
+        streams: streams(&reader),
+        feeds: reader.desks.all().iter().map(|desk| feed(desk, now)).collect(),
         hot: hot(&reader, now),
     }))
 }

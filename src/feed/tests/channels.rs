@@ -1,7 +1,7 @@
 //! What one channel may do while the others go on.
 
 use super::*;
-use crate::feed::{Lapse, SocketState, Standing};
+use crate::feed::{FeedState, Lapse, SocketState, Standing};
 
 fn live() -> Standing {
     Standing::Live
@@ -159,7 +159,9 @@ async fn a_pause_lapses_everything_and_what_follows_begins_anew() {
     rig.world().say(0, "pause");
     rig.run(secs(120)).await;
     assert_eq!(rig.all(&lapsed(Lapse::Maintenance)), "A B");
-    assert_eq!(rig.snapshot().sockets[0].state, SocketState::Paused);
+    let shown = rig.snapshot();
+    assert_eq!((shown.sockets[0].state, shown.state()), (SocketState::Paused, FeedState::Paused));
+    assert_eq!((shown.topics[0].state(), shown.topics[0].reason()), ("stale", Some("maintenance")));
     rig.world().say(0, "resume");
     rig.world().tell("data", "A");
     rig.run(secs(1)).await;

@@ -1,7 +1,7 @@
 //! Connections that end, tasks that panic, the process that stops.
 
 use super::*;
-use crate::feed::{Lapse, SocketState, Standing};
+use crate::feed::{FeedState, Lapse, SocketState, Standing};
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_message_drops_the_socket_and_everything_comes_back() {
@@ -72,6 +72,7 @@ async fn every_task_ends_when_the_process_stops() {
     rig.feed.pin(topics("A B C D E F G"));
     rig.run(secs(5)).await;
     assert_eq!(rig.snapshot().sockets[2].state, SocketState::Connecting);
+    assert_eq!(rig.snapshot().state(), FeedState::Degraded);
     assert!(rig.tasks.drain(secs(2)).await);
     let world = rig.world();
     assert!(world.connections.iter().all(|connection| connection.gone));
@@ -84,6 +85,8 @@ async fn the_feed_shows_its_sockets_topics_and_counts() {
     let rig = Rig::open("A B").await;
     rig.run_with(secs(2), |world| world.tell("data", "A")).await;
     let shown = rig.snapshot();
+    assert_eq!((shown.state(), shown.channels()), (FeedState::Connected, 2));
+    assert_eq!((shown.topics[0].state(), shown.topics[0].reason()), ("live", None));
     let socket = &shown.sockets[0];
     assert_eq!((socket.id, socket.channels, socket.capacity), (1, 2, 3));
     assert_eq!((socket.state, socket.reconnects), (SocketState::Open, 0));

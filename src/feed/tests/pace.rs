@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 use super::{venue::Venue, *};
 use crate::{
     config,
-    feed::{ConnectError, Standing},
+    feed::{ConnectError, FeedState, Standing},
 };
 
 fn failed() -> ConnectError {
@@ -81,8 +81,12 @@ proptest! {
 #[tokio::test(start_paused = true)]
 async fn the_first_attempt_comes_an_interval_after_the_start_and_sockets_follow_one_by_one() {
     let rig = Rig::new();
+    assert_eq!(rig.snapshot().state(), FeedState::Idle);
     rig.feed.pin(topics("A B C D E F G"));
-    rig.run(secs(20)).await;
+    rig.run(secs(2)).await;
+    assert_eq!(rig.snapshot().state(), FeedState::Connecting);
+    rig.run(secs(18)).await;
+    assert_eq!(rig.snapshot().state(), FeedState::Connected);
     let world = rig.world();
     let times: Vec<u128> =
         world.attempts.iter().map(|at| (*at - rig.start).as_secs_f64().round() as u128).collect();

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     config,
-    feed::{Lapse, Standing, Want},
+    feed::{FeedState, Lapse, Standing, Want},
 };
 
 fn heat(rig: &Rig, reads: &[(&str, f64)]) {
@@ -200,6 +200,7 @@ async fn a_feed_that_is_switched_off_opens_nothing_and_keeps_nothing() {
     assert_eq!(rig.standing("A"), lapsed(Lapse::NoRoom));
     assert_eq!(rig.standing("B"), Standing::Unwanted);
     assert!(rig.world().attempts.is_empty() && !rig.snapshot().enabled);
+    assert_eq!((rig.snapshot().state(), rig.snapshot().max_channels), (FeedState::Off, 0));
     drop(lease);
     assert_eq!(rig.standing("A"), Standing::Unwanted);
     assert!(rig.snapshot().topics.is_empty());

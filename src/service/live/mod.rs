@@ -90,6 +90,18 @@ impl Live {
         &self.hub
     }
 
+    /// Where it comes from.
+    pub fn feed(&self) -> &Feed {
+        &self.feed
+    }
+
+    /// Every channel of a market that can be followed.
+    pub fn channels(&self) -> Vec<Channel> {
+        let widths = self.shelf.exchange.profile().timeframes.iter();
+        let fixed = [Channel::Ticker, Channel::Trades, Channel::Orderbook];
+        fixed.into_iter().chain(widths.map(|width| Channel::Ohlcv(*width))).collect()
+    }
+
     /// The topic that a channel of a market is.
     ///
     /// # Errors

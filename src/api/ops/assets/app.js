@@ -3,11 +3,14 @@
 "use strict";
 
 const EVERY_MS = 2000;
+const MOST_ROWS = 60;
 const MOODS = {
-  ready: "good", closed: "good", fresh: "good",
-  starting: "warn", draining: "warn", half_open: "warn", stale: "warn",
-  open: "bad", failed: "bad",
+  ready: "good", fresh: "good", open: "good", connected: "good", live: "good",
+  starting: "warn", draining: "warn", stale: "warn", expired: "warn", connecting: "warn",
+  degraded: "warn", paused: "warn", opening: "warn",
+  failed: "bad",
 };
+const BREAKER_MOODS = { closed: "good", half_open: "warn", open: "bad" };
 
 function element(tag, attributes, ...children) {
   const made = document.createElement(tag);
@@ -59,6 +62,7 @@ function text(key, value) {
     if (key.endsWith("_ms")) return span(value / 1000);
     if (key.endsWith("_seconds")) return span(value);
     if (/(^|_)bytes$/.test(key)) return size(value);
+    if (key.endsWith("_share")) return `${Number((value * 100).toFixed(1))} %`;
     return value.toLocaleString("en");
   }
   if (Array.isArray(value)) return value.join(", ");
@@ -68,7 +72,8 @@ function text(key, value) {
 }
 
 function cell(tag, key, value, attributes = {}) {
-  const mood = typeof value === "string" ? MOODS[value] : undefined;
+  const moods = key === "breaker" ? BREAKER_MOODS : MOODS;
+  const mood = typeof value === "string" ? moods[value] : undefined;
   const kind = typeof value === "number" && tag !== "dd" ? "number" : undefined;
   return element(tag, { "data-mood": mood, class: kind, ...attributes }, text(key, value));
 }
@@ -84,10 +89,13 @@ function table(rows, name) {
   const numeric = (key) => rows.some((row) => typeof row[key] === "number");
   const head = keys.map((key) =>
     element("th", { scope: "col", class: numeric(key) ? "number" : undefined }, label(key)));
-  const body = rows.map((row) => element("tr", {}, ...keys.map((key, at) =>
+  const body = rows.slice(0, MOST_ROWS).map((row) => element("tr", {}, ...keys.map((key, at) =>
     at === 0 ? cell("th", key, row[key], { scope: "row" }) : cell("td", key, row[key]))));
-  return element("div", { class: "table figures", role: "region", tabindex: "0", "aria-label": name },
+  const made = element("div", { class: "table figures", role: "region", tabindex: "0", "aria-label": name },
     element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...body)));
+  const rest = rows.length - body.length;
+  if (rest > 0) made.append(element("p", { class: "soft" }, `and ${rest} more in the JSON`));
+  return made;
 }
 
 /** Scalars first, then each list or object under a heading of its own. */
@@ -106,7 +114,7 @@ function section(value, level) {
     } else {
       for (const row of part) {
         const [first, ...rest] = Object.entries(row);
-        made.push(heading(`${label(first[0])} ${first[1]}`));
+        made.push(heading(`${label(key)}: ${first[1]}`));
         made.push(...section(Object.fromEntries(rest), level + 1));
       }
     }
