@@ -140,8 +140,8 @@ pub struct TopicSnapshot {
 }
 
 impl TopicSnapshot {
-    /// How it stands, in a word: that of [`Standing`], or where a topic that is only read often
-    /// has lost its channel to others, whether that is over.
+    /// How it stands, in a word. One that is only read often and not to be live is `waiting` while
+    /// others have the channels, or `closing` as long as it still has one.
     pub fn state(&self) -> &'static str {
         match (&self.standing, self.socket) {
             (Standing::Live, _) => "live",
