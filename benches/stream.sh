@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds what is measured and measures it. CLIENTS, SECONDS_EACH and RATE are passed on.
+# Builds what is measured and measures it. CLIENTS, SECONDS_EACH, ROUNDS and RATE are passed on.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo build --locked --release --bin tidegate --example bench_stream --example relay

@@ -3,8 +3,9 @@
 //!
 //!     bench_stream TIDEGATE RELAY
 //!
-//! `CLIENTS=1,100`, `SECONDS_EACH=5` and `RATE=5` (updates a second of each of twenty books) change
-//! what is run. Linux; servers run on core 0, this on core 1.
+//! `CLIENTS=1,100`, `SECONDS_EACH=5`, `ROUNDS=1` and `RATE=5` (updates a second of each of twenty
+//! books) change what is run; a row is the median of its rounds. Linux; servers run on core 0, this
+//! on core 1.
 
 mod clients;
 mod feeder;
@@ -20,7 +21,7 @@ use tidegate::{
 };
 use tokio::net::TcpListener;
 
-use clients::{Crowd, Dialect, Latencies};
+use clients::{Crowd, Dialect};
 use feeder::Sent;
 use server::Server;
 
@@ -35,29 +36,37 @@ fn setting(name: &str, default: &str) -> String {
     env::var(name).unwrap_or_else(|_| default.to_owned())
 }
 
-/// One row of the table.
-struct Row {
-    latencies: Latencies,
-    clients: usize,
-    stalled: usize,
+/// What one round measured.
+#[derive(Clone, Copy)]
+struct Round {
+    updates: usize,
+    p50: f64,
+    p99: f64,
     cores: f64,
     kib_a_client: f64,
     grown_kib: f64,
+    conflated: u64,
 }
 
-impl Row {
-    fn print(&mut self, name: &str) {
-        let (p50, p99) = (self.latencies.quantile(0.50), self.latencies.quantile(0.99));
-        println!(
-            "{name:<22} {:>7} {:>8} {:>9} {p50:>9.2} {p99:>9.2} {:>7.2} {:>11.1} {:>9.0}",
-            self.clients,
-            self.stalled,
-            self.latencies.count(),
-            self.cores,
-            self.kib_a_client,
-            self.grown_kib,
-        );
-    }
+/// The median of what the rounds measured.
+fn median(rounds: &[Round], of: impl Fn(&Round) -> f64) -> f64 {
+    let mut values: Vec<f64> = rounds.iter().map(of).collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn print(name: &str, (clients, stalled): (usize, usize), rounds: &[Round]) {
+    let of = |value: fn(&Round) -> f64| median(rounds, value);
+    println!(
+        "{name:<20} {clients:>7} {stalled:>8} {:>9} {:>8.2} {:>8.2} {:>6.2} {:>11.1} {:>10.0} {:>10}",
+        rounds.iter().map(|round| round.updates).sum::<usize>(),
+        of(|round| round.p50),
+        of(|round| round.p99),
+        of(|round| round.cores),
+        of(|round| round.kib_a_client),
+        of(|round| round.grown_kib),
+        rounds.iter().map(|round| round.conflated).sum::<u64>(),
+    );
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -68,6 +77,7 @@ async fn main() -> anyhow::Result<()> {
     let counts = setting("CLIENTS", "1,100,1000,10000");
     let counts: Vec<usize> = counts.split(',').map(str::parse).collect::<Result<_, _>>()?;
     let time = Duration::from_secs(setting("SECONDS_EACH", "10").parse()?);
+    let rounds: usize = setting("ROUNDS", "3").parse()?;
     let rate: u32 = setting("RATE", "5").parse()?;
 
     let tasks = Tasks::new(|name| panic!("the task {name} panicked"));
@@ -86,25 +96,47 @@ async fn main() -> anyhow::Result<()> {
         symbols.len()
     );
     println!(
-        "{:<22} {:>7} {:>8} {:>9} {:>9} {:>9} {:>7} {:>11} {:>9}",
-        "", "clients", "stalled", "updates", "p50 ms", "p99 ms", "cores", "KiB/client", "grown KiB"
+        "{:<20} {:>7} {:>8} {:>9} {:>8} {:>8} {:>6} {:>11} {:>10} {:>10}",
+        "",
+        "clients",
+        "stalled",
+        "updates",
+        "p50 ms",
+        "p99 ms",
+        "cores",
+        "KiB/client",
+        "grown KiB",
+        "conflated"
     );
     for clients in counts {
-        let mut p99 = Vec::new();
-        for stalled in [0, (clients / 100).max(1)] {
-            let gateway = start_gateway(&tidegate, &sim, &feed).await?;
-            let mut row = run(&gateway, &symbols, (clients, stalled), &sent, time).await?;
-            row.print(gateway.name);
-            p99.push(row.latencies.quantile(0.99));
-            gateway.stop().await;
-        }
-        println!("{:<22} p99 of the others with stalled clients: x{:.2}", "", p99[1] / p99[0]);
+        let crowds: Vec<(usize, usize)> = match clients / 100 {
+            0 => vec![(clients, 0)],
+            stalled => vec![(clients, 0), (clients, stalled)],
+        };
+        let mut measured: Vec<Vec<Round>> = vec![Vec::new(); crowds.len()];
+        let mut others = Vec::new();
         let mut args = vec![feed.clone()];
         args.extend(symbols.iter().cloned());
-        let dialect = Dialect { path: "/" };
-        let relay = Server::start("relay, a queue each", dialect, &relay, &args, &[]).await?;
-        run(&relay, &symbols, (clients, 0), &sent, time).await?.print(relay.name);
-        relay.stop().await;
+        for _ in 0..rounds {
+            for (crowd, measured) in crowds.iter().zip(&mut measured) {
+                let gateway = start_gateway(&tidegate, &sim, &feed).await?;
+                measured.push(run(&gateway, &symbols, *crowd, &sent, time).await?);
+                gateway.stop().await;
+            }
+            let name = "relay, a queue each";
+            let relay = Server::start(name, Dialect { path: "/" }, &relay, &args, &[]).await?;
+            others.push(run(&relay, &symbols, (clients, 0), &sent, time).await?);
+            relay.stop().await;
+        }
+        for (crowd, measured) in crowds.iter().zip(&measured) {
+            print("tidegate", *crowd, measured);
+        }
+        if let [alone, disturbed] = measured.as_slice() {
+            let p99 = |rounds: &[Round]| median(rounds, |round| round.p99);
+            let ratio = p99(disturbed) / p99(alone);
+            println!("{:<20} p99 of the others beside stalled clients: x{ratio:.2}", "");
+        }
+        print("relay, a queue each", (clients, 0), &others);
     }
     println!();
     live::decoding();
@@ -135,20 +167,22 @@ async fn run(
     (clients, stalled): (usize, usize),
     sent: &Sent,
     time: Duration,
-) -> anyhow::Result<Row> {
+) -> anyhow::Result<Round> {
     tokio::time::sleep(SETTLE).await;
     let alone = server.used()?;
     let crowd = (clients, stalled);
     let mut crowd = Crowd::connect(&server.address, server.dialect, symbols, crowd, sent).await?;
     tokio::time::sleep(SETTLE).await;
     let before = server.used()?;
-    let latencies = crowd.measure(time).await;
+    let mut latencies = crowd.measure(time).await;
     let after = server.used()?;
+    let conflated = server.conflated().await?;
     crowd.leave().await;
-    Ok(Row {
-        latencies,
-        clients,
-        stalled,
+    Ok(Round {
+        updates: latencies.count(),
+        p50: latencies.quantile(0.50),
+        p99: latencies.quantile(0.99),
+        conflated,
         cores: after.cores_since(&before),
         kib_a_client: (before.resident_mib - alone.resident_mib) * 1024.0
             / (clients + stalled) as f64,

@@ -82,6 +82,17 @@ impl Server {
         })
     }
 
+    /// Updates that were left out for clients who were too slow for them; 0 where nobody counts.
+    pub(crate) async fn conflated(&self) -> anyhow::Result<u64> {
+        if self.name != "tidegate" {
+            return Ok(0);
+        }
+        let text = crate::live::get(&self.address, "/metrics").await?;
+        let counts =
+            text.lines().filter(|line| line.starts_with("tidegate_stream_conflated_total{"));
+        Ok(counts.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum())
+    }
+
     pub(crate) async fn stop(mut self) {
         // It may have ended already.
         let _ = self.process.kill().await;
