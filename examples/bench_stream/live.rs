@@ -135,17 +135,12 @@ impl Found {
 
 /// The head of the answer to a GET.
 async fn head(address: &str, path: &str) -> anyhow::Result<String> {
-    let answer = get(address, path).await?;
-    Ok(answer.split("\r\n\r\n").next().unwrap_or_default().to_owned())
-}
-
-/// The answer to a GET, head and body.
-pub(crate) async fn get(address: &str, path: &str) -> anyhow::Result<String> {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let mut stream = tokio::net::TcpStream::connect(address).await?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
+    let text = String::from_utf8_lossy(&answer).into_owned();
+    Ok(text.split("\r\n\r\n").next().unwrap_or_default().to_owned())
 }

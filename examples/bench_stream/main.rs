@@ -45,7 +45,6 @@ struct Round {
     cores: f64,
     kib_a_client: f64,
     grown_kib: f64,
-    conflated: u64,
 }
 
 /// The median of what the rounds measured.
@@ -58,14 +57,13 @@ fn median(rounds: &[Round], of: impl Fn(&Round) -> f64) -> f64 {
 fn print(name: &str, (clients, stalled): (usize, usize), rounds: &[Round]) {
     let of = |value: fn(&Round) -> f64| median(rounds, value);
     println!(
-        "{name:<20} {clients:>7} {stalled:>8} {:>9} {:>8.2} {:>8.2} {:>6.2} {:>11.1} {:>10.0} {:>10}",
+        "{name:<20} {clients:>7} {stalled:>8} {:>9} {:>8.2} {:>8.2} {:>6.2} {:>11.1} {:>10.0}",
         rounds.iter().map(|round| round.updates).sum::<usize>(),
         of(|round| round.p50),
         of(|round| round.p99),
         of(|round| round.cores),
         of(|round| round.kib_a_client),
         of(|round| round.grown_kib),
-        rounds.iter().map(|round| round.conflated).sum::<u64>(),
     );
 }
 
@@ -96,17 +94,8 @@ async fn main() -> anyhow::Result<()> {
         symbols.len()
     );
     println!(
-        "{:<20} {:>7} {:>8} {:>9} {:>8} {:>8} {:>6} {:>11} {:>10} {:>10}",
-        "",
-        "clients",
-        "stalled",
-        "updates",
-        "p50 ms",
-        "p99 ms",
-        "cores",
-        "KiB/client",
-        "grown KiB",
-        "conflated"
+        "{:<20} {:>7} {:>8} {:>9} {:>8} {:>8} {:>6} {:>11} {:>10}",
+        "", "clients", "stalled", "updates", "p50 ms", "p99 ms", "cores", "KiB/client", "grown KiB"
     );
     for clients in counts {
         let crowds: Vec<(usize, usize)> = match clients / 100 {
@@ -176,13 +165,11 @@ async fn run(
     let before = server.used()?;
     let mut latencies = crowd.measure(time).await;
     let after = server.used()?;
-    let conflated = server.conflated().await?;
     crowd.leave().await;
     Ok(Round {
         updates: latencies.count(),
         p50: latencies.quantile(0.50),
         p99: latencies.quantile(0.99),
-        conflated,
         cores: after.cores_since(&before),
         kib_a_client: (before.resident_mib - alone.resident_mib) * 1024.0
             / (clients + stalled) as f64,

@@ -15,7 +15,6 @@ use crate::clients::Dialect;
 const TICKS: f64 = 100.0;
 
 pub(crate) struct Server {
-    pub(crate) name: &'static str,
     pub(crate) address: String,
     pub(crate) dialect: Dialect,
     process: Child,
@@ -60,7 +59,7 @@ impl Server {
         let line = line.with_context(|| format!("{name} ended at once"))?;
         let Some(address) = line.rsplit(' ').next() else { bail!("{name} says {line:?}") };
         let address = address.trim_start_matches("http://").to_owned();
-        Ok(Self { name, address, dialect, process })
+        Ok(Self { address, dialect, process })
     }
 
     pub(crate) fn used(&self) -> anyhow::Result<Used> {
@@ -80,17 +79,6 @@ impl Server {
             cpu_seconds: (cpu.0 + cpu.1) / TICKS,
             resident_mib: kib / 1024.0,
         })
-    }
-
-    /// Updates that were left out for clients who were too slow for them; 0 where nobody counts.
-    pub(crate) async fn conflated(&self) -> anyhow::Result<u64> {
-        if self.name != "tidegate" {
-            return Ok(0);
-        }
-        let text = crate::live::get(&self.address, "/metrics").await?;
-        let counts =
-            text.lines().filter(|line| line.starts_with("tidegate_stream_conflated_total{"));
-        Ok(counts.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum())
     }
 
     pub(crate) async fn stop(mut self) {
