@@ -187,15 +187,12 @@ impl Answer {
     }
 
     fn tell_age(&self, headers: &mut HeaderMap, outcome: CacheOutcome, now: Instant) {
-        let Some(first) = self.stamps.first() else { return };
-        let (mut age, mut ttl, mut source) = (Duration::ZERO, i64::MAX, first.source);
+        let Some(source) = source(&self.stamps) else { return };
+        let (mut age, mut ttl) = (Duration::ZERO, i64::MAX);
         for stamp in &self.stamps {
             let its_age = stamp.age(now);
             age = age.max(its_age);
             ttl = ttl.min(seconds_left(stamp.policy.ttl, its_age));
-            if stamp.source != Source::Stream {
-                source = stamp.source;
-            }
         }
         let seconds = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
         let ready = |table: &[HeaderValue], seconds: i64| {
@@ -260,6 +257,13 @@ impl Answer {
             })
         })
     }
+}
+
+/// Where an answer of these parts came from: the exchange's WebSocket only if all of it did. `None`
+/// without parts.
+pub(super) fn source(stamps: &[Arc<Stamp>]) -> Option<Source> {
+    let fetched = stamps.iter().map(|stamp| stamp.source).rfind(|it| *it != Source::Stream);
+    fetched.or_else(|| stamps.first().map(|first| first.source))
 }
 
 /// Whole seconds that a value of this age is still fresh; negative once it is stale.

@@ -9,7 +9,7 @@ use axum::{
 use tokio::time::Instant;
 
 use super::{
-    answer::{Answer, Format, Stamps, Text},
+    answer::{Answer, Format, Stamps, Text, source},
     answers::Answers,
     demand::demand,
     params::{Param, Params},
@@ -55,9 +55,7 @@ impl Reader {
 
     /// Notes how an answer was come by, and the ages at which it was given.
     pub(super) fn served(&self, stamps: &[Arc<Stamp>], outcome: CacheOutcome, now: Instant) {
-        let source = stamps.iter().map(|stamp| stamp.source).find(|it| *it != Source::Stream);
-        let live = stamps.first().map_or(Source::Rest, |first| first.source);
-        self.metrics.gave(outcome, source.unwrap_or(live));
+        self.metrics.gave(outcome, source(stamps).unwrap_or(Source::Rest));
         for stamp in stamps {
             stamp.hit();
             self.metrics.served(stamp.kind, stamp.age(now));
