@@ -1,6 +1,6 @@
 //! Candles and what is computed from them.
 
-use super::{Number, Raw, UnixMs};
+use super::{Number, UnixMs};
 
 /// One bucket of trades. A bucket without a trade has no candle.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +17,6 @@ pub struct Candle {
     pub close: Number,
     /// Volume in units of the base.
     pub volume: Number,
-    /// The exchange's row.
-    pub raw: Raw,
 }
 
 /// Sample standard deviation (n-1) of close-to-close percentage changes, in percent; `None` for
@@ -50,7 +48,6 @@ mod tests {
             low: number(close),
             close: number(close),
             volume: number("1"),
-            raw: Raw::copy_of(serde_json::from_str("[]").unwrap()),
         };
         closes.iter().map(candle).collect()
     }

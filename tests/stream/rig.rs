@@ -257,7 +257,6 @@ pub(crate) fn candle(minute: i64, close: &str) -> Candle {
         low: number("1"),
         close: number(close),
         volume: number("7e-7"),
-        raw: Raw::copy_of(serde_json::from_str("[]").unwrap()),
     }
 }
 

@@ -195,14 +195,14 @@ impl Window<'_> {
             View::Candles(timeframe, span) => {
                 let candles = desk.candles.get(market, candle_view(timeframe, &span), ask).await?;
                 let time = |candle: &Candle| candle.open_time;
-                let text = || rows::history(candles.rows(), &span, time, |candle| &candle.raw);
+                let text = || rows::history(candles.rows(), &span, time, rows::candle);
                 Ok(self.give(parts([candles.got()]), text))
             }
             View::LastCandle(timeframe) => {
                 let span = Span { limit: 1, start: None, end: None, oldest_first: false };
                 let candles = desk.candles.get(market, candle_view(timeframe, &span), ask).await?;
-                let last = candles.rows().last().map(|candle| candle.raw.bytes().clone());
-                let text = || last.unwrap_or_else(|| Bytes::from_static(b"[]"));
+                let last = candles.rows().last().map(rows::candle);
+                let text = || last.map_or_else(|| Bytes::from_static(b"[]"), Bytes::from);
                 Ok(self.give(parts([candles.got()]), text))
             }
             View::Native(query, kind) => self.native(&query, kind).await,
@@ -213,7 +213,7 @@ impl Window<'_> {
         let view = TradeView { limit: span.limit, since: span.since(), until: span.end };
         let trades = self.desk.trades.get(market, view, self.asked.ask).await?;
         let time = |trade: &Trade| trade.at;
-        let text = || rows::history(trades.rows(), &span, time, |trade| &trade.raw);
+        let text = || rows::history(trades.rows(), &span, time, |trade| trade.raw.as_str());
         Ok(self.give(parts([trades.got()]), text))
     }
 }

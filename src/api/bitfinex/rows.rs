@@ -6,16 +6,16 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::route::Span;
-use crate::market::{Book, Raw, UnixMs};
+use crate::market::{Book, Candle, Raw, UnixMs};
 
 /// `[row,row,...]`.
-pub(super) fn array<'a>(rows: impl IntoIterator<Item = &'a [u8]>) -> Bytes {
+pub(super) fn array(rows: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Bytes {
     let mut text = vec![b'['];
     for row in rows {
         if text.len() > 1 {
             text.push(b',');
         }
-        text.extend_from_slice(row);
+        text.extend_from_slice(row.as_ref());
     }
     text.push(b']');
     text.into()
@@ -23,18 +23,23 @@ pub(super) fn array<'a>(rows: impl IntoIterator<Item = &'a [u8]>) -> Bytes {
 
 /// The rows of `span` out of rows that are oldest first and selected from its start or up to its
 /// end.
-pub(super) fn history<T>(
-    rows: &[T],
+pub(super) fn history<'a, T, S: AsRef<[u8]>>(
+    rows: &'a [T],
     span: &Span,
     time: impl Fn(&T) -> UnixMs,
-    raw: impl Fn(&T) -> &Raw,
+    text: impl Fn(&'a T) -> S,
 ) -> Bytes {
-    let text = |row| raw(row).bytes().as_ref();
     if span.oldest_first {
         return array(rows.iter().map(text));
     }
     let since_start = |row: &&T| span.start.is_none_or(|start| time(row) >= start);
     array(rows.iter().rev().take_while(since_start).map(text))
+}
+
+/// `[MTS,OPEN,CLOSE,HIGH,LOW,VOLUME]` (docs.bitfinex.com/reference/rest-public-candles, 2025-11).
+pub(super) fn candle(candle: &Candle) -> String {
+    let Candle { open_time, open, high, low, close, volume } = candle;
+    format!("[{},{open},{close},{high},{low},{volume}]", open_time.millis())
 }
 
 /// The best levels of each side: bids, then asks.
@@ -81,7 +86,7 @@ mod tests {
             let start = start.map(UnixMs::from_millis);
             let span = Span { limit: 9, start, end: None, oldest_first };
             let time = |row: &(i64, Raw)| UnixMs::from_millis(row.0);
-            history(&rows, &span, time, |row| &row.1)
+            history(&rows, &span, time, |row| row.1.as_str())
         };
         assert_eq!(text(None, false), "[[3,7e-7],[2,7e-7],[1,7e-7]]");
         assert_eq!(text(Some(2), false), "[[3,7e-7],[2,7e-7]]");

@@ -96,7 +96,7 @@ pub fn candles(body: &Bytes, timeframe: Timeframe) -> Result<Vec<Candle>, Upstre
 /// As [`candles`], of whatever width.
 pub(super) fn any_candles(body: &Bytes) -> Result<Vec<Candle>, UpstreamError> {
     let rows = rows("candles", body)?;
-    let candle = |row| candle(row, None, Raw::slice_of(body, row));
+    let candle = |row| candle(row, None);
     let mut candles = rows.into_iter().map(candle).collect::<Result<Vec<_>, _>>()?;
     if let [first, second, ..] = candles.as_slice()
         && first.open_time > second.open_time
@@ -114,10 +114,9 @@ pub(super) fn any_candles(body: &Bytes) -> Result<Vec<Candle>, UpstreamError> {
 pub(super) fn candle(
     row: &RawValue,
     timeframe: Option<Timeframe>,
-    raw: Raw,
 ) -> Result<Candle, UpstreamError> {
     let CandleRow { open_time, open, close, high, low, volume } = columns("candles", row)?;
-    let candle = Candle { open_time, open, high, low, close, volume, raw };
+    let candle = Candle { open_time, open, high, low, close, volume };
     is_possible(&candle).map_err(|why| invalid("candles", why))?;
     match timeframe {
         Some(timeframe) if !opens_bucket(timeframe, open_time, open_time) => {

@@ -54,7 +54,7 @@ fn candle(minute: i64, close: &str) -> Candle {
     let one = || number("1");
     let open_time = UnixMs::from_millis(minute * 60_000);
     let (open, high, low, volume) = (one(), one(), one(), one());
-    Candle { open_time, open, high, low, close: number(close), volume, raw: raw() }
+    Candle { open_time, open, high, low, close: number(close), volume }
 }
 
 struct Rig {

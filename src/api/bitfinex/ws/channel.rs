@@ -6,9 +6,10 @@ use tokio::time::Instant;
 
 use super::{frame::Framer, mirror::Mirror};
 use crate::{
+    api::bitfinex::rows,
     exchange::{Report, Topic},
     feed::{Lapse, Mode, News, Shown, Update},
-    market::{Book, Candle, Changes, Identity, Raw, Ticker, Trade, UnixMs},
+    market::{Book, Candle, Changes, Identity, Ticker, Trade, UnixMs},
 };
 
 /// Trades that a snapshot shows (recorded 2021 and 2025-08).
@@ -60,8 +61,8 @@ pub(super) enum Content {
     },
     Book(Mirror),
     Candles {
-        /// The latest bucket told, and its row.
-        newest: Option<(UnixMs, Raw)>,
+        /// The latest one told.
+        newest: Option<Candle>,
     },
 }
 
@@ -183,7 +184,7 @@ impl Channel {
         self.begun = true;
         *newest = trades.iter().map(|trade| trade.id).max().unwrap_or(i64::MIN);
         let shown = trades.iter().rev().take(SHOWN_TRADES);
-        pen.write(self.id, &["[", &joined(shown.map(|trade| &trade.raw)), "]"]);
+        pen.write(self.id, &["[", &joined(shown.map(|trade| trade.raw.as_str())), "]"]);
     }
 
     fn trade(&mut self, trade: &Trade, report: Report, pen: &mut Pen<'_>) {
@@ -234,36 +235,38 @@ impl Channel {
         if std::mem::replace(&mut self.begun, true) {
             let from = newest.clone();
             let unknown = bars.iter().map(|(bar, _)| bar).filter(|bar| {
-                from.as_ref().is_none_or(|(at, row)| {
-                    bar.open_time > *at || bar.open_time == *at && bar.raw != *row
+                from.as_ref().is_none_or(|told| {
+                    bar.open_time > told.open_time
+                        || bar.open_time == told.open_time && *bar != told
                 })
             });
             unknown.for_each(|bar| self.candle(bar, pen));
             return;
         }
-        *newest = bars.last().map(|(bar, _)| (bar.open_time, bar.raw.clone()));
-        pen.write(self.id, &["[", &joined(bars.iter().rev().map(|(bar, _)| &bar.raw)), "]"]);
+        *newest = bars.last().map(|(bar, _)| bar.clone());
+        let rows = bars.iter().rev().map(|(bar, _)| rows::candle(bar));
+        pen.write(self.id, &["[", &joined(rows), "]"]);
     }
 
     /// That a bucket is over is nothing new to those who see only its row.
     fn candle(&mut self, candle: &Candle, pen: &mut Pen<'_>) {
         let Content::Candles { newest } = &mut self.content else { return };
         match newest {
-            Some((at, row)) if *at == candle.open_time && *row == candle.raw => return,
-            Some((at, _)) if *at > candle.open_time => {}
-            _ => *newest = Some((candle.open_time, candle.raw.clone())),
+            Some(told) if told == candle => return,
+            Some(told) if told.open_time > candle.open_time => {}
+            _ => *newest = Some(candle.clone()),
         }
-        pen.write(self.id, &[candle.raw.as_str()]);
+        pen.write(self.id, &[&rows::candle(candle)]);
     }
 }
 
-fn joined<'a>(rows: impl Iterator<Item = &'a Raw>) -> String {
+fn joined(rows: impl Iterator<Item = impl AsRef<str>>) -> String {
     let mut text = String::new();
     for row in rows {
         if !text.is_empty() {
             text.push(',');
         }
-        text.push_str(row.as_str());
+        text.push_str(row.as_ref());
     }
     text
 }

@@ -183,7 +183,7 @@ impl Channel {
     fn update(&mut self, row: &RawValue) -> Result<Option<Data>, Broken> {
         match &mut self.state {
             State::Book(book) => book.update(row),
-            State::Candles(timeframe) => wire::candle(row, *timeframe, Raw::copy_of(row))
+            State::Candles(timeframe) => wire::candle(row, *timeframe)
                 .map(|candle| Some(Data::Candle(candle)))
                 .map_err(unreadable),
             State::Trades(told) => {

@@ -102,7 +102,6 @@ fn candle(minute: i64, close: i64) -> Candle {
         low: number(close),
         close: number(close),
         volume: number(1),
-        raw: raw(),
     }
 }
 
