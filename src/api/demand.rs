@@ -2,10 +2,21 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderName, header};
 
 use super::problem::Problem;
-use crate::cache::Demand;
+use crate::{cache::Demand, telemetry::Wait};
+
+const PRIORITY: HeaderName = HeaderName::from_static("priority");
+
+/// How a request waits for its turn at the exchange: with `Priority: u=7`, the urgency of
+/// background work (RFC 9218, section 4.1), behind all others.
+pub(super) fn priority(headers: &HeaderMap) -> Wait {
+    let values = headers.get_all(PRIORITY).iter();
+    let texts = values.filter_map(|value| value.to_str().ok());
+    let mut urgencies = texts.flat_map(|text| text.split(',')).map(str::trim);
+    if urgencies.any(|parameter| parameter == "u=7") { Wait::Background } else { Wait::Client }
+}
 
 /// What the client asks of the answer's age. Directives that are not known are ignored, as the
 /// RFC says; known ones with a value that cannot be read are refused rather than guessed.

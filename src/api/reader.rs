@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{
     answer::{Answer, Format, Stamps, Text, source},
     answers::Answers,
-    demand::demand,
+    demand::{demand, priority},
     params::{Param, Params},
     payload::Payload,
     problem::Problem,
@@ -87,8 +87,13 @@ where
         let arrived = parts.extensions.get::<Arrived>().map_or_else(Instant::now, |at| at.0);
         let deadline = arrived + reader.config.server.request_deadline;
         let demand = demand(&parts.headers)?;
+        let class = priority(&parts.headers);
         let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
-        Ok(Self { uri: uri.clone(), headers: parts.headers.clone(), ask: Ask { demand, deadline } })
+        Ok(Self {
+            uri: uri.clone(),
+            headers: parts.headers.clone(),
+            ask: Ask { demand, deadline, class },
+        })
     }
 }
 

@@ -26,8 +26,9 @@ const ANSWERS_SHARE: u64 = 4;
 const UPKEEP: Duration = Duration::from_secs(1);
 
 /// Tasks that are started, for the metrics that count their panics.
-const TASKS: [&str; 14] = [
+const TASKS: [&str; 15] = [
     "connection",
+    "fetch ahead",
     "feed plan",
     "feed socket",
     "flight",
@@ -176,5 +177,5 @@ fn desk(
         .map(|limit| (limit.family, budget.per_minute(limit.family)))
         .collect();
     let upstream = Upstream::new(profile.name, &families, &config.upstream, metrics, tasks);
-    Desk::new(exchange, upstream, cache.clone(), config, clock.clone(), open, tasks)
+    Desk::new(exchange, upstream, cache.clone(), config, (clock.clone(), metrics), open, tasks)
 }

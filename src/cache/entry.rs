@@ -111,8 +111,16 @@ impl Stamp {
         self.hits() > self.inherited.load(Ordering::Relaxed)
     }
 
+    /// The same receipt under another policy, of which nobody has read yet.
+    #[must_use]
+    pub fn renewed(&self, policy: Policy) -> Self {
+        let anew = Self::new(self.received, self.received_at, self.source, self.kind, policy);
+        anew.confirm(self.known_at());
+        anew
+    }
+
     /// Marks the value as replaced by `newer`, which goes on counting its hits.
-    pub(super) fn supersede(&self, newer: &Self) {
+    pub fn supersede(&self, newer: &Self) {
         let hits = self.hits();
         newer.inherited.store(hits, Ordering::Relaxed);
         newer.hits.fetch_add(hits, Ordering::Relaxed);

@@ -16,4 +16,4 @@ pub use crate::telemetry::Source;
 pub use demand::{Demand, Verdict};
 pub use entry::{Entry, Stamp};
 pub use flight::{Boarding, Flights, Landed};
-pub use read::{Ask, Cache, Failure, Loaded, Read, ReadError, Weigh};
+pub use read::{Ask, Cache, Content, Failure, Loaded, Read, ReadError};

@@ -15,10 +15,26 @@ use crate::{
     telemetry::{CacheOutcome, DataKind, Gate, Metrics, Wait},
 };
 
-/// The memory that a value takes, in bytes, roughly.
-pub trait Weigh {
-    /// Heap bytes.
+/// What the cache has to know about a kind of value.
+pub trait Content: Sized {
+    /// The memory that it takes: heap bytes, roughly.
     fn weight(&self) -> usize;
+
+    /// What is held once this value comes where `held` is. A value that is one with others of its
+    /// key may keep what only `held` knows.
+    #[must_use]
+    fn over(self, held: &Self) -> Self {
+        let _ = held;
+        self
+    }
+
+    /// What is held once this value comes where `held` is, which was received later; `None`: it
+    /// stays as it is.
+    #[must_use]
+    fn under(self, held: &Self) -> Option<Self> {
+        let _ = held;
+        None
+    }
 }
 
 /// A failed load that is shared and remembered.
@@ -50,6 +66,15 @@ pub struct Ask {
     pub demand: Demand,
     /// The end of the caller's patience.
     pub deadline: Instant,
+    /// How a load for him waits for its turn.
+    pub class: Wait,
+}
+
+impl Ask {
+    /// A client that takes what the policy allows and waits until `deadline`.
+    pub fn by(deadline: Instant) -> Self {
+        Self { demand: Demand::default(), deadline, class: Wait::Client }
+    }
 }
 
 /// A value that may be served, and how it was come by.
@@ -117,7 +142,7 @@ const MAX_FAILURES: u64 = 4096;
 impl<K, V, E> Cache<K, V, E>
 where
     K: Clone + Eq + Hash + fmt::Display + Send + Sync + 'static,
-    V: Weigh + Send + Sync + 'static,
+    V: Content + Send + Sync + 'static,
     E: Failure,
 {
     /// An empty cache of at most `max_bytes`; a refresh that no client waits for may take
@@ -174,13 +199,20 @@ where
         F: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
     {
         let read = self.read_unobserved(key, negative_ttl, ask, enough, load).await;
-        let outcome = match &read {
-            Ok(read) => read.outcome,
-            Err(ReadError::Load(_)) => CacheOutcome::Negative,
-            Err(_) => CacheOutcome::Miss,
-        };
-        self.inner.metrics.looked_up(kind, outcome);
+        self.looked_up(
+            kind,
+            match &read {
+                Ok(read) => read.outcome,
+                Err(ReadError::Load(_)) => CacheOutcome::Negative,
+                Err(_) => CacheOutcome::Miss,
+            },
+        );
         read
+    }
+
+    /// Counts a read that [`Cache::read`] was not needed for.
+    pub fn looked_up(&self, kind: DataKind, outcome: CacheOutcome) {
+        self.inner.metrics.looked_up(kind, outcome);
     }
 
     async fn read_unobserved<L, F>(
@@ -233,7 +265,7 @@ where
             }
         };
         loop {
-            let start = || load(Wait::Client, ask.deadline - LAST_WORD);
+            let start = || load(ask.class, ask.deadline - LAST_WORD);
             let (flight, outcome) = match inner.board(key, negative_ttl, look, start) {
                 Boarding::Found(Ok(entry)) => return Ok(Read::new(&entry, CacheOutcome::Hit)),
                 Boarding::Found(Err(failure)) => return or_stale(ReadError::Load(failure)),
@@ -287,6 +319,45 @@ where
         self.inner.change(key, |held| Some(self.inner.entry(make(held)?, received)))
     }
 
+    /// Stores what `make` makes of the held value, which is as old as before; with `true` beside
+    /// it, so that answers made from it are made anew. Where nothing is held, it is stored as
+    /// received at `otherwise`. Gives what is held then.
+    ///
+    /// `make` must not use this cache.
+    pub fn amend(
+        &self,
+        key: K,
+        otherwise: (DataKind, Policy, Source, Instant),
+        make: impl FnOnce(Option<&V>) -> (V, bool),
+    ) -> Arc<Entry<V>> {
+        let inner = &self.inner;
+        let result = inner.entries.entry(key).and_compute_with(|held| {
+            let held = held.map(moka::Entry::into_value);
+            let (value, is_other) = make(held.as_ref().map(|held| &*held.value));
+            let stamp = match held {
+                Some(held) if !is_other => held.stamp.clone(),
+                Some(held) => {
+                    let anew = Arc::new(held.stamp.renewed(held.stamp.policy));
+                    held.stamp.supersede(&anew);
+                    anew
+                }
+                None => {
+                    let (kind, policy, source, received) = otherwise;
+                    inner.stamp(source, kind, policy, received)
+                }
+            };
+            Op::Put(Arc::new(Entry { value: Arc::new(value), stamp }))
+        });
+        match result {
+            CompResult::Inserted(held)
+            | CompResult::ReplacedWith(held)
+            | CompResult::Unchanged(held) => held.into_value(),
+            CompResult::StillNone(_) | CompResult::Removed(_) => {
+                unreachable!("a value was put")
+            }
+        }
+    }
+
     /// Keeps the held value under another policy, as known to be true at the given instant, which
     /// is not to lie before it was received. Without these nothing changes. Gives what is held
     /// then.
@@ -327,7 +398,7 @@ where
 impl<K, V, E> Inner<K, V, E>
 where
     K: Clone + Eq + Hash + fmt::Display + Send + Sync + 'static,
-    V: Weigh + Send + Sync + 'static,
+    V: Content + Send + Sync + 'static,
     E: Failure,
 {
     /// Boards the flight of `key`; what it loads is stored, a failure remembered, before it lands.
@@ -382,9 +453,32 @@ where
 
     /// Stores a value, unless a newer one is held already; gives what is held then.
     fn store(&self, key: K, loaded: Loaded<V>, received: Instant) -> Arc<Entry<V>> {
-        let entry = self.entry(loaded, received);
         self.failures.invalidate(&key);
-        self.change(key, |_| Some(entry.clone())).unwrap_or(entry)
+        let Loaded { value, kind, policy, source } = loaded;
+        let stamp = self.stamp(source, kind, policy, received);
+        let result = self.entries.entry(key).and_compute_with(|held| {
+            let held = held.map(moka::Entry::into_value);
+            let (value, stamp) = match held {
+                None => (value, stamp),
+                Some(held) if held.stamp.received > received => {
+                    let Some(value) = value.under(&held.value) else { return Op::Nop };
+                    (value, held.stamp.clone())
+                }
+                Some(held) => {
+                    held.stamp.supersede(&stamp);
+                    (value.over(&held.value), stamp)
+                }
+            };
+            Op::Put(Arc::new(Entry { value: Arc::new(value), stamp }))
+        });
+        match result {
+            CompResult::Inserted(held)
+            | CompResult::ReplacedWith(held)
+            | CompResult::Unchanged(held) => held.into_value(),
+            CompResult::StillNone(_) | CompResult::Removed(_) => {
+                unreachable!("a value is put where none is held")
+            }
+        }
     }
 
     fn entry(&self, loaded: Loaded<V>, received: Instant) -> Arc<Entry<V>> {

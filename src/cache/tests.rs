@@ -10,7 +10,7 @@ use std::{
 
 use tokio::time::{Instant, advance, sleep};
 
-use super::{Ask, Cache, Demand, Failure, Loaded, Read, ReadError, Source, Weigh};
+use super::{Ask, Cache, Content, Demand, Failure, Loaded, Read, ReadError, Source};
 use crate::{
     clock::Clock,
     config::Policy,
@@ -22,7 +22,7 @@ use crate::{
 #[derive(Debug, PartialEq)]
 struct Text(String);
 
-impl Weigh for Text {
+impl Content for Text {
     fn weight(&self) -> usize {
         self.0.len()
     }
@@ -89,7 +89,7 @@ impl Bench {
         demand: Demand,
         length: usize,
     ) -> Result<Read<Text>, ReadError<Refused>> {
-        let ask = Ask { demand, deadline: Instant::now() + ms(2000) };
+        let ask = Ask { demand, ..Ask::by(Instant::now() + ms(2000)) };
         let load = |_class: Wait, _deadline: Instant| {
             let bench = self.clone();
             async move {
@@ -224,7 +224,7 @@ async fn demands_are_met_or_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_reader_waits_no_longer_than_its_deadline() {
     let bench = Bench::new(1 << 20);
-    let ask = Ask { demand: Demand::default(), deadline: Instant::now() + ms(300) };
+    let ask = Ask::by(Instant::now() + ms(300));
     let never = |_, _| std::future::pending();
     let before = Instant::now();
     let read = bench
@@ -238,7 +238,7 @@ async fn a_reader_waits_no_longer_than_its_deadline() {
 #[tokio::test(start_paused = true)]
 async fn a_load_that_panics_frees_its_key() {
     let bench = Bench::new(1 << 20);
-    let ask = Ask { demand: Demand::default(), deadline: Instant::now() + ms(300) };
+    let ask = Ask::by(Instant::now() + ms(300));
     let panics = |_, _| async { panic!("on purpose") };
     let read = bench
         .cache

@@ -2,9 +2,11 @@
 //!
 //! Nothing here knows an exchange's format, a socket or a task.
 
+mod bars;
 mod book;
 mod candle;
 mod channel;
+mod derive;
 mod ladder;
 mod listing;
 mod number;
@@ -17,9 +19,11 @@ mod time;
 mod timeframe;
 mod trade;
 
+pub use bars::{Bars, Restated};
 pub use book::{Book, BookFault, Level};
 pub use candle::{Candle, volatility_pct};
 pub use channel::{BadChannel, Channel};
+pub use derive::derive;
 pub use ladder::{BadChange, BookSide, Change, Changes, Identity, Ladder};
 pub use listing::{Bound, Kind, Listing};
 pub use number::{BadNumber, Number};

@@ -124,6 +124,14 @@ impl<M: Mark> Coverage<M> {
         self.spans.insert(first, (span, mark));
     }
 
+    /// Changes the marks of the spans that have time in common with `span`.
+    pub fn remark(&mut self, span: &Span, mut anew: impl FnMut(&M) -> M) {
+        let theirs = self.spans.iter_mut().filter(|(held, _)| !held.common(span).is_empty());
+        for (_, mark) in theirs {
+            *mark = anew(mark);
+        }
+    }
+
     /// Forgets what lies in `span`.
     pub fn remove(&mut self, span: &Span) {
         let cut = |(held, mark): (Span, M)| {

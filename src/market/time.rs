@@ -1,6 +1,11 @@
 //! Instants of the calendar in Unix milliseconds.
 
-use std::{fmt, ops::Add, str::FromStr, time::Duration};
+use std::{
+    fmt,
+    ops::{Add, Sub},
+    str::FromStr,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -43,6 +48,14 @@ impl Add<Duration> for UnixMs {
 
     fn add(self, by: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
+    }
+}
+
+impl Sub<Duration> for UnixMs {
+    type Output = Self;
+
+    fn sub(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
     }
 }
 

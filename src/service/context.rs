@@ -65,9 +65,7 @@ impl Context {
     /// The stamps of the parts that are there, by name.
     pub fn parts(&self) -> impl Iterator<Item = (&'static str, &Arc<Stamp>)> {
         let book = self.book.as_ref().ok().map(|book| ("orderbook", book.stamp()));
-        [("ohlcv", self.candles.got().stamp()), ("ticker", self.ticker.stamp())]
-            .into_iter()
-            .chain(book)
+        [("ohlcv", self.candles.stamp()), ("ticker", self.ticker.stamp())].into_iter().chain(book)
     }
 
     /// The age of the oldest part.

@@ -15,6 +15,7 @@ use crate::{
     exchange::Exchange,
     feed::{Feed, Hub, Sink},
     tasks::Tasks,
+    telemetry::Metrics,
     upstream::Upstream,
 };
 
@@ -49,19 +50,20 @@ impl Desk {
         upstream: Arc<Upstream>,
         cache: ProductCache,
         config: &Config,
-        clock: Clock,
+        (clock, metrics): (Clock, &Metrics),
         open: impl FnOnce(Arc<dyn Sink>) -> Feed,
         tasks: &Tasks,
     ) -> Self {
         let policies = config.cache.clone();
-        let shelf = Arc::new(Shelf { exchange, upstream, cache, policies, clock });
+        let candles = metrics.candles(exchange.profile().name);
+        let shelf = Arc::new(Shelf { exchange, upstream, cache, policies, clock, candles });
         let merge_window = config.upstream.merge_window;
         let deadlines = (config.server.request_deadline, config.upstream.refresh_deadline);
         let hub = Hub::new(rand::random(), &config.stream, shelf.clock.clone());
         let markets = Markets::new(shelf.clone());
         let tickers = Tickers::new(shelf.clone(), markets.clone(), merge_window, deadlines, tasks);
         let books = Books::new(shelf.clone());
-        let candles = CandleSeries::new(shelf.clone());
+        let candles = CandleSeries::new(shelf.clone(), tasks);
         let trades = TradeSeries::new(shelf.clone());
         let contexts = Contexts::new(candles.clone(), tickers.clone(), books.clone());
         let products = live::Products {
@@ -88,7 +90,7 @@ impl Desk {
     pub async fn warm_up(&self, patience: Duration) {
         const PAUSE: Duration = Duration::from_secs(2);
         loop {
-            let ask = Ask { demand: Default::default(), deadline: Instant::now() + patience };
+            let ask = Ask::by(Instant::now() + patience);
             let Err(error) = self.markets.get(ask).await else { return };
             tracing::warn!(exchange = self.shelf.name(), %error, "the market list is not there yet");
             tokio::time::sleep(error.retry_after().unwrap_or(PAUSE).max(PAUSE)).await;

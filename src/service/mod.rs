@@ -20,7 +20,7 @@ mod trades;
 mod validation;
 
 pub use books::Books;
-pub use candles::{CandleSeries, CandleView, Candles};
+pub use candles::{CandleSeries, CandleView, Candles, Due, DueState, Rest, Track};
 pub use context::{CONTEXT_LEVELS, Context, Contexts};
 pub use desk::{Desk, Desks, UnknownExchange};
 pub use documents::Documents;

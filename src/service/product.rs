@@ -13,9 +13,10 @@ use bytes::Bytes;
 use compact_str::CompactString;
 
 use crate::{
-    cache::{Entry, Read, Stamp, Weigh},
-    market::{Book, Candle, Precision, Symbol, Ticker, Timeframe, Trade, UnixMs},
+    cache::{Content, Entry, Read, Stamp},
+    market::{Book, Precision, Symbol, Ticker, Timeframe, Trade, UnixMs},
     registry::Registry,
+    service::candles::Track,
     telemetry::CacheOutcome,
 };
 
@@ -47,16 +48,8 @@ pub enum Product {
     AllTickers,
     /// A book of one depth and precision.
     Book { id: CompactString, precision: Precision, depth: u32 },
-    /// The newest candles of a series.
+    /// A series of candles.
     Candles { id: CompactString, timeframe: Timeframe },
-    /// A span of a series.
-    CandleSpan {
-        id: CompactString,
-        timeframe: Timeframe,
-        limit: u32,
-        since: Option<UnixMs>,
-        until: Option<UnixMs>,
-    },
     /// The newest trades.
     Trades(CompactString),
     /// A span of trades.
@@ -76,7 +69,6 @@ impl fmt::Display for Product {
             Self::AllTickers => f.write_str("tickers"),
             Self::Book { id, precision, depth } => write!(f, "orderbook {id} {precision} {depth}"),
             Self::Candles { id, timeframe } => write!(f, "ohlcv {id} {timeframe}"),
-            Self::CandleSpan { id, timeframe, .. } => write!(f, "ohlcv span {id} {timeframe}"),
             Self::Trades(id) => write!(f, "trades {id}"),
             Self::TradeSpan { id, .. } => write!(f, "trades span {id}"),
             Self::Conf(key) => write!(f, "conf {key}"),
@@ -146,7 +138,7 @@ pub enum Value {
     Ticker(Ticker),
     Board(TickerBoard),
     Book(Book),
-    Candles(Series<Candle>),
+    Candles(Track),
     Trades(Series<Trade>),
     Document(Bytes),
 }
@@ -154,7 +146,17 @@ pub enum Value {
 /// A row's numbers are mostly held in place; this much more is its share of the body.
 const ROW_TEXT: usize = 96;
 
-impl Weigh for Value {
+impl Value {
+    /// The series of candles that it is.
+    pub(super) fn track(&self) -> Option<&Track> {
+        match self {
+            Self::Candles(track) => Some(track),
+            _ => None,
+        }
+    }
+}
+
+impl Content for Value {
     fn weight(&self) -> usize {
         let rows = |count: usize, each: usize| count * (each + ROW_TEXT);
         match self {
@@ -164,9 +166,25 @@ impl Weigh for Value {
             Self::Book(book) => {
                 rows(book.bids.len() + book.asks.len(), size_of::<crate::market::Level>())
             }
-            Self::Candles(series) => rows(series.rows.len(), size_of::<Candle>()),
+            Self::Candles(track) => track.weight(),
             Self::Trades(series) => rows(series.rows.len(), size_of::<Trade>()),
             Self::Document(body) => body.len(),
+        }
+    }
+
+    fn over(self, held: &Self) -> Self {
+        match (self, held) {
+            (Self::Candles(told), Self::Candles(held)) => Self::Candles(held.overlaid(told)),
+            (told, _) => told,
+        }
+    }
+
+    fn under(self, held: &Self) -> Option<Self> {
+        match (self, held) {
+            (Self::Candles(told), Self::Candles(held)) => {
+                Some(Self::Candles(held.underlaid(&told)))
+            }
+            _ => None,
         }
     }
 }
@@ -213,7 +231,6 @@ got! {
     got_ticker: Ticker => Ticker,
     got_board: Board => TickerBoard,
     got_book: Book => Book,
-    got_candles: Candles => Series<Candle>,
     got_trades: Trades => Series<Trade>,
     got_document: Document => Bytes,
 }

@@ -14,7 +14,7 @@ use crate::{
     config::{self, Policy},
     exchange::Exchange,
     market::Timeframe,
-    telemetry::{DataKind, Wait},
+    telemetry::{CandleMetrics, DataKind, Wait},
     upstream::Upstream,
 };
 
@@ -33,6 +33,8 @@ pub struct Shelf {
     pub policies: config::Cache,
     /// Wall time.
     pub clock: Clock,
+    /// What is counted about its candles.
+    pub candles: CandleMetrics,
 }
 
 impl Shelf {

@@ -15,7 +15,7 @@ use super::{
     product::{got_board, got_ticker},
 };
 use crate::{
-    cache::{Ask, Demand, Loaded, Stamp},
+    cache::{Ask, Loaded, Stamp},
     exchange::Family,
     market::{Listing, Ticker},
     tasks::Tasks,
@@ -148,7 +148,7 @@ impl Tickers {
         let load = |shelf: Arc<Shelf>, class, deadline| {
             let markets = self.markets.clone();
             async move {
-                let directory = markets.get(Ask { demand: Demand::default(), deadline }).await?;
+                let directory = markets.get(Ask::by(deadline)).await?;
                 let exchange = &shelf.exchange;
                 let call = || exchange.tickers(None);
                 let list = shelf.upstream.call(Family::Tickers, class, deadline, call).await?;

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::{
     CacheOutcome, DataKind, Endpoint, Outcome, Source, StreamKind, StreamMetrics,
+    candles::{self, CandleMetrics},
     family::{self, FamilyMetrics},
     feed::{self, FeedMetrics},
     histogram::Histograms,
@@ -64,6 +65,7 @@ pub struct Metrics {
     served_age: Histograms<1_000>,
     latency: Mutex<Latency>,
     families: Mutex<Vec<FamilyMetrics>>,
+    candles: Mutex<Vec<CandleMetrics>>,
     feeds: Mutex<Vec<FeedMetrics>>,
 }
 
@@ -130,6 +132,7 @@ impl Default for Metrics {
             ),
             latency: Mutex::new(Latency::new(DURATIONS.len() + 1)),
             families: Mutex::default(),
+            candles: Mutex::default(),
             feeds: Mutex::default(),
         }
     }
@@ -139,6 +142,7 @@ impl Series {
     /// Registers everything with the exporter in force.
     fn register(started: UnixMs) -> Self {
         describe();
+        candles::describe();
         family::describe();
         feed::describe();
         stream::describe();
@@ -281,6 +285,17 @@ impl Metrics {
         let made =
             with_local_recorder(&self.recorder, || FamilyMetrics::register(exchange, family));
         families.push(made.clone());
+        made
+    }
+
+    /// Handles for an exchange's candles; made once and kept, as [`Metrics::family`]'s.
+    pub fn candles(&self, exchange: &'static str) -> CandleMetrics {
+        let mut candles = self.candles.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = candles.iter().find(|known| known.is(exchange)) {
+            return known.clone();
+        }
+        let made = with_local_recorder(&self.recorder, || CandleMetrics::register(exchange));
+        candles.push(made.clone());
         made
     }
 

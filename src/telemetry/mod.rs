@@ -3,6 +3,7 @@
 //! Callers say what happened; names, units and labels of metrics are known only here. Labels are
 //! enums or static names, so the number of series is bounded by type.
 
+mod candles;
 mod family;
 mod feed;
 mod gate;
@@ -17,6 +18,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
+pub use candles::CandleMetrics;
 pub use family::FamilyMetrics;
 pub use feed::{FeedMetrics, FeedTotals, LastWords};
 pub use gate::Gate;

@@ -122,7 +122,7 @@ impl Rig {
     /// The topic of a channel, to be fed.
     pub(crate) async fn line(&self, symbol: &str, channel: &str) -> Feeding {
         let deadline = Instant::now() + STUCK;
-        let ask = tidegate::cache::Ask { demand: Default::default(), deadline };
+        let ask = tidegate::cache::Ask::by(deadline);
         let market = self.desk().markets.resolve(symbol, ask).await.unwrap();
         let channel: Channel = channel.parse().unwrap();
         let topic = self.desk().live.topic(&market, channel).unwrap();

@@ -24,7 +24,7 @@ use crate::{
         bitfinex::{PROFILE, native},
     },
     market::{Candle, Listing, Timeframe, Trade},
-    service::{CandleView, Desk, Directory, Got, ServiceError, TradeView},
+    service::{CandleView, Candles, Desk, Directory, Got, ServiceError, TradeView},
     telemetry::{CacheOutcome, DataKind, Endpoint},
 };
 
@@ -196,14 +196,14 @@ impl Window<'_> {
                 let candles = desk.candles.get(market, candle_view(timeframe, &span), ask).await?;
                 let time = |candle: &Candle| candle.open_time;
                 let text = || rows::history(candles.rows(), &span, time, rows::candle);
-                Ok(self.give(parts([candles.got()]), text))
+                Ok(self.give(candle_parts(&candles), text))
             }
             View::LastCandle(timeframe) => {
                 let span = Span { limit: 1, start: None, end: None, oldest_first: false };
                 let candles = desk.candles.get(market, candle_view(timeframe, &span), ask).await?;
                 let last = candles.rows().last().map(rows::candle);
                 let text = || last.map_or_else(|| Bytes::from_static(b"[]"), Bytes::from);
-                Ok(self.give(parts([candles.got()]), text))
+                Ok(self.give(candle_parts(&candles), text))
             }
             View::Native(query, kind) => self.native(&query, kind).await,
         }
@@ -221,6 +221,10 @@ impl Window<'_> {
 fn candle_view(timeframe: Timeframe, span: &Span) -> CandleView {
     let (since, until) = (span.since(), span.end);
     CandleView { timeframe, limit: span.limit, since, until, closed_only: false }
+}
+
+fn candle_parts(candles: &Candles) -> (Stamps, CacheOutcome) {
+    ([candles.stamp().clone()].into_iter().collect(), candles.outcome())
 }
 
 /// What an answer is made from.

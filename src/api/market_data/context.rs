@@ -190,7 +190,7 @@ impl Quality {
 /// The stamps and the outcome of a context's parts.
 pub(crate) fn parts(context: &Context) -> (Stamps, CacheOutcome) {
     let book = context.book.as_ref().ok().map(|book| book.outcome);
-    let outcomes = [context.candles.got().outcome, context.ticker.outcome].into_iter().chain(book);
+    let outcomes = [context.candles.outcome(), context.ticker.outcome].into_iter().chain(book);
     (context.parts().map(|(_, stamp)| stamp.clone()).collect(), combined(outcomes))
 }
 

@@ -156,7 +156,7 @@ pub(crate) async fn ohlcv(
     };
     let market = desk.markets.resolve(&symbol, asked.ask).await?;
     let candles = desk.candles.get(&market, view, asked.ask).await?;
-    let parts = ([candles.got().stamp().clone()].into_iter().collect(), candles.got().outcome);
+    let parts = ([candles.stamp().clone()].into_iter().collect(), candles.outcome());
     let (symbol, exchange, timeframe) =
         (&market.symbol, desk.shelf.name(), view.timeframe.as_str());
     let encode = || {

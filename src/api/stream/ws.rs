@@ -23,7 +23,7 @@ use crate::{
         router::Phase,
         upgrade::{Socket, Upgrade},
     },
-    cache::{Ask, Demand},
+    cache::Ask,
     market::{Channel, Listing},
     service::Desk,
     telemetry::StreamKind,
@@ -279,7 +279,7 @@ async fn resolve(
 ) -> Box<Resolved> {
     let mut markets = Vec::with_capacity(selection.symbols.len());
     for symbol in selection.symbols {
-        let ask = Ask { demand: Demand::default(), deadline };
+        let ask = Ask::by(deadline);
         let market = desk.markets.resolve(&symbol, ask).await.map_err(Problem::from);
         markets.push((symbol, market));
     }

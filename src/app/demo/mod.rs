@@ -129,10 +129,7 @@ impl Show {
         let deadline = Instant::now() + config.server.request_deadline;
         let app = App::start(config, listener)?;
         let desk = app.gateway().reader().desks.get(None)?;
-        desk.markets
-            .get(Ask { demand: Default::default(), deadline })
-            .await
-            .context("the market list does not come")?;
+        desk.markets.get(Ask::by(deadline)).await.context("the market list does not come")?;
         Ok(Self { options, app, sim, began: Instant::now() })
     }
 

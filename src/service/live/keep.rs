@@ -3,18 +3,31 @@
 use std::sync::Arc;
 
 use super::{
-    refill::Hole,
     sink::{LiveSink, Place, is_kept},
-    tail::{Held, Tail},
+    tail::Held,
     topics::{Content, State},
 };
 use crate::{
     cache::{Entry, Loaded, Source},
     exchange::{Stream, Topic},
     feed::Line,
-    market::{Candle, Ticker, Timeframe, Trade},
-    service::{Series, Value, candles::is_closed},
+    market::{Candle, Span, Ticker, Trade},
+    service::{
+        Series, Track, Value,
+        candles::{Page, Which},
+    },
 };
+
+/// What a channel of candles has just told.
+#[derive(Clone, Copy)]
+pub(super) enum News<'a> {
+    /// All that it knows.
+    Snapshot,
+    /// One candle, which may be a late change of an earlier one.
+    Candle(&'a Candle),
+    /// That nothing has changed.
+    Nothing,
+}
 
 impl LiveSink {
     pub(super) fn keep_ticker(&self, state: &mut State, place: Place, ticker: &Ticker) {
@@ -48,37 +61,44 @@ impl LiveSink {
         });
     }
 
-    /// Keeps the channel's candles behind those that are held; if some may be missing in between,
-    /// without those, and tells so.
+    /// Takes the channel's candles into their series: all of them after a snapshot, else those
+    /// that are not known to be final, and `changed`. Tells what may be missing before them.
     pub(super) fn keep_candles(
         &self,
         state: &mut State,
         topic: &Topic,
         place: &Place,
-    ) -> Option<Hole> {
+        news: News<'_>,
+    ) -> Option<Span> {
         let (Content::Candles(tail), Stream::Candles(timeframe)) = (&state.content, &topic.stream)
         else {
             return None;
         };
+        let (tail, timeframe) = (tail.clone(), *timeframe);
         let first = tail.rows().first()?.open_time;
-        let (tail, most) = (tail.clone(), self.shelf.exchange.profile().max_candles);
+        let market = self.market(topic)?;
+        let (which, seen) = (Which { market, timeframe }, self.wall(place.at));
+        let learner = self.candles.learner();
+        let mark = learner.mark(Source::Stream, place.at);
         let mut hole = None;
         self.keep(state, place, |entry| {
-            let held = entry.and_then(|entry| Some((entry, held_candles(entry)?)));
-            Some(Value::Candles(match held {
-                Some((entry, held)) if meets(entry, &held, &tail, *timeframe) => {
-                    tail.after(&held, most)
-                }
-                Some((entry, held)) => {
-                    let after = held.series.rows.last().map(|row| row.open_time);
-                    let timeframe = *timeframe;
-                    hole =
-                        after.map(|after| Hole { older: entry.clone(), timeframe, after, first });
-                    tail.alone(held.depth(), most)
-                }
-                None => tail.alone(0, most),
-            }))
+            let held = entry.and_then(|entry| entry.value.track());
+            let open = held.and_then(|track| track.head.as_ref()).map(|head| head.from);
+            // Where the series and the channel overlap, what was final before stays as it is.
+            let from = match (open.filter(|open| *open >= first), news) {
+                (None, _) | (_, News::Snapshot) => first,
+                (Some(open), News::Nothing) => open,
+                (Some(open), News::Candle(candle)) => open.min(candle.open_time).max(first),
+            };
+            let rows = tail.rows().iter().filter(|row| row.open_time >= from).cloned().collect();
+            let page = Page::newest(timeframe, from, rows, seen);
+            let known_to = held.and_then(Track::known_to);
+            hole = known_to.map(|known_to| Span::new(known_to, from)).filter(|gap| !gap.is_empty());
+            learner.told(&which, held, &page, known_to);
+            let track = held.cloned().unwrap_or_default();
+            Some(Value::Candles(track.with_newest(page, mark)))
         });
+        learner.release();
         hole
     }
 
@@ -102,32 +122,9 @@ impl LiveSink {
     }
 }
 
-/// True if no candle can be missing between those held and those of the tail: they overlap, or
-/// the last one held was final and the tail begins right behind it.
-fn meets(
-    entry: &Entry<Value>,
-    held: &Held<'_, Candle>,
-    tail: &Tail<Candle>,
-    timeframe: Timeframe,
-) -> bool {
-    let (Some(last), Some(first)) = (held.series.rows.last(), tail.rows().first()) else {
-        return false;
-    };
-    let is_adjacent = || timeframe.end_of(last.open_time) >= first.open_time;
-    let is_final = || is_closed(timeframe, last.open_time, entry.stamp.received_at);
-    last.open_time >= first.open_time || (is_adjacent() && is_final())
-}
-
 fn held_trades(entry: &Entry<Value>) -> Option<Held<'_, Trade>> {
     match &*entry.value {
         Value::Trades(series) => held(entry, series),
-        _ => None,
-    }
-}
-
-pub(super) fn held_candles(entry: &Entry<Value>) -> Option<Held<'_, Candle>> {
-    match &*entry.value {
-        Value::Candles(series) => held(entry, series),
         _ => None,
     }
 }

@@ -72,8 +72,9 @@ impl Live {
         open: impl FnOnce(Arc<dyn Sink>) -> Feed,
         tasks: &Tasks,
     ) -> Self {
+        let sources = (markets.clone(), products.candles.clone());
         let times = (config.feed.max_silence, config.upstream.refresh_deadline);
-        let sink = LiveSink::new(shelf.clone(), hub.clone(), markets.clone(), times, tasks);
+        let sink = LiveSink::new(shelf.clone(), hub.clone(), sources, times, tasks);
         let feed = open(Arc::new(sink.clone()));
         let followed = Arc::<Notify>::default();
         let live = Self { shelf: shelf.clone(), feed: feed.clone(), hub, followed };

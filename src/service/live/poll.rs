@@ -124,7 +124,7 @@ impl Poller {
     async fn read(&self, topic: &Topic, market: &Arc<Listing>) -> Result<Polled, ServiceError> {
         // What is stale is not told as if it were new; a poll waits for what it has asked for.
         let demand = Demand { max_stale: Some(Duration::ZERO), ..Demand::default() };
-        let ask = Ask { demand, deadline: Instant::now() + self.deadline };
+        let ask = Ask { demand, ..Ask::by(Instant::now() + self.deadline) };
         let products = &self.products;
         let (since, until) = (None, None);
         Ok(match &topic.stream {
@@ -142,7 +142,7 @@ impl Poller {
                 let (timeframe, limit) = (*timeframe, CANDLES);
                 let view = CandleView { timeframe, limit, since, until, closed_only: false };
                 let candles = products.candles.get(market, view, ask).await?;
-                let (stamp, outcome) = (candles.got().stamp().clone(), candles.got().outcome);
+                let (stamp, outcome) = (candles.stamp().clone(), candles.outcome());
                 Polled { data: Data::Candles(candles.rows().to_vec()), stamp, outcome }
             }
             Stream::Trades => {

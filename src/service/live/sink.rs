@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    refill::Hole,
+    keep::News,
     tail::Tail,
     topics::{self, Content, Phase, Shared, State, Topics},
 };
@@ -14,8 +14,11 @@ use crate::{
     config::Policy,
     exchange::{Data, Report, Stream, Topic},
     feed::{Hub, Lapse, Line, Mode, Sink, Turn},
-    market::{Candle, Identity, UnixMs},
-    service::{Key, Markets, Shelf, candles::is_closed},
+    market::{Candle, Identity, Listing, Span, UnixMs},
+    service::{
+        CandleSeries, Key, Markets, Shelf,
+        candles::{first_open, is_closed},
+    },
     tasks::Tasks,
     telemetry::DataKind,
 };
@@ -36,6 +39,7 @@ pub(super) struct LiveSink {
     pub(super) topics: Topics,
     pub(super) tasks: Tasks,
     pub(super) refresh_deadline: Duration,
+    pub(super) candles: CandleSeries,
     markets: Markets,
     max_silence: Duration,
 }
@@ -76,7 +80,7 @@ impl Sink for LiveSink {
             }
             Data::Candles(candles) => {
                 state.content = Content::Candles(Tail::of(candles));
-                let hole = self.keep_candles(&mut state, topic, &entry);
+                let hole = self.keep_candles(&mut state, topic, &entry, News::Snapshot);
                 self.close_candle(&state, topic, line.as_deref(), received);
                 if let Some(line) = line {
                     self.heal(topic, line, &entry.key, hole, is_behind_gap);
@@ -85,7 +89,7 @@ impl Sink for LiveSink {
             Data::Candle(candle) => {
                 let Content::Candles(tail) = &mut state.content else { return };
                 tail.take(candle);
-                self.keep_candles(&mut state, topic, &entry);
+                self.keep_candles(&mut state, topic, &entry, News::Candle(candle));
                 self.close_candle(&state, topic, line.as_deref(), received);
             }
             Data::Row(_) => {}
@@ -120,12 +124,12 @@ impl LiveSink {
     pub(super) fn new(
         shelf: Arc<Shelf>,
         hub: Hub,
-        markets: Markets,
+        (markets, candles): (Markets, CandleSeries),
         (max_silence, refresh_deadline): (Duration, Duration),
         tasks: &Tasks,
     ) -> Self {
         let (topics, tasks) = (Topics::default(), tasks.clone());
-        Self { shelf, hub, topics, tasks, refresh_deadline, markets, max_silence }
+        Self { shelf, hub, topics, tasks, refresh_deadline, candles, markets, max_silence }
     }
 
     /// The topic's line. One is made for every market's topic, since books are kept there; topics
@@ -139,6 +143,11 @@ impl LiveSink {
             let market = directory.registry.by_id(&topic.id)?;
             Some(self.hub.open(topic, Some(market), Identity::Price))
         })
+    }
+
+    /// The market of a topic.
+    pub(super) fn market(&self, topic: &Topic) -> Option<Arc<Listing>> {
+        self.markets.held()?.registry.by_id(&topic.id).cloned()
     }
 
     pub(super) fn key(&self, topic: &Topic) -> Option<(Key, DataKind)> {
@@ -177,9 +186,8 @@ impl LiveSink {
             }
             Content::Candles(tail) => {
                 // Answers that say "not closed" are kept for as long as their stamp is the newest.
-                let ends = self.ends(tail, topic, state.kept.as_deref(), now);
-                if ends || !self.confirm(&state, &entry) {
-                    self.keep_candles(&mut state, topic, &entry);
+                if self.ends(tail, topic, &entry.key, now) || !self.confirm(&state, &entry) {
+                    self.keep_candles(&mut state, topic, &entry, News::Nothing);
                 }
                 self.close_candle(&state, topic, line.as_deref(), now);
             }
@@ -197,14 +205,14 @@ impl LiveSink {
         })
     }
 
-    /// True if a candle that was open by the stamp is closed by now.
-    fn ends(&self, tail: &Tail<Candle>, topic: &Topic, kept: Option<&Stamp>, now: Instant) -> bool {
-        let (Stream::Candles(timeframe), Some(kept)) = (&topic.stream, kept) else { return false };
-        let closed = |at: UnixMs| {
-            let is_closed = |open_time| is_closed(*timeframe, open_time, at);
-            tail.rows().iter().rev().find(|row| is_closed(row.open_time)).map(|row| row.open_time)
-        };
-        closed(self.wall(now)) > closed(kept.received_at)
+    /// True if a bucket that was open when the series was last put is over by now.
+    fn ends(&self, tail: &Tail<Candle>, topic: &Topic, key: &Key, now: Instant) -> bool {
+        let Stream::Candles(timeframe) = &topic.stream else { return false };
+        let anchor = tail.rows().first().map(|row| row.open_time);
+        let held = self.shelf.cache.peek(key);
+        let track = held.as_ref().and_then(|entry| entry.value.track());
+        let open = track.and_then(|track| track.head.as_ref()).map(|head| head.from);
+        open.is_some_and(|open| first_open(*timeframe, anchor, self.wall(now)) > open)
     }
 
     /// Tells that the newest candle is final, if its channel has spoken after its end.
@@ -266,11 +274,11 @@ impl LiveSink {
         topic: &Arc<Topic>,
         line: Arc<Line>,
         key: &Key,
-        hole: Option<Hole>,
+        hole: Option<Span>,
         is_behind_gap: bool,
     ) {
         match hole {
-            Some(hole) => self.refill(topic, line, hole),
+            Some(hole) => self.refill(topic, line, key, hole),
             // Those who follow the line have missed what clients had fetched meanwhile.
             None if is_behind_gap => self.fill(&line, key),
             None => {}

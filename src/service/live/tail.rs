@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// Rows that a series of the cache keeps at least, where there are as many.
-const ROWS: usize = 250;
+pub(super) const ROWS: usize = 250;
 
 /// A row of a series.
 pub(super) trait Row: Clone + PartialEq {

@@ -132,7 +132,6 @@ pub(super) fn topic(product: &Product) -> Option<Topic> {
         Product::Candles { id, timeframe } => (id, Stream::Candles(*timeframe)),
         Product::Markets
         | Product::AllTickers
-        | Product::CandleSpan { .. }
         | Product::TradeSpan { .. }
         | Product::Conf(_)
         | Product::Native(_) => return None,

@@ -15,7 +15,7 @@ use crate::{
         stream::wire::{End, Wire},
         upgrade::Socket,
     },
-    cache::{Ask, Demand},
+    cache::Ask,
     feed::{Bell, Item, Lapse, LeftOut, Mode},
     service::{Desk, Followed},
     telemetry::StreamClient,
@@ -148,7 +148,7 @@ impl Pump {
 
     async fn subscribe(&mut self, wish: &Wish, talk: &mut Conversation) {
         let deadline = Instant::now() + self.patience;
-        let ask = Ask { demand: Demand::default(), deadline };
+        let ask = Ask::by(deadline);
         let Ok(directory) = self.desk.markets.get(ask).await else {
             talk.not_ready(wish, &mut self.out);
             return;

@@ -23,17 +23,17 @@ async fn live_candles_take_their_places_in_what_was_fetched() {
     let topic = bench.candles_topic();
     bench.open(&topic, snapshot(-5..=0));
     bench.data(&topic, Data::Candle(candle(0, 77)));
+    bench.until(60_500).await;
     bench.data(&topic, Data::Candle(candle(1, 78)));
     sleep(secs(15)).await;
     bench.turn(&topic, Turn::Confirmed);
     let candles = bench.candles(1000).await;
     assert_eq!(minutes(&candles), (-299..=1).collect::<Vec<_>>());
     assert_eq!(candles.rows()[299].close.as_str(), "77");
-    assert_eq!(about(candles.got().stamp()), (Source::Stream, 0));
-    assert!(candles.got().is_whole());
-    assert_eq!(candles.got().deepest(), 1000);
+    assert_eq!(about(candles.stamp()), (Source::Stream, 0));
+    assert_eq!(candles.rest(), None, "the request has said that there are no older ones");
     bench.data(&topic, Data::Candle(candle(1, 79)));
-    assert_eq!(bench.candles(10).await.got().deepest(), 1000, "the wish survives");
+    assert_eq!(bench.candles(1000).await.rows().len(), 301);
     assert_eq!(bench.asked(), Vec::<String>::new());
 }
 
@@ -46,7 +46,7 @@ async fn a_snapshot_alone_is_not_the_whole_history() {
     assert_eq!(minutes(&bench.candles(10).await), (-9..=0).collect::<Vec<_>>());
     assert_eq!(bench.asked(), Vec::<String>::new());
     assert_eq!(bench.candles(11).await.rows().len(), 11);
-    assert_eq!(bench.asked(), ["candles 250 None None"]);
+    assert_eq!(bench.asked(), ["candles 250 None Some(-10)"], "only those that are missing");
 }
 
 #[tokio::test(start_paused = true)]
@@ -56,6 +56,7 @@ async fn a_hole_is_filled_by_one_request_for_the_hole() {
     bench.open(&topic, snapshot(-9..=0));
     let mut listener = bench.follow(&topic);
     listener.news();
+    bench.until(8 * 60_000 + 59_950).await;
     bench.turn(&topic, Turn::Lapsed(Lapse::Disconnected));
     bench.script(|script| {
         script.candles = rows(-9..=9);
@@ -66,15 +67,15 @@ async fn a_hole_is_filled_by_one_request_for_the_hole() {
     let at = |minute| UnixMs::from_millis(START + minute * MINUTE);
     let gap = News::Gap(Gap { after: at(0), before: at(5) });
     assert!(listener.news().contains(&gap));
+    bench.until(9 * 60_000).await;
     bench.data(&topic, Data::Candle(candle(9, 90)));
     sleep(secs(1)).await;
-    assert_eq!(bench.asked(), ["candles 6 Some(0) Some(5)"]);
+    assert_eq!(bench.asked(), ["candles 6 Some(-1) Some(4)"]);
     let candles = bench.candles(19).await;
     assert_eq!(minutes(&candles), (-9..=9).collect::<Vec<_>>());
     assert_eq!(candles.rows()[9].close.as_str(), "70", "the last one held had changed since");
     assert_eq!(candles.rows()[18].close.as_str(), "90", "what came meanwhile stays");
-    assert_eq!(about(candles.got().stamp()), (Source::Stream, 1000));
-    assert!(!candles.got().is_whole());
+    assert_eq!(about(candles.stamp()), (Source::Stream, 1000));
     let filled = listener.news().into_iter().rev().find_map(|news| match news {
         News::Snapshot(Shown::Candles(bars)) => Some(bars),
         _ => None,
@@ -82,7 +83,7 @@ async fn a_hole_is_filled_by_one_request_for_the_hole() {
     let filled: Vec<Candle> = filled.unwrap().into_iter().map(|(bar, _)| bar).collect();
     assert_eq!(filled, candles.rows());
     bench.turn(&topic, Turn::Confirmed);
-    assert_eq!(about(bench.candles(19).await.got().stamp()), (Source::Stream, 0));
+    assert_eq!(about(bench.candles(19).await.stamp()), (Source::Stream, 0));
     assert_eq!(bench.asked(), Vec::<String>::new());
 }
 
@@ -92,13 +93,19 @@ async fn a_hole_that_cannot_be_filled_stays_one() {
     let topic = bench.candles_topic();
     bench.open(&topic, snapshot(-9..=0));
     bench.turn(&topic, Turn::Lapsed(Lapse::Disconnected));
-    // The exchange's own answer ends before the snapshot begins.
-    bench.script(|script| script.candles = rows(-9..=3));
+    bench.script(|script| script.candles = rows(-9..=8));
+    bench.fake.fails.store(true, Ordering::SeqCst);
+    bench.until(8 * 60_000 + 30_000).await;
     bench.open(&topic, snapshot(5..=8));
     sleep(secs(1)).await;
-    assert_eq!(bench.asked(), ["candles 6 Some(0) Some(5)"]);
-    let held = bench.candles(4).await;
-    assert_eq!((minutes(&held), held.got().rows.len()), (vec![5, 6, 7, 8], 4));
+    assert_eq!(bench.asked().first().map(String::as_str), Some("candles 6 Some(-1) Some(4)"));
+    assert_eq!(minutes(&bench.candles(4).await), [5, 6, 7, 8]);
+    // Who needs more gets what is missing, and nothing but that, once it can be had.
+    bench.fake.fails.store(false, Ordering::SeqCst);
+    sleep(secs(10)).await;
+    bench.asked();
+    assert_eq!(minutes(&bench.candles(14).await), (-5..=8).collect::<Vec<_>>());
+    assert_eq!(bench.asked(), ["candles 6 Some(-1) Some(4)"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -122,11 +129,11 @@ async fn a_candle_that_was_not_final_is_asked_for_again() {
     bench.open(&topic, snapshot(-9..=0));
     bench.until(62_000).await;
     bench.turn(&topic, Turn::Lapsed(Lapse::Disconnected));
-    bench.script(|script| script.candles = vec![candle(0, 70), candle(1, 71)]);
+    bench.script(|script| script.candles = vec![candle(-1, -1), candle(0, 70), candle(1, 71)]);
     bench.open(&topic, snapshot(1..=1));
     assert_eq!(minutes(&bench.candles(1).await), [1]);
     sleep(secs(1)).await;
-    assert_eq!(bench.asked(), ["candles 2 Some(0) Some(1)"]);
+    assert_eq!(bench.asked(), ["candles 2 Some(-1) Some(0)"]);
     let candles = bench.candles(11).await;
     assert_eq!(minutes(&candles), (-9..=1).collect::<Vec<_>>());
     let closes = candles.rows()[9..].iter().map(|row| row.close.as_str()).collect::<Vec<_>>();
@@ -154,9 +161,9 @@ async fn the_last_candle_of_a_quiet_market_closes_once_its_end_is_confirmed() {
     bench.turn(&topic, Turn::Confirmed);
     let after = bench.candles(3).await;
     assert_eq!(closed(&after), [true, true, true]);
-    assert!(before.got().stamp().is_superseded(), "an answer made from it is made anew");
+    assert!(before.stamp().is_superseded(), "an answer made from it is made anew");
     assert_eq!(listener.news(), [News::Candle(candle(0, 0), true)]);
-    let stamp = after.got().stamp().clone();
+    let stamp = after.stamp().clone();
     sleep(secs(10)).await;
     bench.turn(&topic, Turn::Confirmed);
     assert!(!stamp.is_superseded(), "nothing else ends");

@@ -247,15 +247,15 @@ impl Bench {
         let families: Vec<_> =
             PROFILE.limits.iter().map(|limit| (limit.family, limit.per_minute)).collect();
         let upstream = Upstream::new(PROFILE.name, &families, &config.upstream, &metrics, &tasks);
-        let cache = Cache::new(1 << 24, secs(30), clock.clone(), metrics, tasks.clone());
+        let cache = Cache::new(1 << 24, secs(30), clock.clone(), metrics.clone(), tasks.clone());
         let mut into = None;
         let open = |sink| {
             into = Some(sink);
             Feed::disabled()
         };
-        let desk = Desk::new(fake.clone(), upstream, cache, &config, clock, open, &tasks);
+        let desk = Desk::new(fake.clone(), upstream, cache, &config, (clock, &metrics), open, &tasks);
         let deadline = Instant::now() + secs(5);
-        let ask = Ask { demand: Demand::default(), deadline };
+        let ask = Ask::by(deadline);
         let market = desk.markets.resolve("BTC/USD", ask).await.unwrap();
         Self { desk, fake, sink: into.unwrap(), market, started }
     }
@@ -309,7 +309,7 @@ impl Bench {
     }
 
     fn ask(&self) -> Ask {
-        Ask { demand: Demand::default(), deadline: Instant::now() + secs(10) }
+        Ask::by(Instant::now() + secs(10))
     }
 
     /// Nothing but a fetch can meet this.

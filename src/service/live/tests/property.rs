@@ -158,10 +158,14 @@ fn value(value: &crate::service::Value) -> i64 {
         Value::Ticker(ticker) => ticker.last.as_ref().unwrap().as_str(),
         Value::Book(book) => book.bids[0].price.as_str(),
         Value::Trades(series) => series.rows.last().unwrap().price.as_str(),
-        Value::Candles(series) => series.rows.last().unwrap().close.as_str(),
+        Value::Candles(track) => return newest(track),
         _ => panic!("no channel brings this"),
     };
     text.parse().unwrap()
+}
+
+fn newest(track: &crate::service::Track) -> i64 {
+    track.newest_rows(1)[0].close.as_str().parse().unwrap()
 }
 
 async fn fetch(bench: &Bench, kind: Kind) {

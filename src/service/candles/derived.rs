@@ -1,0 +1,115 @@
+//! Candles computed from narrower ones: where the exchange has no such width, and where it saves a
+//! call.
+
+use std::sync::Arc;
+
+use super::{CandleSeries, CandleView, Candles, Reading, Rest, Which, want::Want};
+use crate::{
+    cache::Ask,
+    market::{Listing, Timeframe, UnixMs, derive},
+    service::ServiceError,
+    telemetry::{CacheOutcome, DataKind},
+};
+
+impl CandleSeries {
+    /// The series that tells about another one: itself, where the exchange offers it, else the
+    /// widest that it can be computed from.
+    pub(super) fn source(&self, which: &Which) -> Option<Which> {
+        let offered = self.learner.shelf.exchange.profile().timeframes;
+        let fits = |width: &Timeframe| offered.contains(width);
+        let own = [which.timeframe].into_iter().chain(which.timeframe.sources()).find(fits)?;
+        Some(Which { timeframe: own, ..which.clone() })
+    }
+
+    /// Candles of a width that the exchange does not offer.
+    pub(super) async fn computed(
+        &self,
+        market: &Arc<Listing>,
+        view: CandleView,
+        at: UnixMs,
+        ask: Ask,
+    ) -> Result<Candles, ServiceError> {
+        let which = Which { market: market.clone(), timeframe: view.timeframe };
+        let Some(source) = self.source(&which) else {
+            return Err(self
+                .learner
+                .shelf
+                .offered(view.timeframe)
+                .err()
+                .unwrap_or(ServiceError::Internal));
+        };
+        let want = Want::new(&view, at, None);
+        let parts = want.of_parts(source.timeframe);
+        let read = Reading::new(self, &source, parts, at, ask).run().await?;
+        let text = || {
+            format!(
+                "{} candles from which {} ones cannot be computed exactly",
+                source.timeframe, view.timeframe
+            )
+        };
+        Self::widen(market, &want, read, source.timeframe)
+            .ok_or_else(|| ServiceError::Invalid(text()))
+    }
+
+    /// Candles of a width that the exchange offers, computed from what is held of a narrower one,
+    /// if that is all that is wanted and fresh enough.
+    pub(super) fn computed_from_held(
+        &self,
+        market: &Arc<Listing>,
+        view: CandleView,
+        at: UnixMs,
+        ask: Ask,
+    ) -> Option<Candles> {
+        let shelf = &self.learner.shelf;
+        let want = Want::new(&view, at, None);
+        if want.is_void() {
+            return None;
+        }
+        view.timeframe.sources().find_map(|timeframe| {
+            let which = Which { market: market.clone(), timeframe };
+            let entry = self.learner.held(&which)?;
+            let parts = want.of_parts(timeframe);
+            let rows = self.held(&entry, &parts, at, ask)?;
+            let (stamp, kind) = match parts.head {
+                true => (entry.stamp.clone(), DataKind::Ohlcv),
+                false => (self.stamp_of(&rows, &want, at), DataKind::History),
+            };
+            let read = Candles::of(&parts, rows, stamp, CacheOutcome::Hit);
+            let wide = Self::widen(market, &want, read, timeframe)?;
+            shelf.cache.looked_up(kind, CacheOutcome::Hit);
+            shelf.candles.derived();
+            Some(wide)
+        })
+    }
+
+    /// The candles that are wanted, out of all narrower ones in the buckets that are wanted. `None`
+    /// if they cannot be computed exactly.
+    fn widen(market: &Listing, want: &Want, parts: Candles, from: Timeframe) -> Option<Candles> {
+        let to = want.timeframe;
+        let Candles { rows, settled, stamp, outcome, rest, .. } = parts;
+        let mut rows = derive(&rows, from, to, market.amount_decimals)?;
+        // A bucket whose parts are not all there is left for the rest.
+        let mut rest = rest.map(|rest| match rest {
+            Rest::Since(since) => Rest::Since(to.start_of(since)),
+            Rest::Until(until) => Rest::Until(to.start_of(until)),
+        });
+        match rest {
+            Some(Rest::Since(since)) => rows.retain(|row| row.open_time < since),
+            Some(Rest::Until(until)) => rows.retain(|row| row.open_time > until),
+            None => {}
+        }
+        if want.from.is_some() {
+            if let Some(next) = rows.get(want.limit) {
+                rest = Some(Rest::Since(next.open_time));
+            }
+            rows.truncate(want.limit);
+        } else if rows.len() >= want.limit {
+            rows.drain(..rows.len() - want.limit);
+            rest = None;
+        }
+        // A wide one is final with its last part.
+        let settled = to.start_of(settled);
+        let finals = rows.partition_point(|row| row.open_time < settled);
+        Some(Candles { rows, finals, settled, stamp, outcome, rest, derived: Some(from) })
+    }
+}

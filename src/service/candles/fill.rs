@@ -1,0 +1,283 @@
+//! Candles of the past that are not held: fetched once, however many need them.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures_util::{
+    FutureExt as _,
+    future::{BoxFuture, Shared},
+};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    learn::Learner,
+    track::Page,
+    want::{EPOCH, Gap, Toward, buckets, first_open, last_opening},
+    which::Which,
+};
+use crate::{
+    cache::{Ask, Entry, Failure as _, Source},
+    market::{Candle, CandleQuery, Span, UnixMs},
+    service::{Key, ServiceError, Value},
+    telemetry::{DataKind, Wait},
+};
+
+/// How a load ends before its caller's patience does, so that he is told why.
+const LAST_WORD: Duration = Duration::from_millis(50);
+
+/// What became of a gap.
+#[derive(Clone)]
+pub(super) enum Filled {
+    /// Some of it, from its near end on, is held now.
+    Held(Arc<Entry<Value>>),
+    /// The exchange has nothing there, nor has anything else been seen of the series: so it also
+    /// answers where something is wrong.
+    Nothing,
+}
+
+type Outcome = Result<Filled, ServiceError>;
+type Flight = Shared<BoxFuture<'static, Option<Outcome>>>;
+
+/// A fetch that is under way or has just ended without candles.
+struct Open {
+    number: u64,
+    /// It brings at least what opens here.
+    span: Span,
+    class: Wait,
+    state: State,
+}
+
+enum State {
+    Flying(Flight),
+    Over { outcome: Outcome, since: Instant, until: Instant },
+}
+
+#[derive(Default)]
+struct Board {
+    open: HashMap<Key, Vec<Open>>,
+    flights: u64,
+}
+
+/// The fetches of all series of an exchange.
+///
+/// Of two requests whose gaps overlap, the second fetches what the first does not, and waits for
+/// the rest. A fetch runs in a task of its own, so that a client who hangs up ends it for nobody.
+#[derive(Clone, Default)]
+pub(super) struct Fills {
+    board: Arc<Mutex<Board>>,
+}
+
+impl Fills {
+    /// Fills the near end of a gap, or waits until somebody else has. `true`: this call did it.
+    pub(super) async fn fill(
+        &self,
+        learner: &Learner,
+        which: &Which,
+        gap: Gap,
+        ask: Ask,
+    ) -> Result<(Filled, bool), ServiceError> {
+        let (flight, is_own) = match self.join(learner, which, gap, ask.class) {
+            Joined::Flight(flight) => (flight, false),
+            Joined::Over(outcome) => return outcome.map(|filled| (filled, false)),
+            Joined::Gap(gap) => (self.launch(learner, which, gap, ask), true),
+        };
+        match timeout_at(ask.deadline, flight).await {
+            Ok(Some(outcome)) => outcome.map(|filled| (filled, is_own)),
+            Ok(None) => Err(ServiceError::Internal),
+            Err(_elapsed) => Err(ServiceError::DeadlineExceeded),
+        }
+    }
+
+    /// The fetch that brings the near end of a gap, or the part of the gap that nobody fetches. A
+    /// client does not wait for what waits behind all clients.
+    fn join(&self, learner: &Learner, which: &Which, gap: Gap, class: Wait) -> Joined {
+        let mut board = self.board();
+        let Some(open) = board.open.get_mut(&learner.key(which)) else { return Joined::Gap(gap) };
+        let now = Instant::now();
+        open.retain(|it| !matches!(it.state, State::Over { until, .. } if until <= now));
+        let mut span = gap.span;
+        for it in open.iter().filter(|it| it.class.index() <= class.index()) {
+            let (begins, ends) = (it.span.from <= span.from, it.span.to >= span.to);
+            let common = it.span.common(&gap.span);
+            match (&it.state, gap.toward) {
+                _ if common.is_empty() => {}
+                (State::Over { outcome, since, .. }, toward) => {
+                    let meets = if toward == Toward::Later { begins } else { ends };
+                    if meets {
+                        let told = outcome.clone();
+                        return Joined::Over(told.map_err(|error| error.told(now - *since)));
+                    }
+                }
+                (State::Flying(flight), Toward::Later) if begins => {
+                    return Joined::Flight(flight.clone());
+                }
+                (State::Flying(flight), Toward::Earlier) if ends => {
+                    return Joined::Flight(flight.clone());
+                }
+                (State::Flying(_), Toward::Later) => span.to = span.to.min(it.span.from),
+                (State::Flying(_), Toward::Earlier) => span.from = span.from.max(it.span.to),
+            }
+        }
+        Joined::Gap(Gap { span, ..gap })
+    }
+
+    fn launch(&self, learner: &Learner, which: &Which, gap: Gap, ask: Ask) -> Flight {
+        let key = learner.key(which);
+        let request = Request::of(learner, which, gap);
+        let (land, landed) = oneshot::channel();
+        let flight: Flight = landed.map(Result::ok).boxed().shared();
+        let mut board = self.board();
+        board.flights += 1;
+        let number = board.flights;
+        let state = State::Flying(flight.clone());
+        let open = Open { number, span: request.sure(), class: ask.class, state };
+        board.open.entry(key.clone()).or_default().push(open);
+        drop(board);
+        let landing = Landing { fills: self.clone(), key, number };
+        let learner = learner.clone();
+        let deadline = ask.deadline - LAST_WORD;
+        learner.clone().tasks.spawn("flight", async move {
+            let outcome = request.fly(&learner, ask.class, deadline).await;
+            let memory = learner.shelf.policy(DataKind::History).negative_ttl;
+            landing.over(&outcome, memory);
+            // The send fails if every caller has hung up, which does not concern the fetch.
+            let _ = land.send(outcome);
+        });
+        flight
+    }
+
+    fn board(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+enum Joined {
+    Flight(Flight),
+    Over(Outcome),
+    Gap(Gap),
+}
+
+/// Ends a fetch on the board, in whatever way its task ends.
+struct Landing {
+    fills: Fills,
+    key: Key,
+    number: u64,
+}
+
+impl Landing {
+    /// Remembers for a moment that there is nothing, or why nothing came.
+    fn over(&self, outcome: &Outcome, memory: Duration) {
+        let memory = match outcome {
+            Ok(Filled::Held(_)) => return,
+            Ok(Filled::Nothing) => memory,
+            Err(error) => error.remembered_for(memory),
+        };
+        let since = Instant::now();
+        let state = State::Over { outcome: outcome.clone(), since, until: since + memory };
+        let mut board = self.fills.board();
+        let open = board.open.get_mut(&self.key);
+        if let Some(open) = open.and_then(|all| all.iter_mut().find(|it| it.number == self.number))
+        {
+            open.state = state;
+        }
+    }
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        let mut board = self.fills.board();
+        board.open.retain(|key, open| {
+            let is_this = *key == self.key;
+            open.retain(|it| match it.state {
+                State::Flying(_) => !(is_this && it.number == self.number),
+                State::Over { until, .. } => until > now,
+            });
+            !open.is_empty()
+        });
+    }
+}
+
+/// One request for a gap's near end.
+struct Request {
+    which: Which,
+    gap: Gap,
+    limit: u32,
+    /// It asks for what opens in the whole gap, which is no more than `limit` rows.
+    is_whole: bool,
+}
+
+impl Request {
+    fn of(learner: &Learner, which: &Which, gap: Gap) -> Self {
+        let max = learner.shelf.exchange.profile().max_candles;
+        let most = usize::try_from(max).unwrap_or(usize::MAX);
+        let width = buckets(which.timeframe, gap.span.from, gap.span.to);
+        let is_whole = width <= most;
+        let needed = if is_whole { width } else { gap.count.clamp(FEWEST, most) };
+        let limit = u32::try_from(needed).unwrap_or(max).max(1);
+        Self { which: which.clone(), gap, limit, is_whole }
+    }
+
+    /// What it brings for certain.
+    fn sure(&self) -> Span {
+        let span = self.gap.span;
+        let Some(width) = self.which.timeframe.fixed().filter(|_| !self.is_whole) else {
+            return span;
+        };
+        let reach = width * self.limit;
+        match self.gap.toward {
+            Toward::Later => Span::new(span.from, span.to.min(span.from + reach)),
+            Toward::Earlier => Span::new(span.from.max(span.to - reach), span.to),
+        }
+    }
+
+    /// From disk, else from the exchange.
+    async fn fly(&self, learner: &Learner, class: Wait, deadline: Instant) -> Outcome {
+        let Gap { span, toward, .. } = self.gap;
+        let until = Some(last_opening(self.which.timeframe, span.to));
+        let since = (self.is_whole || toward == Toward::Later).then_some(span.from);
+        let (market, timeframe) = (self.which.market.clone(), self.which.timeframe);
+        let query = CandleQuery { market, timeframe, limit: self.limit, since, until };
+        let (sent, rows) = learner.call(&query, class, deadline).await?;
+        let known = self.known(&rows, sent);
+        if known.is_empty() {
+            let text = "candles of a time that is not over by this clock";
+            return Err(ServiceError::Invalid(text.to_owned()));
+        }
+        if rows.is_empty() && learner.is_blank(&self.which) {
+            return Ok(Filled::Nothing);
+        }
+        let page = Page { from: known.from, settled: known.to, rows };
+        Ok(Filled::Held(learner.past(&self.which, page, Source::Rest)))
+    }
+
+    /// The opening times of which the answer has told everything.
+    fn known(&self, rows: &[Candle], sent: UnixMs) -> Span {
+        let Gap { span, toward, .. } = self.gap;
+        let timeframe = self.which.timeframe;
+        let is_full = rows.len() >= usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let (first, last) = (rows.first(), rows.last());
+        let told = match toward {
+            _ if self.is_whole || !is_full => span,
+            Toward::Later => {
+                let end = last.map_or(span.to, |row| timeframe.end_of(row.open_time));
+                Span::new(span.from, span.to.min(end))
+            }
+            Toward::Earlier => {
+                let start = first.map_or(span.from, |row| row.open_time);
+                Span::new(span.from.max(start), span.to)
+            }
+        };
+        let anchor = first.map(|row| row.open_time);
+        told.common(&Span::new(EPOCH, first_open(timeframe, anchor, sent)))
+    }
+}
+
+/// A call costs the same however few rows it brings.
+const FEWEST: usize = 250;

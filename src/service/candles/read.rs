@@ -1,0 +1,207 @@
+//! One request for candles on its way.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{
+    CandleSeries, Candles, Rest, Track, Which,
+    fill::Filled,
+    track::{Found, Selection},
+    want::{CLOSE_GRACE, Gap, Toward, Want},
+};
+use crate::{
+    cache::{Ask, Entry, Source, Stamp, Verdict},
+    config::Policy,
+    market::{Span, UnixMs},
+    service::{ServiceError, Value},
+    telemetry::{CacheOutcome, DataKind, Wait},
+};
+
+/// More gaps than this are not filled for one request.
+const MAX_FILLS: usize = 64;
+
+/// What is held of the wanted candles, and how it was come by.
+pub(super) struct Reading<'a> {
+    series: &'a CandleSeries,
+    which: &'a Which,
+    want: Want,
+    at: UnixMs,
+    ask: Ask,
+    entry: Option<Arc<Entry<Value>>>,
+    outcome: CacheOutcome,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(
+        series: &'a CandleSeries,
+        which: &'a Which,
+        want: Want,
+        at: UnixMs,
+        ask: Ask,
+    ) -> Self {
+        let (entry, outcome) = (series.learner.held(which), CacheOutcome::Hit);
+        Self { series, which, want, at, ask, entry, outcome }
+    }
+
+    /// The candles: what is held of them, and what is missing fetched.
+    pub(super) async fn run(mut self) -> Result<Candles, ServiceError> {
+        // Where nothing can be meant, the newest ones tell so: it is not to spend a call of its own.
+        if self.want.head || self.want.is_void() {
+            self.read_head().await?;
+        }
+        if self.want.is_void() {
+            let stamp = self.stamp().ok_or(ServiceError::Internal)?;
+            let settled = self.want.to;
+            let none = Selection { rows: Vec::new(), finals: 0, settled, mark: None, rest: None };
+            return Ok(self.answer(none, stamp));
+        }
+        for _ in 0..MAX_FILLS {
+            let empty = Track::default();
+            let track = self.entry.as_ref().and_then(|entry| entry.value.track());
+            match track.unwrap_or(&empty).select(&self.want) {
+                Found::Headless => self.read_head().await?,
+                Found::Missing(gap, so_far) => {
+                    if let Some(candles) = self.fill(gap, so_far).await? {
+                        return Ok(candles);
+                    }
+                }
+                Found::Rows(rows) if self.want.head => {
+                    let stamp = self.stamp().ok_or(ServiceError::Internal)?;
+                    return Ok(self.answer(rows, stamp));
+                }
+                Found::Rows(rows) if self.want.is_past(rows.rows.len(), self.at) => {
+                    return self.finals(rows).await;
+                }
+                Found::Rows(_) => {
+                    self.want = self.want.with_head();
+                    self.read_head().await?;
+                }
+            }
+        }
+        Err(ServiceError::Internal)
+    }
+
+    fn stamp(&self) -> Option<Arc<Stamp>> {
+        self.entry.as_ref().map(|entry| entry.stamp.clone())
+    }
+
+    async fn read_head(&mut self) -> Result<(), ServiceError> {
+        let enough = |track: &Track| track.head.is_some();
+        let read = self.series.head(self.which, &self.want, self.ask, enough).await?;
+        (self.entry, self.outcome) = (Some(read.entry), read.outcome);
+        Ok(())
+    }
+
+    /// Fills a gap, or gives what can be given without.
+    async fn fill(&mut self, gap: Gap, so_far: Selection) -> Result<Option<Candles>, ServiceError> {
+        if self.ask.demand.only_if_cached {
+            return Err(ServiceError::NotCached);
+        }
+        let learner = &self.series.learner;
+        match self.series.fills.fill(learner, self.which, gap, self.ask).await {
+            Ok((Filled::Held(entry), is_own)) => {
+                self.entry = Some(entry);
+                self.outcome = if is_own { CacheOutcome::Miss } else { CacheOutcome::Collapsed };
+            }
+            Ok((Filled::Nothing, _)) => {
+                let stamp = self.series.doubtful();
+                return Ok(Some(self.answer(Selection { rest: None, ..so_far }, stamp)));
+            }
+            Err(_) if self.is_long() && !so_far.rows.is_empty() => {
+                let stamp = if self.want.head { self.stamp() } else { so_far.mark.clone() };
+                let stamp = stamp.unwrap_or_else(|| self.series.doubtful());
+                return Ok(Some(self.answer(so_far, stamp)));
+            }
+            Err(error) => return Err(error),
+        }
+        // Who wants more than one request brings waits behind those who do not.
+        if self.is_long() {
+            self.ask.class = Wait::Background;
+        }
+        Ok(None)
+    }
+
+    /// True if more is wanted than one request brings: a part of it is better than none.
+    fn is_long(&self) -> bool {
+        let one = self.series.learner.shelf.exchange.profile().max_candles;
+        self.want.limit > usize::try_from(one).unwrap_or(usize::MAX)
+    }
+
+    /// An answer of final candles only. Who demands younger ones gets them fetched anew.
+    async fn finals(self, rows: Selection) -> Result<Candles, ServiceError> {
+        let series = self.series;
+        let stamp = series.stamp_of(&rows, &self.want, self.at);
+        let cache = &series.learner.shelf.cache;
+        if self.ask.demand.judge(stamp.age(Instant::now()), &stamp.policy) != Verdict::Unusable {
+            cache.looked_up(DataKind::History, self.outcome);
+            return Ok(self.answer(rows, stamp));
+        }
+        if self.ask.demand.is_unmeetable(&stamp.policy) {
+            return Err(ServiceError::Unmeetable);
+        }
+        if self.ask.demand.only_if_cached {
+            return Err(ServiceError::NotCached);
+        }
+        let first = rows.rows.first().map(|row| row.open_time);
+        let from = self.want.from.or(first).unwrap_or(self.want.to);
+        let (span, count) = (Span::new(from, self.want.to), self.want.limit);
+        let gap = Gap { span, toward: Toward::Later, count, anew: true };
+        let (filled, _) = series.fills.fill(&series.learner, self.which, gap, self.ask).await?;
+        let Filled::Held(entry) = filled else { return Err(ServiceError::Internal) };
+        let track = entry.value.track().ok_or(ServiceError::Internal)?;
+        let Found::Rows(rows) = track.select(&self.want) else {
+            return Err(ServiceError::Internal);
+        };
+        let mark = series.learner.mark(Source::Rest, Instant::now());
+        let rows = Selection { mark: Some(mark), ..rows };
+        let stamp = series.stamp_of(&rows, &self.want, self.at);
+        cache.looked_up(DataKind::History, CacheOutcome::Expired);
+        Ok(Self { outcome: CacheOutcome::Expired, ..self }.answer(rows, stamp))
+    }
+
+    fn answer(&self, selection: Selection, stamp: Arc<Stamp>) -> Candles {
+        Candles::of(&self.want, selection, stamp, self.outcome)
+    }
+}
+
+impl Candles {
+    pub(super) fn of(
+        want: &Want,
+        selection: Selection,
+        stamp: Arc<Stamp>,
+        outcome: CacheOutcome,
+    ) -> Self {
+        let Selection { rows, finals, settled, rest, .. } = selection;
+        let rest = rest.map(|rest| match want.from {
+            Some(_) => Rest::Since(rest),
+            None => Rest::Until(UnixMs::from_millis(rest.millis() - 1)),
+        });
+        Self { rows, finals, settled, stamp, outcome, rest, derived: None }
+    }
+}
+
+impl CandleSeries {
+    /// The receipt of an answer of final candles only, which is good for a while from now on, or
+    /// until the next one belongs to it.
+    pub(super) fn stamp_of(&self, rows: &Selection, want: &Want, at: UnixMs) -> Arc<Stamp> {
+        let Some(mark) = &rows.mark else { return self.doubtful() };
+        let age = mark.age(Instant::now());
+        if !want.grows && age < mark.policy.ttl {
+            return mark.clone();
+        }
+        let next = want.timeframe.end_of(want.to) + CLOSE_GRACE;
+        let change = want.grows.then(|| next.since(at));
+        Arc::new(mark.renewed(self.learner.lasting(age, change)))
+    }
+
+    /// That there is nothing is believed for a moment.
+    fn doubtful(&self) -> Arc<Stamp> {
+        let shelf = &self.learner.shelf;
+        let policy = shelf.policy(DataKind::History);
+        let ttl = policy.negative_ttl;
+        let policy = Policy { ttl, stale_while_revalidate: ttl, stale_if_error: ttl, ..policy };
+        let (now, at) = (Instant::now(), shelf.clock.now());
+        Arc::new(Stamp::new(now, at, Source::Rest, DataKind::History, policy))
+    }
+}
