@@ -5,6 +5,8 @@
 //! ([`Demand::judge`]). moka bounds space and nothing else: its own timers do not follow tokio's
 //! clock. Loads run in tasks of their own ([`flight`](Flights)), one per key.
 
+mod ask;
+mod content;
 mod demand;
 mod entry;
 mod flight;
@@ -13,7 +15,9 @@ mod read;
 mod tests;
 
 pub use crate::telemetry::Source;
+pub use ask::{Ask, Read, ReadError};
+pub use content::{Content, Failure, Loaded};
 pub use demand::{Demand, Verdict};
 pub use entry::{Entry, Stamp};
 pub use flight::{Boarding, Flights, Landed};
-pub use read::{Ask, Cache, Content, Failure, Loaded, Read, ReadError};
+pub use read::Cache;

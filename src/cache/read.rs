@@ -6,7 +6,10 @@ use moka::ops::compute::{CompResult, Op};
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 
-use super::{Demand, Entry, Flights, Source, Stamp, Verdict, flight::Boarding};
+use super::{
+    Ask, Content, Entry, Failure, Flights, Loaded, Read, ReadError, Source, Stamp, Verdict,
+    flight::Boarding,
+};
 use crate::{
     clock::Clock,
     config::Policy,
@@ -14,98 +17,6 @@ use crate::{
     tasks::Tasks,
     telemetry::{CacheOutcome, DataKind, Gate, Metrics, Wait},
 };
-
-/// What the cache has to know about a kind of value.
-pub trait Content: Sized {
-    /// The memory that it takes: heap bytes, roughly.
-    fn weight(&self) -> usize;
-
-    /// What is held once this value comes where `held` is. A value that is one with others of its
-    /// key may keep what only `held` knows.
-    #[must_use]
-    fn over(self, held: &Self) -> Self {
-        let _ = held;
-        self
-    }
-
-    /// What is held once this value comes where `held` is, which was received later; `None`: it
-    /// stays as it is.
-    #[must_use]
-    fn under(self, held: &Self) -> Option<Self> {
-        let _ = held;
-        None
-    }
-}
-
-/// A failed load that is shared and remembered.
-pub trait Failure: Clone + Send + Sync + fmt::Debug + fmt::Display + 'static {
-    /// How long the exchange is not asked again, at most `negative_ttl`.
-    fn remembered_for(&self, negative_ttl: Duration) -> Duration;
-    /// The same failure told `later`: waits that it names are shorter by as much.
-    #[must_use]
-    fn told(self, later: Duration) -> Self;
-}
-
-/// A loaded value and the policy it is kept under.
-#[derive(Debug)]
-pub struct Loaded<V> {
-    /// The value.
-    pub value: V,
-    /// What kind of data it is.
-    pub kind: DataKind,
-    /// For how long it may be served.
-    pub policy: Policy,
-    /// Where it came from.
-    pub source: Source,
-}
-
-/// Who reads, how fresh, and until when he waits.
-#[derive(Clone, Copy, Debug)]
-pub struct Ask {
-    /// Freshness.
-    pub demand: Demand,
-    /// The end of the caller's patience.
-    pub deadline: Instant,
-    /// How a load for him waits for its turn.
-    pub class: Wait,
-}
-
-impl Ask {
-    /// A client that takes what the policy allows and waits until `deadline`.
-    pub fn by(deadline: Instant) -> Self {
-        Self { demand: Demand::default(), deadline, class: Wait::Client }
-    }
-}
-
-/// A value that may be served, and how it was come by.
-#[derive(Debug)]
-pub struct Read<V> {
-    /// The entry.
-    pub entry: Arc<Entry<V>>,
-    /// How the cache answered.
-    pub outcome: CacheOutcome,
-}
-
-impl<V> Read<V> {
-    fn new(entry: &Arc<Entry<V>>, outcome: CacheOutcome) -> Self {
-        Self { entry: entry.clone(), outcome }
-    }
-}
-
-/// A read that brought nothing that may be served.
-#[derive(Clone, Debug)]
-pub enum ReadError<E> {
-    /// The load failed.
-    Load(E),
-    /// `only-if-cached`, and nothing usable is held.
-    NotCached,
-    /// Not even a new value could be as fresh as was demanded.
-    Unmeetable,
-    /// The caller's deadline passed while the load was under way.
-    Deadline,
-    /// The load panicked.
-    Panicked,
-}
 
 type Held<V, E> = Result<Arc<Entry<V>>, E>;
 

@@ -69,7 +69,7 @@ impl CandleSeries {
             let which = Which { market: market.clone(), timeframe };
             let entry = self.learner.held(&which)?;
             let parts = want.of_parts(timeframe);
-            let rows = self.held(&entry, &parts, at, ask)?;
+            let rows = self.held(&entry, &parts, ask)?;
             let (stamp, kind) = match parts.head {
                 true => (entry.stamp.clone(), DataKind::Ohlcv),
                 false => (self.stamp_of(&rows, &want, at), DataKind::History),

@@ -163,7 +163,7 @@ impl CandleSeries {
         let which = Which { market: market.clone(), timeframe: view.timeframe };
         let want = Want::new(&view, at, self.anchor(&which));
         let held = self.learner.held(&which);
-        let is_at_hand = held.is_some_and(|entry| self.held(&entry, &want, at, ask).is_some());
+        let is_at_hand = held.is_some_and(|entry| self.held(&entry, &want, ask).is_some());
         if !is_at_hand && let Some(candles) = self.computed_from_held(market, view, at, ask) {
             return Ok(candles);
         }
@@ -180,11 +180,11 @@ impl CandleSeries {
     }
 
     /// What an entry holds of the candles that are wanted, if it is all of them and may be given.
-    fn held(&self, entry: &Entry<Value>, want: &Want, at: UnixMs, ask: Ask) -> Option<Selection> {
+    fn held(&self, entry: &Entry<Value>, want: &Want, ask: Ask) -> Option<Selection> {
         let Found::Rows(rows) = entry.value.track()?.select(want) else { return None };
         let age = entry.stamp.age(Instant::now());
         let is_usable = ask.demand.judge(age, &entry.stamp.policy) != Verdict::Unusable;
-        let is_all = if want.head { is_usable } else { want.is_past(rows.rows.len(), at) };
+        let is_all = if want.head { is_usable } else { want.is_past(rows.rows.len()) };
         is_all.then_some(rows)
     }
 

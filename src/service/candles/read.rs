@@ -70,7 +70,7 @@ impl<'a> Reading<'a> {
                     let stamp = self.stamp().ok_or(ServiceError::Internal)?;
                     return Ok(self.answer(rows, stamp));
                 }
-                Found::Rows(rows) if self.want.is_past(rows.rows.len(), self.at) => {
+                Found::Rows(rows) if self.want.is_past(rows.rows.len()) => {
                     return self.finals(rows).await;
                 }
                 Found::Rows(_) => {
@@ -145,7 +145,7 @@ impl<'a> Reading<'a> {
         }
         let first = rows.rows.first().map(|row| row.open_time);
         let from = self.want.from.or(first).unwrap_or(self.want.to);
-        let (span, count) = (Span::new(from, self.want.to), self.want.limit);
+        let (span, count) = (Span::new(from, self.want.past), self.want.limit);
         let gap = Gap { span, toward: Toward::Later, count, anew: true };
         let (filled, _) = series.fills.fill(&series.learner, self.which, gap, self.ask).await?;
         let Filled::Held(entry) = filled else { return Err(ServiceError::Internal) };
@@ -190,7 +190,7 @@ impl CandleSeries {
         if !want.grows && age < mark.policy.ttl {
             return mark.clone();
         }
-        let next = want.timeframe.end_of(want.to) + CLOSE_GRACE;
+        let next = want.timeframe.end_of(want.past) + CLOSE_GRACE;
         let change = want.grows.then(|| next.since(at));
         Arc::new(mark.renewed(self.learner.lasting(age, change)))
     }

@@ -205,7 +205,7 @@ impl Track {
         let (head, to) = match (want.head, &self.head) {
             (true, None) => return Found::Headless,
             (true, Some(head)) => (Some(head), want.to.min(head.from)),
-            (false, _) => (None, want.to),
+            (false, _) => (None, want.past),
         };
         match want.from {
             Some(from) => self.first(want, from, to, head),

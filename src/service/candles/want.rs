@@ -22,6 +22,8 @@ pub(super) struct Want {
     pub(super) from: Option<UnixMs>,
     /// Only those that open before.
     pub(super) to: UnixMs,
+    /// Where the final ones among them end.
+    pub(super) past: UnixMs,
     /// Whether candles that are not final may be among them.
     pub(super) head: bool,
     /// They end where final ones end now: the next one to become final belongs to them.
@@ -67,7 +69,8 @@ impl Want {
         let limit = usize::try_from(view.limit).unwrap_or(usize::MAX);
         // So many buckets without an end in between reach the newest candles in any case.
         let reaches = from.is_none_or(|from| buckets(timeframe, from, to) <= limit);
-        Self { timeframe, limit, from, to, head: to > settled && reaches, grows }
+        let past = to.min(settled);
+        Self { timeframe, limit, from, to, past, head: to > past && reaches, grows }
     }
 
     /// The same, the newest candles among them.
@@ -82,9 +85,9 @@ impl Want {
         Self { timeframe, limit: self.limit.saturating_mul(parts), ..self }
     }
 
-    /// True if so many final rows are all that is wanted at `at`.
-    pub(super) fn is_past(&self, rows: usize, at: UnixMs) -> bool {
-        rows >= self.limit || self.from.is_none() || self.to <= first_open(self.timeframe, None, at)
+    /// True if so many final rows are all that is wanted.
+    pub(super) fn is_past(&self, rows: usize) -> bool {
+        rows >= self.limit || self.to <= self.past
     }
 
     /// True if nothing can be meant.

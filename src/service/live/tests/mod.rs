@@ -253,7 +253,8 @@ impl Bench {
             into = Some(sink);
             Feed::disabled()
         };
-        let desk = Desk::new(fake.clone(), upstream, cache, &config, (clock, &metrics), open, &tasks);
+        let desk =
+            Desk::new(fake.clone(), upstream, cache, &config, (clock, &metrics), open, &tasks);
         let deadline = Instant::now() + secs(5);
         let ask = Ask::by(deadline);
         let market = desk.markets.resolve("BTC/USD", ask).await.unwrap();
