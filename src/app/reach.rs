@@ -122,3 +122,78 @@ impl Gateways for Reach {
         Ok(found)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::{
+        sim::{Sim, SimConfig},
+        tasks::Tasks,
+    };
+
+    async fn settings() -> (Config, Tasks) {
+        let tasks = Tasks::new(|name| panic!("the simulated exchange's task {name} panicked"));
+        let local = || TcpListener::bind("127.0.0.1:0");
+        let sim = Sim::start(SimConfig::default(), local().await.unwrap(), &tasks).await.unwrap();
+        let mut config = Config::default();
+        config.feed.enabled = false;
+        config.exchanges.bitfinex.rest_url = sim.rest_url();
+        config.server.listen = local().await.unwrap().local_addr().unwrap();
+        config.server.drain_delay = Duration::ZERO;
+        (config, tasks)
+    }
+
+    /// Two of them would each spend a whole budget.
+    #[tokio::test]
+    async fn there_is_one_gateway_at_a_time_and_one_that_runs_goes_first() {
+        let (config, _tasks) = settings().await;
+        let mut reach = Reach::with(config.clone());
+        let own = reach.find().await.unwrap();
+        assert!(own.is_own);
+        assert_eq!(reach.find().await.unwrap().client, own.client, "it is started once");
+
+        let listener = TcpListener::bind(config.server.listen).await.unwrap();
+        let app = App::start(config.clone(), listener).unwrap();
+        let running = reach.find().await.unwrap();
+        let there = Client::new(Endpoint::of_listener(config.server.listen));
+        assert_eq!((running.client, running.is_own), (there, false));
+        let address = own.client.endpoint().to_string();
+        assert!(TcpStream::connect(address).await.is_err(), "ours has ended");
+
+        assert!(app.drain().await);
+        assert!(reach.find().await.unwrap().is_own);
+        assert!(reach.close().await);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_started_where_nothing_would_be_kept() {
+        let (mut config, _tasks) = settings().await;
+        let mut reach = Reach::with(config.clone()).with_store();
+        assert!(matches!(reach.find().await, Err(FindError::NoStore(_))));
+        assert!(reach.own.is_none());
+        config.server.listen.set_port(0);
+        let mut reach = Reach::with(config);
+        assert!(reach.find().await.unwrap().is_own, "port 0 is nobody's address");
+        assert!(reach.close().await);
+    }
+
+    #[tokio::test]
+    async fn another_host_is_never_replaced() {
+        let (config, _tasks) = settings().await;
+        let there = Endpoint::of_listener(config.server.listen);
+        let mut reach = Reach::only(there);
+        assert!(matches!(reach.find().await, Err(FindError::Lasting(_))), "it never answered");
+        let listener = TcpListener::bind(config.server.listen).await.unwrap();
+        let app = App::start(config, listener).unwrap();
+        assert!(!reach.find().await.unwrap().is_own);
+        app.gateway().phase().drain();
+        let told = reach.find().await.unwrap_err();
+        assert!(
+            matches!(told, FindError::Passing(_)) && told.to_string().contains("shutting down")
+        );
+        assert!(app.drain().await);
+        assert!(matches!(reach.find().await, Err(FindError::Passing(_))), "it may come back");
+    }
+}

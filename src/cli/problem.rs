@@ -55,7 +55,7 @@ impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.detail)?;
         if !self.suggestions.is_empty() {
-            write!(f, "; known are {}", self.suggestions.join(", "))?;
+            write!(f, "; did you mean {}?", self.suggestions.join(", "))?;
         }
         if let Some(wait) = self.retry_after() {
             write!(f, "; try again in {} s", wait.as_millis().div_ceil(1000))?;

@@ -80,7 +80,7 @@ impl Show {
                 for (bar, series) in bars.iter().zip(view.series) {
                     if bar.position() != position(series) {
                         bar.set_position(position(series));
-                        bar.set_message(format!("{} bars", HumanCount(series.bars)));
+                        bar.set_message(counted(series.bars, "bar"));
                     }
                 }
                 foot.set_message(view.foot());
@@ -108,7 +108,7 @@ impl Show {
     /// A series is complete.
     pub(super) fn ended(&self, series: &Series) {
         if let Self::Lines { .. } = self {
-            line(&format!("{}: complete, {} bars", series.label(), HumanCount(series.bars)));
+            line(&format!("{}: complete, {}", series.label(), counted(series.bars, "bar")));
         }
     }
 
@@ -129,7 +129,7 @@ impl View<'_> {
         let seconds = self.elapsed.as_secs_f64().max(0.001);
         // A rate is for people: its fraction says nothing.
         let rate = HumanCount((bars as f64 / seconds) as u64);
-        let mut text = format!("{rate} bars/s, {} calls", HumanCount(calls));
+        let mut text = format!("{rate} bars/s, {}", counted(calls, "call"));
         if let Some(outlook) = self.outlook {
             let about = if outlook.is_bound { "at most" } else { "about" };
             let (left, time) = (HumanCount(outlook.calls), spoken(outlook.time));
@@ -145,8 +145,8 @@ impl View<'_> {
         let series = self.series.iter().find(|series| !series.is_done);
         let Some(series) = series.or(self.series.last()) else { return self.foot() };
         let percent = position(series) * 100 / STEPS;
-        let bars = HumanCount(series.bars);
-        format!("{}: {percent} %, {bars} bars; {}", series.label(), self.foot())
+        let bars = counted(series.bars, "bar");
+        format!("{}: {percent} %, {bars}; {}", series.label(), self.foot())
     }
 }
 
@@ -160,6 +160,11 @@ fn position(series: &Series) -> u64 {
 /// Who cannot be told anything any more is told by the exit code.
 fn line(text: &str) {
     let _unheard = writeln!(io::stderr(), "{text}");
+}
+
+/// `1 call`, `1,034 calls`
+pub(super) fn counted(count: u64, what: &str) -> String {
+    format!("{} {what}{}", HumanCount(count), if count == 1 { "" } else { "s" })
 }
 
 /// `14 s`, `3 min 20 s`, `2 h 5 min`

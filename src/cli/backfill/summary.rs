@@ -2,10 +2,13 @@
 
 use std::fmt::Write as _;
 
-use indicatif::HumanCount;
 use serde_json::{Value, json};
 
-use super::{Outcome, Run, series::Series, show::spoken};
+use super::{
+    Outcome, Run,
+    series::Series,
+    show::{counted, spoken},
+};
 use crate::{cli::Answer, market::UnixMs};
 
 impl Run {
@@ -27,14 +30,11 @@ impl Run {
     fn text(&self) -> String {
         let mut text = String::new();
         for series in self.series.iter().filter(|series| series.pages > 0) {
-            let (bars, calls) = (HumanCount(series.bars), HumanCount(series.calls));
+            let (bars, calls) = (counted(series.bars, "bar"), counted(series.calls, "call"));
             let state = if series.is_done { "complete" } else { "incomplete" };
             let Series { since, reached, .. } = series;
             let label = series.label();
-            let _ = writeln!(
-                text,
-                "{label}: {bars} bars from {since} to {reached}, {calls} calls, {state}"
-            );
+            let _ = writeln!(text, "{label}: {bars} from {since} to {reached}, {calls}, {state}");
         }
         if !text.is_empty() {
             let _ = writeln!(text, "in {}", spoken(self.began.elapsed()));

@@ -232,7 +232,10 @@ impl Run {
     }
 
     fn draw(&mut self, waiting: Option<Waiting>) {
-        let outlook = self.pace.outlook(&self.series, self.budget);
+        let mut outlook = self.pace.outlook(&self.series, self.budget);
+        if let (Some(outlook), Some(Waiting::Told(_, left))) = (&mut outlook, &waiting) {
+            outlook.time += *left;
+        }
         let elapsed = self.began.elapsed();
         self.show.draw(&View { series: &self.series, elapsed, outlook, waiting });
     }

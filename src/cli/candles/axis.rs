@@ -27,12 +27,13 @@ impl Scale {
 
     /// A label for some lines, counted from the highest; prices that are easy to read.
     pub(super) fn labels(&self) -> Vec<(usize, String)> {
-        const LINES_EACH: f64 = 4.0;
+        // Rounding down to a step that is easy to read makes it two and a half times as many.
+        const LINES_EACH: f64 = 5.0;
         let lines = self.halves / 2;
         let rough = (self.high - self.low) / (lines as f64 / LINES_EACH).max(1.0);
         let power = 10_f64.powf(rough.log10().floor());
-        let step = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * power);
-        let step = step.into_iter().find(|step| *step >= rough * 0.999).unwrap_or(rough);
+        let step = [5.0, 2.0].map(|factor| factor * power);
+        let step = step.into_iter().find(|step| *step <= rough).unwrap_or(power);
         // As many decimals as tell one label from the next: at most some twenty.
         let decimals = (-step.log10().floor()).clamp(0.0, 20.0) as usize;
         let first = (self.low / step).ceil();
