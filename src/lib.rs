@@ -8,7 +8,7 @@
 //!
 //! | room | what lives there |
 //! |---|---|
-//! | [`cli`] | arguments to typed commands |
+//! | [`cli`] | arguments to typed commands; what those do that are clients of a gateway |
 //! | [`app`] | the composition root: starts, drains, `demo`; the only room that names every other |
 //! | [`api`] | HTTP: routes, middleware, encoded answers, problems, streams, the drop-in `/v2` and `/ws/2`, operations |
 //! | [`service`] | the products: tickers, books, candles, trades, market context, validation; what of them is live |

@@ -2,8 +2,13 @@
 
 mod demo;
 mod gateway;
+mod past;
+mod reach;
 
-use std::{io, process::ExitCode};
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
@@ -28,6 +33,8 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Sim(options) => simulate(options).await,
         Command::Check(check) => Ok(say(&check.run(env))),
         Command::Config(show) => Ok(say(&show.run(env))),
+        Command::Backfill(backfill) => past::backfill(&backfill, env).await,
+        Command::Candles(candles) => past::candles(&candles, env).await,
         Command::Health(health) => {
             health.run(env).await?;
             Ok(ExitCode::SUCCESS)
@@ -36,9 +43,10 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// Prints an answer. Whoever reads only the beginning of it (`| head`) has seen enough.
 fn say(answer: &Answer) -> ExitCode {
-    print!("{}", answer.out);
-    eprint!("{}", answer.err);
+    let _seen = io::stdout().write_all(answer.out.as_bytes());
+    let _told = io::stderr().write_all(answer.err.as_bytes());
     ExitCode::from(answer.code)
 }
 

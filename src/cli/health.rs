@@ -1,11 +1,6 @@
 //! `tidegate health`: asks a gateway's `/livez`, without an HTTP client's weight.
 
-use std::{
-    io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{io, path::PathBuf, time::Duration};
 
 use clap::Args;
 use tokio::{
@@ -14,7 +9,10 @@ use tokio::{
     time::timeout,
 };
 
-use super::{LoadError, Settings};
+use super::{
+    LoadError, Settings,
+    endpoint::{BadUrl, Endpoint},
+};
 
 /// Longer than a healthy gateway ever takes, shorter than the usual interval of health checks.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -37,8 +35,8 @@ pub enum HealthError {
     #[error(transparent)]
     Settings(#[from] LoadError),
     /// The URL is none that can be asked.
-    #[error("expected a URL such as http://127.0.0.1:8087, found {0:?}")]
-    Url(String),
+    #[error(transparent)]
+    Url(#[from] BadUrl),
     /// No connection, or it was cut.
     #[error("{address}: {error}")]
     Io {
@@ -77,26 +75,15 @@ impl Health {
 
     /// Host and port to ask.
     fn address(&self, env: Vec<(String, String)>) -> Result<String, HealthError> {
-        let Some(url) = &self.url else {
-            let settings = Settings { config: self.config.clone(), ..Settings::default() };
-            return Ok(reachable(settings.load(env)?.config.server.listen).to_string());
+        let endpoint = match &self.url {
+            Some(url) => Endpoint::of_url(url)?,
+            None => {
+                let settings = Settings { config: self.config.clone(), ..Settings::default() };
+                Endpoint::of_listener(settings.load(env)?.config.server.listen)
+            }
         };
-        let refused = || HealthError::Url(url.clone());
-        let parsed: http::Uri = url.parse().map_err(|_| refused())?;
-        let host = parsed.host().filter(|_| parsed.scheme_str() == Some("http"));
-        let host = host.ok_or_else(refused)?;
-        Ok(format!("{host}:{}", parsed.port_u16().unwrap_or(80)))
+        Ok(endpoint.to_string())
     }
-}
-
-/// Who listens on every address is asked on the loopback.
-fn reachable(listen: SocketAddr) -> SocketAddr {
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listen.port())
 }
 
 async fn status_line(address: &str) -> io::Result<String> {

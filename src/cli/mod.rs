@@ -1,17 +1,34 @@
 //! The command line: arguments to typed commands. What a command does is the business of
 //! [`crate::app`], except for those that only look at settings.
 
+mod backfill;
+mod candles;
+mod client;
+mod endpoint;
+mod gateways;
 mod health;
+mod page;
+mod problem;
+mod screen;
 mod settings;
+mod status;
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use backfill::{Backfill, Outcome, Run};
+pub use candles::{Candles, Look};
+pub use client::{Client, ClientError, Reply};
+pub use endpoint::{BadUrl, Endpoint};
+pub use gateways::{Failure, FindError, Found, Gateways};
 pub use health::{Health, HealthError};
+pub use problem::Told;
+pub use screen::Screen;
 pub use settings::{LoadError, Settings, environment};
+pub use status::{Budget, Status, StatusError};
 
-use crate::config::duration;
+use crate::{config::duration, market::Timeframe};
 
 /// A caching market-data gateway.
 ///
@@ -39,6 +56,10 @@ pub enum Command {
     Check(Check),
     /// Print the settings in force and where each came from
     Config(ShowConfig),
+    /// Fetch the past and keep it in the store, within the budget; a running gateway is used
+    Backfill(Backfill),
+    /// Print candles as a table, CSV, JSON or a chart
+    Candles(Candles),
     /// Exit 0 if a gateway is alive; for health checks of containers
     Health(Health),
 }
@@ -162,6 +183,13 @@ impl From<LoadError> for Answer {
         };
         Self { out: String::new(), err: format!("{error}\n"), code }
     }
+}
+
+fn timeframe(text: &str) -> Result<Timeframe, String> {
+    text.parse().map_err(|_| {
+        let names = Timeframe::ALL.map(Timeframe::as_str);
+        format!("must be one of {}", names.join(", "))
+    })
 }
 
 fn span(text: &str) -> Result<Duration, String> {

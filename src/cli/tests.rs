@@ -52,6 +52,48 @@ fn demo_and_sim_have_their_defaults() {
 }
 
 #[test]
+fn backfill_takes_lists_and_times() {
+    let line = "tidegate backfill --symbol BTC/USD,ETH/USD --timeframe 1h,1m --since 2024-01-01 \
+                --until 1704110400000 --exchange bitfinex --json --listen 127.0.0.1:1";
+    let expected = Backfill {
+        symbol: vec!["BTC/USD".to_owned(), "ETH/USD".to_owned()],
+        timeframe: vec![Timeframe::H1, Timeframe::M1],
+        since: "2024-01-01T00:00:00Z".parse().unwrap(),
+        until: Some("2024-01-01T12:00:00Z".parse().unwrap()),
+        exchange: Some("bitfinex".to_owned()),
+        url: None,
+        json: true,
+        settings: Settings { listen: Some("127.0.0.1:1".to_owned()), ..Settings::default() },
+    };
+    assert_eq!(parsed(line).unwrap(), Command::Backfill(expected));
+}
+
+#[test]
+fn candles_has_its_defaults() {
+    let expected = Candles {
+        symbol: "BTC/USD".to_owned(),
+        timeframe: Timeframe::H1,
+        limit: 48,
+        since: None,
+        until: None,
+        format: Look::Table,
+        exchange: None,
+        url: None,
+        settings: Settings::default(),
+    };
+    assert_eq!(parsed("tidegate candles BTC/USD").unwrap(), Command::Candles(expected.clone()));
+    let line = "tidegate candles BTC/USD --timeframe 1M --limit 9 --format chart --url http://a:1";
+    let given = Candles {
+        timeframe: Timeframe::Month,
+        limit: 9,
+        format: Look::Chart,
+        url: Some("http://a:1".to_owned()),
+        ..expected
+    };
+    assert_eq!(parsed(line).unwrap(), Command::Candles(given));
+}
+
+#[test]
 fn a_wrong_line_is_refused_with_code_2() {
     for line in [
         "tidegate fly",
@@ -61,9 +103,22 @@ fn a_wrong_line_is_refused_with_code_2() {
         "tidegate --config a.toml demo",
         "tidegate check a.toml b.toml",
         "tidegate config --format yaml",
+        "tidegate candles",
+        "tidegate candles BTC/USD --limit 10001",
+        "tidegate candles BTC/USD --since yesterday",
+        "tidegate backfill --symbol BTC/USD --timeframe 1m",
+        "tidegate backfill --symbol BTC/USD --timeframe 2h --since 2024-01-01",
+        "tidegate backfill --timeframe 1m --since 2024-01-01",
     ] {
         assert_eq!(parsed(line).unwrap_err().exit_code(), 2, "{line}");
     }
+}
+
+#[test]
+fn a_wrong_width_is_told_the_right_ones() {
+    let line = "tidegate backfill --symbol BTC/USD --timeframe 1m,2h --since 2024-01-01";
+    let told = parsed(line).unwrap_err().to_string();
+    assert!(told.contains("'2h'") && told.contains("must be one of 1m, 5m, 15m"), "{told}");
 }
 
 #[test]
