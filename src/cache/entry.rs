@@ -31,7 +31,8 @@ pub struct Stamp {
     pub policy: Policy,
     /// Nanoseconds after `received` at which the source last said that nothing has changed.
     confirmed: AtomicU64,
-    superseded: AtomicBool,
+    /// Shared with the stamps that tell of the same receipt.
+    superseded: Arc<AtomicBool>,
     refreshing: AtomicBool,
     hits: AtomicU64,
     /// Those of `hits` that were given from the values before this one.
@@ -54,7 +55,7 @@ impl Stamp {
             kind,
             policy,
             confirmed: AtomicU64::new(0),
-            superseded: AtomicBool::new(false),
+            superseded: Arc::default(),
             refreshing: AtomicBool::new(false),
             hits: AtomicU64::new(0),
             inherited: AtomicU64::new(0),
@@ -111,12 +112,18 @@ impl Stamp {
         self.hits() > self.inherited.load(Ordering::Relaxed)
     }
 
-    /// The same receipt under another policy, of which nobody has read yet.
+    /// The same receipt of a value that has become another one, of which nobody has read yet.
     #[must_use]
     pub fn renewed(&self, policy: Policy) -> Self {
         let anew = Self::new(self.received, self.received_at, self.source, self.kind, policy);
         anew.confirm(self.known_at());
         anew
+    }
+
+    /// The same receipt under another policy: both are superseded at once.
+    #[must_use]
+    pub fn under(&self, policy: Policy) -> Self {
+        Self { superseded: self.superseded.clone(), ..self.renewed(policy) }
     }
 
     /// Marks the value as replaced by `newer`, which goes on counting its hits.

@@ -192,7 +192,7 @@ impl CandleSeries {
         }
         let next = want.timeframe.end_of(want.past) + CLOSE_GRACE;
         let change = want.grows.then(|| next.since(at));
-        Arc::new(mark.renewed(self.learner.lasting(age, change)))
+        Arc::new(mark.under(self.learner.lasting(age, change)))
     }
 
     /// That there is nothing is believed for a moment.
