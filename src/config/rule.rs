@@ -178,13 +178,13 @@ pub(super) fn log_filter() -> Rule<String> {
     Rule::new(expected, read, |value| Value::String(value.clone()))
 }
 
-/// A directory, or nothing.
-pub(super) fn directory() -> Rule<Option<PathBuf>> {
+/// A file or directory, or nothing.
+pub(super) fn path() -> Rule<Option<PathBuf>> {
     let read = |given: &Given| {
         let text = given.text()?;
         Some((!text.is_empty()).then(|| PathBuf::from(text)))
     };
-    Rule::new("a directory, or \"\"", read, |value| {
+    Rule::new("a path, or \"\"", read, |value| {
         Value::String(value.as_ref().map_or_else(String::new, |path| path.display().to_string()))
     })
 }
