@@ -107,8 +107,8 @@ impl Bench {
 
     async fn with(set: impl FnOnce(&mut config::Store)) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let mut settings = config::Store::default();
-        settings.path = Some(directory.path().join("deep/er/store.sqlite"));
+        let path = Some(directory.path().join("deep/er/store.sqlite"));
+        let mut settings = config::Store { path, ..config::Store::default() };
         set(&mut settings);
         let (clock, metrics) = (Clock::anchored(at(NOON)), Metrics::new());
         let tasks = Tasks::new(|name| panic!("{name} panicked"));
