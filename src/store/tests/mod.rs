@@ -84,7 +84,7 @@ fn known_minutes(held: &Held) -> Vec<(i64, i64, i64)> {
 async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let wait = async {
         while !is_so() {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
     tokio::time::timeout(Duration::from_secs(20), wait).await.expect(what);
