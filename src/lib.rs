@@ -14,6 +14,7 @@
 //! | [`service`] | the products: tickers, books, candles, trades, market context, validation; what of them is live |
 //! | [`cache`] | entries that know their age, one flight per key; generic, the loader is passed in |
 //! | [`feed`] | the exchange's WebSocket: what is followed there, sockets, topics and their followers |
+//! | [`store`] | what outlives the process, in SQLite: final bars and their coverage, the market list, calls and bans |
 //! | [`registry`] | which markets an exchange lists, every spelling of them, near names |
 //! | [`upstream`] | one call: breaker, budget, queue, deadline, retry, merging |
 //! | [`exchange`] | what an exchange can be asked, one method one request; the adapters |
@@ -27,15 +28,15 @@
 //! # Who may name whom
 //!
 //! ```text
-//! api ─► service ─► feed, cache, registry, upstream ─► exchange
-//!                   feed, cache ─► tasks
+//! api ─► service ─► feed, cache, store, registry, upstream ─► exchange
+//!                   feed, cache, store ─► tasks
 //! sim ─► tasks                   (named by app, tests and benches only)
 //! everyone ─► market, clock, telemetry, its section of config
 //! app ─► everyone
 //! ```
 //!
 //! Beyond the rooms: `reqwest` is named in `exchange/transport.rs` only, the exporter of metrics in
-//! [`telemetry`] only, `tokio::spawn` in [`tasks`] only, WebSockets in `feed/wire.rs`, [`api`] and
+//! [`telemetry`] only, SQL in [`store`] only, `tokio::spawn` in [`tasks`] only, WebSockets in `feed/wire.rs`, [`api`] and
 //! [`sim`] only, and the text `bitfinex` neither in
 //! [`cache`] nor in [`upstream`]. `tests/architecture.rs` reads the sources and fails where they do
 //! not keep to this.
@@ -119,6 +120,7 @@ pub mod market;
 pub mod registry;
 pub mod service;
 pub mod sim;
+pub mod store;
 pub mod tasks;
 pub mod telemetry;
 pub mod upstream;

@@ -46,6 +46,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("reqwest", &["exchange/transport.rs"]),
     ("tokio_tungstenite", &["feed/wire.rs", "api/", "sim/"]),
     ("redis", &["fleet/"]),
+    ("rusqlite", &["store/"]),
     ("tokio::spawn", &["tasks.rs"]),
     ("task::spawn", &["tasks.rs"]),
     ("metrics_exporter_prometheus", &["telemetry/"]),

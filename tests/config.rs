@@ -66,6 +66,8 @@ fn every_kind_of_value_is_read() {
         max_spread_pct = 0.5
         [store]
         path = "data"
+        max_bytes = "512MiB"
+        retention = "30d"
         [feed]
         enabled = false
         [log]
@@ -93,6 +95,8 @@ fn every_kind_of_value_is_read() {
     expected.validation.max_spread_pct = 0.5;
     expected.validation.max_age = Duration::from_secs(3600);
     expected.store.path = Some(PathBuf::from("data"));
+    expected.store.max_bytes = 512 << 20;
+    expected.store.retention = Duration::from_secs(30 * 86_400);
     expected.feed.enabled = false;
     expected.log.format = tidegate::config::LogFormat::Json;
     assert_eq!(config, expected);

@@ -53,9 +53,6 @@ fn say(answer: &Answer) -> ExitCode {
 async fn serve(settings: &Settings, env: Vec<(String, String)>) -> anyhow::Result<ExitCode> {
     let config = settings.load(env)?.config;
     logs::init(&config.log.filter, config.log.format)?;
-    if config.store.path.is_some() {
-        tracing::warn!("store.path has no effect in this version: data is kept in memory only");
-    }
     let listener = bind(config.server.listen).await?;
     let app = App::start(config, listener)?;
     println!("tidegate is listening on {}", app.url());

@@ -345,9 +345,21 @@ fn rest(list: &mut List) {
     });
     list.add(
         "store.path",
-        "No effect: data is kept in memory only in this version.",
-        rule::directory(),
+        "File, or directory, that outlives the process; nothing is kept on disk where it is empty.",
+        rule::path(),
         |c| &mut c.store.path,
+    );
+    list.add(
+        "store.max_bytes",
+        "Bound of the file; beyond it the bars go that lie the most buckets back.",
+        rule::size(1024 * 1024_u64, 1 << 44),
+        |c| &mut c.store.max_bytes,
+    );
+    list.add(
+        "store.retention",
+        "Candles older than this are given up; 0s keeps them for ever.",
+        rule::time(Duration::ZERO, hours(24 * 36_500)),
+        |c| &mut c.store.retention,
     );
 }
 

@@ -178,13 +178,13 @@ pub(super) fn log_filter() -> Rule<String> {
     Rule::new(expected, read, |value| Value::String(value.clone()))
 }
 
-/// A directory, or nothing.
-pub(super) fn directory() -> Rule<Option<PathBuf>> {
+/// A file or directory, or nothing.
+pub(super) fn path() -> Rule<Option<PathBuf>> {
     let read = |given: &Given| {
         let text = given.text()?;
         Some((!text.is_empty()).then(|| PathBuf::from(text)))
     };
-    Rule::new("a directory, or \"\"", read, |value| {
+    Rule::new("a path, or \"\"", read, |value| {
         Value::String(value.as_ref().map_or_else(String::new, |path| path.display().to_string()))
     })
 }
@@ -252,6 +252,14 @@ mod tests {
         {
             assert_eq!((rule.read)(&text(given)), Some(Duration::from_millis(millis)), "{given}");
             assert_eq!((rule.show)(&Duration::from_millis(millis)), Value::from(given));
+        }
+        let days = time(Duration::ZERO, Duration::from_secs(400 * 86_400));
+        for (given, shown) in [("365d", "8760h"), ("1w", "168h"), ("1d12h", "36h"), ("0s", "0s")] {
+            let value = (days.read)(&text(given)).unwrap_or_else(|| panic!("{given} was refused"));
+            assert_eq!((days.show)(&value), Value::from(shown));
+        }
+        for wrong in ["1mo", "1y", "-1d", "1d ago", "500d"] {
+            assert_eq!((days.read)(&text(wrong)), None, "{wrong}");
         }
         for wrong in ["0s", "61m", "soon", "2", "-2s", "2s ago", ""] {
             assert_eq!((rule.read)(&text(wrong)), None, "{wrong}");

@@ -190,10 +190,15 @@ pub struct Validation {
 }
 
 /// `[store]`
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Store {
-    /// Where closed candles and bans are kept; `None` keeps everything in memory.
+    /// The file, or the directory of it, that final candles, the market list, calls and bans are
+    /// kept in; `None` keeps everything in memory.
     pub path: Option<PathBuf>,
+    /// Bound of the file in bytes.
+    pub max_bytes: u64,
+    /// Candles older than this are given up; zero keeps them for ever.
+    pub retention: Duration,
 }
 
 /// `[feed]`
@@ -364,6 +369,12 @@ impl Default for Cache {
 impl Default for Validation {
     fn default() -> Self {
         Self { max_volatility_pct: 10.0, max_spread_pct: 1.0, max_age: secs(30) }
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { path: None, max_bytes: 4 * 1024 * 1024 * 1024, retention: Duration::ZERO }
     }
 }
 

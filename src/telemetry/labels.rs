@@ -113,6 +113,40 @@ labels! {
 }
 
 labels! {
+    /// Whether the store does its work.
+    StoreState {
+        /// There is none.
+        Off = "off",
+        /// It is read and written.
+        On = "on",
+        /// It cannot be written for want of room.
+        Full = "full",
+        /// It cannot be written, or not be used at all.
+        Failing = "failing",
+    }
+}
+
+labels! {
+    /// What went wrong in the store.
+    StoreFault {
+        /// There is no room.
+        Full = "full",
+        /// Another process held the file for too long.
+        Busy = "busy",
+        /// The file is damaged.
+        Corrupt = "corrupt",
+        /// The file is another application's, or a later version's.
+        Foreign = "foreign",
+        /// Too much waits to be written.
+        Overloaded = "overloaded",
+        /// The file or its directory refuses.
+        Failing = "failing",
+        /// It was asked to write when it was closed, or what contradicts itself.
+        Refused = "refused",
+    }
+}
+
+labels! {
     /// How the cache answered.
     CacheOutcome {
         /// A fresh entry.

@@ -19,6 +19,7 @@ use super::{
     histogram::Histograms,
     latency::Latency,
     process,
+    store::{self, StoreMetrics},
     stream::{self, Streams},
     tally::Tally,
 };
@@ -81,6 +82,7 @@ struct Series {
     connections_open: Gauge,
     connections_refused: Counter,
     streams: Streams,
+    store: StoreMetrics,
     uptime: Gauge,
 }
 
@@ -146,6 +148,7 @@ impl Series {
         family::describe();
         feed::describe();
         stream::describe();
+        store::describe();
         gauge!("tidegate_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1);
         let since_epoch = Duration::from_millis(started.millis().unsigned_abs());
         gauge!("tidegate_start_time_seconds").set(since_epoch);
@@ -171,6 +174,7 @@ impl Series {
             connections_open: gauge!("tidegate_connections_open"),
             connections_refused: counter!("tidegate_connections_refused_total"),
             streams: Streams::register(),
+            store: StoreMetrics::register(),
             uptime: gauge!("tidegate_uptime_seconds"),
         }
     }
@@ -276,6 +280,11 @@ impl Metrics {
         self.series.streams.of(kind)
     }
 
+    /// What the store on disk does is counted here.
+    pub fn store(&self) -> &StoreMetrics {
+        &self.series.store
+    }
+
     /// Handles for a family; made once and kept. The same names bring the same series.
     pub fn family(&self, exchange: &'static str, family: &'static str) -> FamilyMetrics {
         let mut families = self.families.lock().unwrap_or_else(PoisonError::into_inner);
@@ -365,6 +374,7 @@ impl Metrics {
         self.series.answers.publish();
         self.series.sources.publish();
         self.series.streams.publish();
+        self.series.store.publish();
         self.series.uptime.set(self.uptime());
         for family in self.families.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             family.publish();

@@ -13,6 +13,7 @@ mod latency;
 pub mod logs;
 mod metrics;
 mod process;
+mod store;
 mod stream;
 mod tally;
 #[cfg(test)]
@@ -24,7 +25,8 @@ pub use feed::{FeedMetrics, FeedTotals, LastWords};
 pub use gate::Gate;
 pub use labels::{
     BreakerState, CacheOutcome, Connect, DataKind, Endpoint, FeedKind, Outcome, Reconnect, Resync,
-    Source, StreamKind, Wait,
+    Source, StoreFault, StoreState, StreamKind, Wait,
 };
 pub use metrics::{Metrics, Totals};
+pub use store::{StoreMetrics, StoreTotals};
 pub use stream::{StreamClient, StreamMetrics, StreamTotals};

@@ -86,6 +86,9 @@ fn everything_that_can_happen_stands_at_zero_from_the_start() {
     for name in ["entries", "bytes"] {
         assert_eq!(all[&format!("tidegate_cache_{name}")], 0.0);
     }
+    assert_eq!(count("tidegate_store_errors_total{"), StoreFault::ALL.len());
+    assert_eq!(count("tidegate_store_state{"), StoreState::ALL.len());
+    assert_eq!(all["tidegate_store_state{state=\"off\"}"], 1.0);
     assert_eq!(all["tidegate_connections_open"], 0.0);
     assert_eq!(all["tidegate_connections_refused_total"], 0.0);
     assert_eq!(all["tidegate_ban_seconds{exchange=\"bitfinex\",family=\"candles\"}"], 0.0);
@@ -358,4 +361,52 @@ fn those_who_follow_streams_are_counted_while_they_are_there() {
     ] {
         assert_eq!(kinds(name), [0.0, count, 0.0], "{name}");
     }
+}
+
+#[test]
+fn the_store_shows_what_it_did_and_how_it_is() {
+    let metrics = Metrics::new();
+    let store = metrics.store();
+    store.queued(70);
+    store.unqueued(20);
+    store.wrote(3, 40);
+    store.wrote(0, 0);
+    store.read(100);
+    store.trimmed(7);
+    store.lost(2);
+    store.set_aside();
+    store.failed(StoreFault::Full);
+    store.state(StoreState::Full);
+    store.holds(4096, 12);
+    let all = series(&metrics.render());
+    for (name, expected) in [
+        ("pending_rows", 50.0),
+        ("commits_total", 1.0),
+        ("writes_total", 3.0),
+        ("bars_written_total", 40.0),
+        ("reads_total", 1.0),
+        ("bars_read_total", 100.0),
+        ("trimmed_bars_total", 7.0),
+        ("lost_writes_total", 2.0),
+        ("set_aside_total", 1.0),
+        ("errors_total{kind=\"full\"}", 1.0),
+        ("errors_total{kind=\"busy\"}", 0.0),
+        ("state{state=\"full\"}", 1.0),
+        ("state{state=\"off\"}", 0.0),
+        ("bytes", 4096.0),
+        ("bars", 12.0),
+    ] {
+        assert_eq!(all.get(&format!("tidegate_store_{name}")), Some(&expected), "{name}");
+    }
+    let totals = StoreTotals {
+        commits: 1,
+        writes: 3,
+        bars_written: 40,
+        reads: 1,
+        bars_read: 100,
+        trimmed_bars: 7,
+        lost: 2,
+        set_aside: 1,
+    };
+    assert_eq!((store.totals(), store.faults(StoreFault::Full)), (totals, 1));
 }

@@ -1,0 +1,42 @@
+use super::*;
+use crate::{exchange::Family, store::SavedBudget};
+
+#[tokio::test]
+async fn calls_and_bans_survive_a_restart() {
+    let bench = Bench::new().await;
+    let store = &bench.store;
+    for (family, seconds) in [(Family::Candles, -3), (Family::Book, -61), (Family::Candles, -60)] {
+        store.note_call("bitfinex", family, at(NOON + seconds * 1000));
+    }
+    store.note_call("other", Family::Candles, at(NOON));
+    store.note_ban("bitfinex", Some(Family::Candles), Some(minute(1)));
+    store.note_ban("bitfinex", Some(Family::Candles), Some(minute(2)));
+    store.note_ban("bitfinex", Some(Family::Book), Some(minute(0)));
+    store.note_ban("bitfinex", None, Some(minute(3)));
+    store.note_ban("other", None, Some(minute(4)));
+
+    let bench = bench.again().await;
+    let since = at(NOON - 60_000);
+    let saved = bench.store.budget("bitfinex", since).await;
+    let calls = vec![(Family::Candles, since), (Family::Candles, at(NOON - 3000))];
+    let bans = vec![(None, minute(3)), (Some(Family::Candles), minute(2))];
+    assert_eq!(saved, SavedBudget { calls, bans }, "the ban of the books is over");
+
+    bench.store.note_ban("bitfinex", None, None);
+    bench.store.flush().await;
+    let saved = bench.store.budget("bitfinex", minute(9)).await;
+    let bans = vec![(Some(Family::Candles), minute(2))];
+    assert_eq!(saved, SavedBudget { calls: Vec::new(), bans });
+}
+
+#[tokio::test]
+async fn calls_are_forgotten_after_the_longest_window() {
+    let bench = Bench::new().await;
+    for ago in [59, 61, 600] {
+        bench.store.note_call("bitfinex", Family::Candles, minute(-ago));
+    }
+    let bench = bench.again().await;
+    let saved = bench.store.budget("bitfinex", at(0)).await;
+    let kept: Vec<UnixMs> = saved.calls.iter().map(|(_, at)| *at).collect();
+    assert_eq!(kept, [minute(-59)]);
+}
