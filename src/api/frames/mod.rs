@@ -15,6 +15,8 @@ mod binary;
 mod columns;
 mod csv;
 mod pandas;
+#[cfg(test)]
+mod tests;
 
 use super::answer::{Format, Text};
 use crate::market::{Candle, Symbol, Trade};

@@ -23,8 +23,7 @@ pub(super) fn metadata(fields: &Fields, origin: Origin<'_>) -> String {
         }],
         "columns": fields.iter().map(|field| column(field)).collect::<Vec<_>>(),
         "attributes": attributes,
-        "creator": { "library": "tidegate", "version": env!("CARGO_PKG_VERSION") },
-        "pandas_version": "2.0.0"
+        "creator": { "library": "tidegate", "version": env!("CARGO_PKG_VERSION") }
     });
     metadata.to_string()
 }
