@@ -33,6 +33,8 @@ pub enum Text {
     Fixed(Bytes),
     /// Ends with ages, which differ from answer to answer.
     Aging(Bytes, Box<Tail>),
+    /// A file and its name, which consists of letters, digits, `-` and `.`.
+    File(Bytes, String),
 }
 
 /// What a body is written in.
@@ -44,6 +46,28 @@ pub enum Format {
     ExchangeJson,
     /// `text/csv`
     Csv,
+    /// An Arrow IPC stream
+    Arrow,
+    /// A Parquet file
+    Parquet,
+}
+
+impl Format {
+    /// The media type; Arrow's and Parquet's are registered with IANA (media-types, 2026-11).
+    pub(super) const fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::ExchangeJson => "application/json; charset=utf-8",
+            Self::Csv => "text/csv; charset=utf-8",
+            Self::Arrow => "application/vnd.apache.arrow.stream",
+            Self::Parquet => "application/vnd.apache.parquet",
+        }
+    }
+
+    /// Whether a body may become smaller by gzip.
+    const fn is_loose(self) -> bool {
+        !matches!(self, Self::Parquet)
+    }
 }
 
 /// An encoded answer, valid for as long as its parts are.
@@ -54,6 +78,8 @@ pub struct Answer {
     squeezed: OnceLock<Squeezed>,
     zipped: OnceLock<Option<Bytes>>,
     content_type: HeaderValue,
+    disposition: Option<HeaderValue>,
+    is_loose: bool,
     cache_control: HeaderValue,
     etag: HeaderValue,
     zipped_etag: HeaderValue,
@@ -86,17 +112,19 @@ impl Answer {
     /// An answer of `text`, made from the parts that `stamps` stand for.
     pub fn new(endpoint: Endpoint, stamps: Stamps, format: Format, text: Text) -> Self {
         let (head, weak) = match &text {
-            Text::Fixed(head) => (head, ""),
+            Text::Fixed(head) | Text::File(head, _) => (head, ""),
             Text::Aging(head, _) => (head, "W/"),
+        };
+        let disposition = match &text {
+            Text::File(_, name) => Some(format!("attachment; filename=\"{name}\"")),
+            Text::Fixed(_) | Text::Aging(..) => None,
         };
         let hash = foldhash::quality::FixedState::default().hash_one(head.as_ref());
         let tag = format!("{hash:016x}");
         Self {
-            content_type: HeaderValue::from_static(match format {
-                Format::Json => "application/json",
-                Format::ExchangeJson => "application/json; charset=utf-8",
-                Format::Csv => "text/csv; charset=utf-8",
-            }),
+            content_type: HeaderValue::from_static(format.media_type()),
+            disposition: disposition.map(|text| header_value(&text)),
+            is_loose: format.is_loose(),
             cache_control: cache_control(&stamps),
             etag: header_value(&format!("{weak}\"{tag}\"")),
             zipped_etag: header_value(&format!("{weak}\"{tag}-gz\"")),
@@ -142,9 +170,7 @@ impl Answer {
 
     /// Bytes held.
     pub fn weight(&self) -> usize {
-        let head = match &self.text {
-            Text::Fixed(head) | Text::Aging(head, _) => head.len(),
-        };
+        let head = self.head().len();
         // The zipped form comes later; a third is what JSON of numbers comes to.
         size_of::<Self>() + 512 + head + head / 3
     }
@@ -159,8 +185,8 @@ impl Answer {
     ) -> Response<Payload> {
         let mut response = Response::new(Payload::Shared(None));
         let headers = response.headers_mut();
-        headers.reserve(10);
-        let varies = self.head().len() >= gzip::MIN_BYTES;
+        headers.reserve(11);
+        let varies = self.is_loose && self.head().len() >= gzip::MIN_BYTES;
         let zips = varies && accepts_gzip(request);
         let zipped = if zips { self.zipped(now) } else { None };
         let etag = if zipped.is_some() { &self.zipped_etag } else { &self.etag };
@@ -175,6 +201,9 @@ impl Answer {
             return response;
         }
         headers.insert(header::CONTENT_TYPE, self.content_type.clone());
+        if let Some(disposition) = &self.disposition {
+            headers.insert(header::CONTENT_DISPOSITION, disposition.clone());
+        }
         let body = match zipped {
             Some(zipped) => {
                 headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -212,13 +241,13 @@ impl Answer {
 
     fn head(&self) -> &Bytes {
         match &self.text {
-            Text::Fixed(head) | Text::Aging(head, _) => head,
+            Text::Fixed(head) | Text::File(head, _) | Text::Aging(head, _) => head,
         }
     }
 
     fn plain(&self, now: Instant) -> Bytes {
         match &self.text {
-            Text::Fixed(head) => head.clone(),
+            Text::Fixed(head) | Text::File(head, _) => head.clone(),
             Text::Aging(head, tail) => {
                 let mut body = Vec::with_capacity(head.len() + 512);
                 body.extend_from_slice(head);
@@ -230,7 +259,7 @@ impl Answer {
 
     fn zipped(&self, now: Instant) -> Option<Bytes> {
         match &self.text {
-            Text::Fixed(head) => {
+            Text::Fixed(head) | Text::File(head, _) => {
                 // The squeezed form would only be kept beside its copy.
                 let zip = || Squeezed::new(head).end_with(&[]).filter(|zip| zip.len() < head.len());
                 self.zipped.get_or_init(zip).clone()

@@ -13,6 +13,7 @@ mod answer;
 mod answers;
 mod bitfinex;
 mod demand;
+mod frames;
 mod gzip;
 mod market_data;
 mod middleware;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs real clients of Bitfinex against the simulated exchange and against the gateway in front of
-# it: ccxt, bitfinex-api-py, bitfinex-api-node, schemathesis and promtool.
+# it: ccxt, bitfinex-api-py, bitfinex-api-node, pandas, polars, pyarrow, schemathesis and promtool.
 #
 #   tests/clients/run.sh target/debug/tidegate
 #
@@ -167,6 +167,11 @@ live_in_front=(--target gateway --base "$live" --exchange "$streaming_behind")
 python_checks "Python clients on the gateway's WebSocket" ws_checks.py -- "${live_in_front[@]}"
 node_checks "bitfinex-api-node on the gateway's WebSocket" "$live" ws_node_checks.mjs
 
+start_exchange framed_behind
+start_gateway framed "$framed_behind"
+python_checks "pandas, polars and pyarrow on the gateway's data frames" frames_checks.py -- \
+  --target gateway --base "$framed" --exchange "$framed_behind"
+
 one_check "promtool check metrics" metrics_are_clean "$gateway"
 
 # A gateway of its own: requests made up by the thousand spend every budget, and what waits for
@@ -176,7 +181,7 @@ start_gateway made_up "$made_up_behind" TIDEGATE__SERVER__REQUEST_DEADLINE=500ms
 one_check "schemathesis on the gateway's own description" description_holds "$made_up"
 
 if [ "$failed" -gt 0 ]; then
-  tail -n 20 "$scratch"/{gateway,live,made_up}.log
+  tail -n 20 "$scratch"/{gateway,live,framed,made_up}.log
 fi
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -9,6 +9,7 @@
 //! stale     what may be served meanwhile;  budget: limits and bans
 //! context   a market context with a part missing;  verdicts: what validate-market says
 //! freshness Age, Cache-Control, ETag, gzip;  symbols, contract: what is asked and answered
+//! frames    the same rows as CSV, Arrow and Parquet
 //! live      what channels bring is what is answered;  wire: the same over sockets
 //! status    what operators are told of all that
 //! hostile   slow, greedy and malformed clients;  life: start, panic, drain, end
@@ -20,6 +21,7 @@ mod context;
 mod contract;
 mod fake;
 mod faults;
+mod frames;
 mod freshness;
 mod hostile;
 mod life;

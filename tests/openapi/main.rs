@@ -356,6 +356,12 @@ async fn examples_of_answers_are_as_described() {
                 let examples = content["examples"].as_object();
                 assert!(examples.is_some() || is_itself, "{} {status} {media}", operation.path);
                 for (name, example) in examples.into_iter().flatten() {
+                    seen += 1;
+                    if let Some(address) = example["externalValue"].as_str() {
+                        let reply = bench.get(address, &[]).await;
+                        assert_eq!((reply.status, reply.media()), (200, media.as_str()));
+                        continue;
+                    }
                     let mut mistakes = Vec::new();
                     operation.schemas.check(
                         &content["schema"],
@@ -364,7 +370,6 @@ async fn examples_of_answers_are_as_described() {
                         &mut mistakes,
                     );
                     assert!(mistakes.is_empty(), "{} {status}: {mistakes:#?}", operation.path);
-                    seen += 1;
                 }
             }
         }

@@ -101,7 +101,7 @@ impl<'a> Schemas<'a> {
                 }
                 "anyOf" => self.matches(says, value, at) >= 1,
                 "oneOf" => self.matches(says, value, at) == 1,
-                "description" | "example" | "format" | "propertyNames" => true,
+                "description" | "example" | "format" | "propertyNames" | "contentMediaType" => true,
                 _ => panic!("{at}: {keyword} is not understood"),
             };
             if !holds {

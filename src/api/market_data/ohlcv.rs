@@ -1,6 +1,6 @@
 //! `/ohlcv/{symbol}`.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::sync::Arc;
 
 use axum::{extract::State, http::Response};
 use serde::Serialize;
@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::{
     api::{
         answer::{Format, Text},
+        frames::{self, Frame, Origin},
         params::{CANDLES, CANDLES_LIMIT, EXCHANGE, Kind, Param, TIMEFRAME},
         payload::Payload,
         problem::Problem,
@@ -86,23 +87,13 @@ enum CandleList<'a> {
 enum Shape {
     Objects,
     Arrays,
-    Csv,
+    Frame(Frame),
 }
 
 /// Every candle as an object.
 pub(crate) fn objects(candles: &Candles) -> Vec<CandleBody<'_>> {
     let rows = candles.rows().iter();
     rows.map(|candle| CandleBody::new(candle, candles.is_closed(candle))).collect()
-}
-
-fn csv(candles: &Candles) -> String {
-    let mut text = "timestamp,open,high,low,close,volume,closed\n".to_owned();
-    for candle in candles.rows() {
-        let Candle { open_time, open, high, low, close, volume, .. } = candle;
-        let (at, closed) = (open_time.millis(), candles.is_closed(candle));
-        let _ = writeln!(text, "{at},{open},{high},{low},{close},{volume},{closed}");
-    }
-    text
 }
 
 /// The query parameters of candles.
@@ -118,8 +109,9 @@ pub(crate) const PARAMS: [Param; 7] = [
     Param::new(
         "format",
         "`arrays` gives each candle as `[timestamp, open, high, low, close, volume]`, `csv` a \
-         table with a line of headings.",
-        Kind::Choice(&["objects", "arrays", "csv"]),
+         table with a line of headings, `arrow` (an IPC stream) and `parquet` a data frame: \
+         `timestamp` in UTC is its index in pandas, and numbers are the nearest doubles.",
+        Kind::Choice(&["objects", "arrays", "csv", "arrow", "parquet"]),
     ),
     Param::new("closed_only", "Leaves out the candle whose bucket has not ended.", Kind::Flag),
     EXCHANGE,
@@ -142,8 +134,13 @@ pub(crate) async fn ohlcv(
     SymbolPath(symbol): SymbolPath,
     asked: Asked,
 ) -> Result<Response<Payload>, Problem> {
-    const SHAPES: [(&str, Shape); 3] =
-        [("objects", Shape::Objects), ("arrays", Shape::Arrays), ("csv", Shape::Csv)];
+    const SHAPES: [(&str, Shape); 5] = [
+        ("objects", Shape::Objects),
+        ("arrays", Shape::Arrays),
+        ("csv", Shape::Frame(Frame::Csv)),
+        ("arrow", Shape::Frame(Frame::Arrow)),
+        ("parquet", Shape::Frame(Frame::Parquet)),
+    ];
     let params = asked.params(&PARAMS)?;
     let desk = reader.desk(&params)?;
     let shape = params.choice("format", &SHAPES)?;
@@ -159,25 +156,28 @@ pub(crate) async fn ohlcv(
     let parts = ([candles.stamp().clone()].into_iter().collect(), candles.outcome());
     let (symbol, exchange, timeframe) =
         (&market.symbol, desk.shelf.name(), view.timeframe.as_str());
-    let encode = || {
-        Text::Fixed(match shape {
-            Shape::Objects => {
-                let candles = objects(&candles);
-                json(&CandlesBody::objects((symbol, exchange), timeframe, candles)).into()
-            }
-            Shape::Arrays => {
-                let array = |candle: &Candle| {
-                    let at = Number::from(candle.open_time.millis());
-                    let Candle { open, high, low, close, volume, .. } = candle.clone();
-                    [at, open, high, low, close, volume]
-                };
-                let rows = candles.rows().iter().map(array).collect();
-                let candles = CandleList::Arrays(rows);
-                json(&CandlesBody { symbol, exchange, timeframe, candles }).into()
-            }
-            Shape::Csv => csv(&candles).into(),
-        })
+    let encode = || match shape {
+        Shape::Objects => {
+            let candles = objects(&candles);
+            Text::Fixed(json(&CandlesBody::objects((symbol, exchange), timeframe, candles)).into())
+        }
+        Shape::Arrays => {
+            let array = |candle: &Candle| {
+                let at = Number::from(candle.open_time.millis());
+                let Candle { open, high, low, close, volume, .. } = candle.clone();
+                [at, open, high, low, close, volume]
+            };
+            let candles = CandleList::Arrays(candles.rows().iter().map(array).collect());
+            Text::Fixed(json(&CandlesBody { symbol, exchange, timeframe, candles }).into())
+        }
+        Shape::Frame(frame) => {
+            let origin = Origin { symbol, exchange, timeframe: Some(timeframe) };
+            frames::candles(frame, origin, candles.rows(), |candle| candles.is_closed(candle))
+        }
     };
-    let format = if matches!(shape, Shape::Csv) { Format::Csv } else { Format::Json };
+    let format = match shape {
+        Shape::Objects | Shape::Arrays => Format::Json,
+        Shape::Frame(frame) => frame.format(),
+    };
     Ok(asked.reply(&reader, Endpoint::Ohlcv, parts, format, encode))
 }

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::{
     api::{
         answer::{Format, Text},
+        frames::{self, Frame, Origin},
         params::{EXCHANGE, Kind, Limit, Param},
         payload::Payload,
         problem::Problem,
@@ -68,8 +69,17 @@ const SINCE: Param = Param::new(
     Kind::Time,
 );
 
+const FORMAT: Param = Param::new(
+    "format",
+    "`csv` gives a table with a line of headings, `arrow` (an IPC stream) and `parquet` a data \
+     frame: `timestamp` in UTC is its index in pandas, and numbers are the nearest doubles. The \
+     columns are `timestamp`, `id`, `side`, `price`, `amount`, `cost`.",
+    Kind::Choice(&["objects", "csv", "arrow", "parquet"]),
+);
+
 /// The query parameters of trades.
-pub(crate) const PARAMS: [Param; 3] = [LIMIT.param("At most this many trades."), SINCE, EXCHANGE];
+pub(crate) const PARAMS: [Param; 4] =
+    [LIMIT.param("At most this many trades."), SINCE, FORMAT, EXCHANGE];
 
 /// Public trades of one market, oldest first.
 #[utoipa::path(
@@ -77,24 +87,43 @@ pub(crate) const PARAMS: [Param; 3] = [LIMIT.param("At most this many trades."),
     path = "/api/market-data/trades/{symbol}",
     operation_id = "trades",
     tag = "Market data",
-    responses((status = 200, description = "The trades", body = Vec<TradeBody>))
+    responses((
+        status = 200,
+        description = "The trades, in the form that `format` asks for",
+        content((Vec<TradeBody> = "application/json"), (String = "text/csv"))
+    ))
 )]
 pub(crate) async fn trades(
     State(reader): State<Arc<Reader>>,
     SymbolPath(symbol): SymbolPath,
     asked: Asked,
 ) -> Result<Response<Payload>, Problem> {
+    const FRAMES: [(&str, Option<Frame>); 4] = [
+        ("objects", None),
+        ("csv", Some(Frame::Csv)),
+        ("arrow", Some(Frame::Arrow)),
+        ("parquet", Some(Frame::Parquet)),
+    ];
     let params = asked.params(&PARAMS)?;
     let desk = reader.desk(&params)?;
+    let frame = params.choice("format", &FRAMES)?;
     let limit = params.limit(LIMIT)?;
     let view = TradeView { limit, since: params.time("since")?, until: None };
     let market = desk.markets.resolve(&symbol, asked.ask).await?;
     let trades = desk.trades.get(&market, view, asked.ask).await?;
     let parts = ([trades.got().stamp().clone()].into_iter().collect(), trades.got().outcome);
-    let encode = || {
-        let body = |trade| TradeBody::new(&market.symbol, trade);
-        let bodies: Vec<TradeBody<'_>> = trades.rows().iter().map(body).collect();
-        Text::Fixed(json(&bodies).into())
+    let encode = || match frame {
+        None => {
+            let body = |trade| TradeBody::new(&market.symbol, trade);
+            let bodies: Vec<TradeBody<'_>> = trades.rows().iter().map(body).collect();
+            Text::Fixed(json(&bodies).into())
+        }
+        Some(frame) => {
+            let (symbol, exchange) = (&market.symbol, desk.shelf.name());
+            let origin = Origin { symbol, exchange, timeframe: None };
+            frames::trades(frame, origin, trades.rows())
+        }
     };
-    Ok(asked.reply(&reader, Endpoint::Trades, parts, Format::Json, encode))
+    let format = frame.map_or(Format::Json, Frame::format);
+    Ok(asked.reply(&reader, Endpoint::Trades, parts, format, encode))
 }

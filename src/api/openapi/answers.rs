@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::references;
+use crate::api::answer::Format;
 
 macro_rules! recorded {
     ($name:literal) => {
@@ -34,6 +35,10 @@ pub(super) fn headers() -> Value {
             "Whether the answer was held (`hit`) or fetched (`fwd=miss`, `fwd=stale`, with \
              `collapsed` where it was fetched for another request), the seconds for which it is \
              still fresh, and where it came from: `stream`, `rest` or `store` (RFC 9211)."
+        ),
+        "Content-Disposition": header(
+            text(), false, "attachment; filename=\"BTC-USD-5m.csv\"".into(),
+            "A name for the file; present where the answer is a table (CSV, Arrow, Parquet)."
         ),
         "ETag": header(
             text(), true, "\"18c18b9e49c009a9\"".into(),
@@ -67,6 +72,30 @@ pub(super) fn complete(operation: &str, response: &mut Value, is_cached: bool) {
             _ => Value::from(*example),
         };
         response["content"][media]["examples"][name]["value"] = example;
+    }
+    if FRAMES.contains(&operation) {
+        complete_frames(operation, response);
+    }
+}
+
+/// Operations that answer with tables as well.
+const FRAMES: [&str; 2] = ["ohlcv", "trades"];
+
+/// Adds the formats that are no text. A schema of bytes has no type (OpenAPI
+/// 3.1.1, "Working with Binary Data"), and their examples are given by address.
+fn complete_frames(operation: &str, response: &mut Value) {
+    response["headers"]["Content-Disposition"] =
+        references("headers", &["Content-Disposition"])["Content-Disposition"].take();
+    for (format, name, title) in [
+        (Format::Arrow, "arrow", "An Arrow IPC stream"),
+        (Format::Parquet, "parquet", "A Parquet file"),
+    ] {
+        let media = format.media_type();
+        let place = format!("/api/market-data/{operation}/BTC/USD?format={name}");
+        response["content"][media] = json!({
+            "schema": { "description": title, "contentMediaType": media },
+            "examples": { name: { "summary": title, "externalValue": place } }
+        });
     }
 }
 
@@ -104,7 +133,9 @@ fn examples(operation: &str) -> &'static [(&'static str, &'static str, &'static 
         "ticker" => &[(JSON, "ticker", recorded!("ticker.json"))],
         "tickers" => &[(JSON, "two", recorded!("tickers.json"))],
         "orderbook" => &[(JSON, "book", recorded!("orderbook.json"))],
-        "trades" => &[(JSON, "two", recorded!("trades.json"))],
+        "trades" => {
+            &[(JSON, "two", recorded!("trades.json")), ("text/csv", "csv", recorded!("trades.csv"))]
+        }
         "market_context" => &[(JSON, "context", recorded!("market_context.json"))],
         "market_contexts" => &[(JSON, "one_unknown", recorded!("market_contexts.json"))],
         "validate_market" => &[(JSON, "valid", recorded!("validate_market.json"))],

@@ -67,6 +67,7 @@ function type(schema, depth = 0) {
   }
   const joined = (parts, word) =>
     parts.flatMap((part, at) => [...(at ? [word] : []), ...type(part, depth + 1)]);
+  if (schema.contentMediaType) return ["bytes"];
   const parts = schema.oneOf ?? schema.anyOf ?? schema.allOf;
   if (Array.isArray(parts)) return joined(parts, schema.allOf ? " and " : " or ");
   const names = [].concat(schema.type ?? (schema.properties ? "object" : schema.enum ? "string" : "any"));
@@ -103,14 +104,17 @@ function allowed(schema) {
 
 function example(media) {
   const schema = resolve(media?.schema);
-  const named = Object.entries(media?.examples ?? {}).map(([name, value]) => [name, resolve(value).value]);
+  const given = Object.entries(media?.examples ?? {}).map(([name, value]) => [name, resolve(value)]);
+  const links = given.filter(([, { externalValue }]) => externalValue).map(([, { externalValue, summary }]) =>
+    element("p", {}, element("a", { href: externalValue }, summary ?? externalValue)));
+  const named = given.map(([name, { value }]) => [name, value]);
   const single = media?.example ?? schema.example ?? schema.examples?.[0];
   const all = named.length ? named : single === undefined ? [] : [["", single]];
-  return all.filter(([, value]) => value !== undefined).flatMap(([name, value]) => [
+  return links.concat(all.filter(([, value]) => value !== undefined).flatMap(([name, value]) => [
     name ? element("p", { class: "soft" }, name) : null,
     element("pre", { class: "tall", tabindex: "0", "aria-label": `Example ${name}` },
       element("code", {}, typeof value === "string" ? value : indent(JSON.stringify(value)))),
-  ]);
+  ]));
 }
 
 /** Lays JSON out without reading its numbers, so that each keeps the digits it came with. */
@@ -212,18 +216,20 @@ async function send({ url, headers }, status, out) {
   const before = performance.now();
   try {
     const answer = await fetch(url, { headers, signal: AbortSignal.timeout(30_000) });
-    const body = await answer.text();
+    const mime = answer.headers.get("content-type") ?? "";
+    const bytes = /^application\/vnd\./.test(mime);
+    const body = bytes ? `${(await answer.arrayBuffer()).byteLength} bytes of ${mime}` : await answer.text();
     const took = Math.round(performance.now() - before);
     const cut = body.length > BODY_CHARS;
-    const json = /json/.test(answer.headers.get("content-type") ?? "");
+    const json = /json/.test(mime);
     const rows = SHOWN_HEADERS.filter((name) => answer.headers.has(name))
       .map((name) => [code(name), code(answer.headers.get(name))]);
     made.push(
       table(["Header", "Value"], rows, "Headers of the answer"),
       element("pre", { class: "tall", tabindex: "0", "aria-label": "Body of the answer" },
         code(cut ? body.slice(0, BODY_CHARS) : json ? indent(body) : body)));
-    status.textContent = `${answer.status} ${answer.statusText} in ${took} ms, `
-      + `${body.length} characters${cut ? `, the first ${BODY_CHARS} shown` : ""}`;
+    const length = bytes ? body : `${body.length} characters${cut ? `, the first ${BODY_CHARS} shown` : ""}`;
+    status.textContent = `${answer.status} ${answer.statusText} in ${took} ms, ${length}`;
     status.dataset.mood = mood(answer.status);
   } catch (error) {
     status.textContent = `No answer: ${error.message}`;
