@@ -5,6 +5,7 @@
 mod book;
 mod candle;
 mod channel;
+mod derive;
 mod ladder;
 mod listing;
 mod number;
@@ -20,6 +21,7 @@ mod trade;
 pub use book::{Book, BookFault, Level};
 pub use candle::{Candle, volatility_pct};
 pub use channel::{BadChannel, Channel};
+pub use derive::derive;
 pub use ladder::{BadChange, BookSide, Change, Changes, Identity, Ladder};
 pub use listing::{Bound, Kind, Listing};
 pub use number::{BadNumber, Number};

@@ -112,6 +112,22 @@ impl Timeframe {
         }
     }
 
+    /// True if each bucket of `wider` is a whole number of buckets of this width, so that its
+    /// candles can be computed from theirs. Beyond a day, exchanges differ in where buckets begin.
+    pub fn divides(self, wider: Self) -> bool {
+        match (self.fixed(), wider.fixed()) {
+            (Some(part), Some(whole)) if self < wider && wider <= Self::D1 => {
+                whole.as_millis().is_multiple_of(part.as_millis())
+            }
+            _ => false,
+        }
+    }
+
+    /// The widths that divide this one, widest first.
+    pub fn sources(self) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().rev().filter(move |part| part.divides(self))
+    }
+
     fn next_month(open: UnixMs) -> UnixMs {
         let after = Self::civil(open).and_then(|date| date.last_of_month().tomorrow().ok());
         after.map_or(open, Self::instant)
@@ -167,6 +183,41 @@ mod tests {
         ] {
             let open = timeframe.start_of(at);
             assert_eq!((open.iso().as_str(), timeframe.end_of(open).iso().as_str()), (start, end));
+        }
+    }
+
+    #[test]
+    fn sources_are_the_widths_that_fit() {
+        use Timeframe::*;
+        for (timeframe, expected) in [
+            (M1, &[] as &[Timeframe]),
+            (M5, &[M1]),
+            (M30, &[M15, M5, M1]),
+            (H3, &[H1, M30, M15, M5, M1]),
+            (H4, &[H1, M30, M15, M5, M1]),
+            (H6, &[H3, H1, M30, M15, M5, M1]),
+            (H12, &[H6, H4, H3, H1, M30, M15, M5, M1]),
+            (D1, &[H12, H6, H4, H3, H1, M30, M15, M5, M1]),
+            (W1, &[]),
+            (W2, &[]),
+            (Month, &[]),
+        ] {
+            assert_eq!(timeframe.sources().collect::<Vec<_>>(), expected, "{timeframe}");
+        }
+    }
+
+    /// A day that is full of odd times: whatever is divided has the same bounds as its parts.
+    #[test]
+    fn parts_never_cross_the_bounds_of_what_they_divide() {
+        let day = "2024-02-29".parse::<UnixMs>().unwrap().millis();
+        for wider in Timeframe::ALL {
+            for part in wider.sources() {
+                for at in (day..day + DAY_MS).step_by(60_000).map(UnixMs::from_millis) {
+                    let (open, end) = (part.start_of(at), part.end_of(part.start_of(at)));
+                    assert_eq!(wider.start_of(open), wider.start_of(at), "{part} in {wider}");
+                    assert!(end <= wider.end_of(wider.start_of(at)), "{part} in {wider}");
+                }
+            }
         }
     }
 
