@@ -6,7 +6,7 @@ use rand::RngExt as _;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
-    CallError, UpstreamSnapshot,
+    CallError, Memory, UpstreamSnapshot,
     lane::Lane,
     ledger::{Ask, End, Ledger},
     turn::{Desk, Sent},
@@ -32,7 +32,8 @@ pub struct Upstream {
 
 impl Upstream {
     /// Budgets for `families`, each with its calls per `settings.window`. A family that is not
-    /// named, or has a limit of 0, is never called.
+    /// named, or has a limit of 0, is never called. Nothing is known of earlier processes, and
+    /// nothing left to later ones.
     pub fn new(
         exchange: &'static str,
         families: &[(Family, u32)],
@@ -40,15 +41,35 @@ impl Upstream {
         metrics: &Metrics,
         tasks: &Tasks,
     ) -> Arc<Self> {
+        Self::resume(exchange, families, settings, Memory::default(), metrics, tasks)
+    }
+
+    /// The same, going on where an earlier process has ended: slots that its calls hold are held
+    /// and the pace is kept as if they had been sent here, and what was closed stays closed for
+    /// what is left of the ban, until one probe reopens it. What the ceiling had learned is
+    /// learned anew.
+    pub fn resume(
+        exchange: &'static str,
+        families: &[(Family, u32)],
+        settings: &config::Upstream,
+        memory: Memory,
+        metrics: &Metrics,
+        tasks: &Tasks,
+    ) -> Arc<Self> {
+        let Memory { journal, saved, longest_call } = memory;
         let now = Instant::now();
         let lanes = families.iter().filter(|(_, limit)| *limit > 0).map(|(family, limit)| {
             let metrics = metrics.family(exchange, family.as_str());
-            Lane::new(*family, *limit, settings, metrics, now)
+            let mut lane = Lane::new(*family, *limit, settings, metrics, now);
+            let calls = saved.calls.iter().filter(|(called, _)| called == family);
+            lane.remember(calls.map(|(_, age)| *age).collect(), longest_call, now);
+            lane
         });
-        let ledger = Ledger::new(lanes.collect(), settings.ban, settings.max_queue);
+        let mut ledger = Ledger::new(lanes.collect(), settings.ban, settings.max_queue);
+        ledger.close_again(&saved.bans, now);
         let upstream = Self {
             exchange,
-            desk: Desk::new(ledger, tasks),
+            desk: Desk::new(exchange, ledger, journal, tasks),
             max_attempts: settings.max_attempts.max(1),
             window: settings.window,
         };

@@ -28,6 +28,13 @@ pub(super) struct Gate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Probe(u64);
 
+/// Tells states of a gate apart that differ in being open or in the ban.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) open: bool,
+    pub(super) closings: u64,
+}
+
 impl Gate {
     pub(super) fn open() -> Self {
         Self { phase: Phase::Open, closings: 0 }
@@ -35,6 +42,10 @@ impl Gate {
 
     pub(super) fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open)
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        Mark { open: self.is_open(), closings: self.closings }
     }
 
     /// True if a call, be it the probe, may pass now.

@@ -113,6 +113,22 @@ impl Lane {
         }
     }
 
+    /// Holds the slots of an earlier process's calls, `ages` before now, and keeps the pace that
+    /// they leave.
+    pub(super) fn remember(&mut self, mut ages: Vec<Duration>, longest: Duration, now: Instant) {
+        ages.sort_unstable();
+        // Were there more, there would be no turn before the older ones have come free.
+        ages.truncate(self.limit as usize);
+        let sent = |age| now.checked_sub(age).unwrap_or(now);
+        let Some(oldest) = ages.last() else { return };
+        self.pace = Pace::new(self.limit, self.window_length, sent(*oldest));
+        for age in ages.into_iter().rev() {
+            if self.window.remember(age, longest, now) {
+                self.pace.follow_call(sent(age), self.window.releases(), self.ceiling);
+            }
+        }
+    }
+
     /// Lets time do its work: slots come free, the learned ceiling rises.
     pub(super) fn settle(&mut self, now: Instant) {
         self.window.settle(now);
@@ -152,13 +168,18 @@ impl Lane {
 
     /// A 429 closes the family; the ceiling falls once for all calls that were under way.
     pub(super) fn rate_limited(&mut self, sent: Instant, now: Instant, until: Instant) {
-        self.gate.close(until);
-        self.quiet_since = until;
+        self.close(until);
         if self.lowered_at.is_none_or(|lowered| sent > lowered) {
             self.lowered_at = Some(now);
             self.ceiling = (self.ceiling * 4 / 5).max(1);
             self.pace.follow(self.ceiling, self.window_length);
         }
+    }
+
+    /// Closes until a probe succeeds after `until`.
+    pub(super) fn close(&mut self, until: Instant) {
+        self.gate.close(until);
+        self.quiet_since = until;
     }
 
     /// The probe succeeded. Time under the ban taught nothing about the ceiling.

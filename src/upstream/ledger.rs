@@ -7,10 +7,11 @@ use tokio::{sync::oneshot, time::Instant};
 
 use super::{
     CallError, breaker,
-    gate::Gate,
+    gate::{Gate, Mark},
     lane::{Grant, Lane},
     queue::{Place, Reply, Waiter},
     turn::Slot,
+    window::STRAY,
 };
 use crate::{
     exchange::{Family, TransportFault, UpstreamError},
@@ -19,9 +20,6 @@ use crate::{
 
 /// A `Retry-After` beyond this is not believed.
 const LONGEST_BAN: Duration = Duration::from_secs(3600);
-
-/// A request that was given up may still be on its way for so long.
-const STRAY: Duration = Duration::from_secs(5);
 
 /// While a call is under way, those who wait for its slot may become hopeless without any event;
 /// they are told with this delay.
@@ -77,6 +75,31 @@ pub(super) struct Ledger {
 impl Ledger {
     pub(super) fn new(lanes: Vec<Lane>, ban: Duration, max_queue: usize) -> Self {
         Self { lanes, exchange: Gate::open(), ban, max_queue }
+    }
+
+    /// Closes what an earlier process found closed. A ban whose time is over still lacks its probe.
+    pub(super) fn close_again(&mut self, bans: &[(Option<Family>, Duration)], now: Instant) {
+        for (family, left) in bans {
+            let until = now + (*left).min(LONGEST_BAN);
+            match family {
+                None => self.exchange.close(until),
+                Some(family) => {
+                    let lane = self.lanes.iter_mut().find(|lane| lane.family == *family);
+                    lane.into_iter().for_each(|lane| lane.close(until));
+                }
+            }
+        }
+    }
+
+    /// Every gate: the exchange's, and each family's.
+    pub(super) fn gates(&self) -> impl Iterator<Item = (Option<Family>, &Gate)> {
+        let families = self.lanes.iter().map(|lane| (Some(lane.family), &lane.gate));
+        std::iter::once((None, &self.exchange)).chain(families)
+    }
+
+    /// The gates that a call of this lane can change.
+    pub(super) fn marks(&self, at: usize) -> [Mark; 2] {
+        [self.lanes[at].gate.mark(), self.exchange.mark()]
     }
 
     /// The position of a family that has a budget.

@@ -18,6 +18,10 @@
 //! window's last instant and ended no earlier than its first, so at its last instant all of them
 //! hold a slot, and there are no more slots than the limit.
 //!
+//! This goes on over restarts: a [`Journal`] is told of each call before it is sent, and of bans.
+//! [`Upstream::resume`] holds the slots of calls that were noted, each as if it had ended as late
+//! as it can have, since that is not known ([`Memory::longest_call`]).
+//!
 //! All decisions are taken on plain values under one lock that is never held across an await
 //! (`ledger`); guards give slots, permits and queue places back when a caller hangs up
 //! (`turn`); a task that lives only while someone waits hands out the turns.
@@ -26,6 +30,7 @@ mod breaker;
 mod call;
 mod error;
 mod gate;
+mod journal;
 mod lane;
 mod ledger;
 mod merge;
@@ -39,5 +44,6 @@ mod window;
 
 pub use call::Upstream;
 pub use error::CallError;
+pub use journal::{Journal, Memory, Saved};
 pub use merge::{Lost, Merge};
 pub use snapshot::{FamilySnapshot, LastError, UpstreamSnapshot, Waiting};

@@ -135,6 +135,15 @@ impl Pace {
         Duration::from_nanos(self.arrival.get() - before)
     }
 
+    /// Follows a call that was sent at `at`, whether or not it was its turn. Times and `releases`
+    /// as for [`Pace::spread`].
+    pub(super) fn follow_call(&mut self, at: Instant, releases: &VecDeque<Instant>, ceiling: u32) {
+        if self.take(at).is_err() {
+            self.arrival.set(self.arrival.get() + nanos(self.period));
+        }
+        self.spread(at, releases, ceiling);
+    }
+
     /// Gives a turn back that was taken and not used, and by which the next was put off.
     pub(super) fn refund(&mut self, put_off: Duration) {
         self.arrival.set(self.arrival.get().saturating_sub(nanos(self.period + put_off)));

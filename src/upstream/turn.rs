@@ -12,7 +12,8 @@ use tokio::{
 };
 
 use super::{
-    CallError, breaker,
+    CallError, Journal, breaker,
+    journal::{News, Scribe},
     lane::Grant,
     ledger::{Admission, Ask, End, Ledger, Notice},
     queue::Place,
@@ -26,6 +27,7 @@ pub(super) struct Desk {
     /// One per lane: something happened that those who wait may profit or suffer from.
     news: Vec<Notify>,
     tasks: TasksHandle,
+    scribe: Scribe,
 }
 
 /// [`Tasks`] has nothing to show.
@@ -38,9 +40,17 @@ impl std::fmt::Debug for TasksHandle {
 }
 
 impl Desk {
-    pub(super) fn new(ledger: Ledger, tasks: &Tasks) -> Arc<Self> {
+    /// `journal` knows of the bans that are in force.
+    pub(super) fn new(
+        exchange: &'static str,
+        ledger: Ledger,
+        journal: Arc<dyn Journal>,
+        tasks: &Tasks,
+    ) -> Arc<Self> {
         let news = ledger.lanes().iter().map(|_| Notify::new()).collect();
-        Arc::new(Self { ledger: Mutex::new(ledger), news, tasks: TasksHandle(tasks.clone()) })
+        let scribe = Scribe::new(exchange, journal, ledger.gates().map(|(_, gate)| gate.mark()));
+        let tasks = TasksHandle(tasks.clone());
+        Arc::new(Self { ledger: Mutex::new(ledger), news, tasks, scribe })
     }
 
     /// The ledger is consistent after every method, so a panic elsewhere does not spoil it.
@@ -55,13 +65,30 @@ impl Desk {
         change: impl FnOnce(&mut Ledger, Instant, &mut Vec<Notice>) -> R,
     ) -> R {
         let mut notices = Vec::new();
-        let result = change(&mut self.ledger(), Instant::now(), &mut notices);
+        let mut ledger = self.ledger();
+        let before = ledger.marks(lane);
+        let result = change(&mut ledger, Instant::now(), &mut notices);
+        let gates_changed = ledger.marks(lane) != before;
+        drop(ledger);
+        // Before those who wait: one of them may be the next to close or open a gate.
+        if gates_changed {
+            self.tell_journal();
+        }
         for Notice { reply, fate } in notices {
             let fate = fate.map(|grant| Slot::new(self.clone(), lane, grant));
             // A waiter that is gone leaves the slot in the error: dropped here, it is given back.
             drop(reply.send(fate));
         }
         result
+    }
+
+    fn tell_journal(&self) {
+        self.scribe.tell(|told| {
+            let (ledger, now) = (self.ledger(), Instant::now());
+            let gates = ledger.gates().zip(told);
+            let news = gates.map(|((family, gate), told)| (family, News::of(gate, told, now)));
+            news.filter_map(|(family, news)| Some((family, news?))).collect()
+        });
     }
 
     fn announce(&self) {
@@ -212,11 +239,15 @@ impl Slot {
     /// was given.
     pub(super) fn send(mut self, permit: Permit) -> Option<Sent> {
         let grant = self.grant.as_mut()?;
-        if !self.desk.ledger().honours(self.lane, *grant, permit.probe) {
+        let mut ledger = self.desk.ledger();
+        if !ledger.honours(self.lane, *grant, permit.probe) {
             return None;
         }
+        let family = ledger.lane(self.lane).family;
+        drop(ledger);
         grant.at = Instant::now();
         self.sent = true;
+        self.desk.scribe.called(family);
         Some(Sent { slot: self, permit })
     }
 }

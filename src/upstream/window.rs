@@ -9,7 +9,10 @@ use tokio::time::Instant;
 
 /// A window that closes exactly one window after an arrival still counts it at some exchanges;
 /// the clock's own resolution is a millisecond.
-const SLACK: Duration = Duration::from_millis(1);
+pub(super) const SLACK: Duration = Duration::from_millis(1);
+
+/// A request that was given up may still be on its way for so long.
+pub(super) const STRAY: Duration = Duration::from_secs(5);
 
 /// Slots, each held from its grant until one window after its call ended.
 #[derive(Debug)]
@@ -59,6 +62,23 @@ impl Window {
             let release = self.release(arrived_by);
             insert(&mut self.releases, release);
         }
+    }
+
+    /// Holds the slot of a call that an earlier process sent `age` ago and that was under way for
+    /// `longest` at most; that process may have given it up with its own end. False if the slot is
+    /// free by now.
+    pub(super) fn remember(&mut self, age: Duration, longest: Duration, now: Instant) -> bool {
+        let ended = age.saturating_sub(longest);
+        let held = (STRAY + self.length + SLACK).saturating_sub(ended);
+        if !held.is_zero() {
+            insert(&mut self.releases, now + held);
+        }
+        !held.is_zero()
+    }
+
+    /// When slots of calls that ended come free, soonest first.
+    pub(super) fn releases(&self) -> &VecDeque<Instant> {
+        &self.releases
     }
 
     /// When a slot comes free whose call ends then.

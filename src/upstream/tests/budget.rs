@@ -9,7 +9,7 @@ use super::*;
 const WINDOW: Duration = secs(60);
 
 #[derive(Clone, Debug)]
-struct Arrival {
+pub(super) struct Arrival {
     at: Duration,
     within: Duration,
     latency: Duration,
@@ -21,7 +21,7 @@ struct Arrival {
 }
 
 prop_compose! {
-    fn arrival()(
+    pub(super) fn arrival()(
         at in 0u64..200_000,
         within in prop_oneof![0u64..3_000, 3_000u64..90_000],
         latency in prop_oneof![3 => 0u64..300, 1 => 0u64..5_000],
@@ -48,13 +48,13 @@ prop_compose! {
 
 /// When a call was sent, and the last instant at which the exchange may count it.
 #[derive(Clone, Copy, Debug)]
-struct Flight {
+pub(super) struct Flight {
     sent: Instant,
     ended: Instant,
     counted: f64,
 }
 
-type Flights = Arc<Mutex<Vec<Flight>>>;
+pub(super) type Flights = Arc<Mutex<Vec<Flight>>>;
 
 /// Notes the flight however it ends.
 struct Recorder {
@@ -74,7 +74,8 @@ impl Drop for Recorder {
     }
 }
 
-async fn fly(rig: Rig, arrival: Arrival, flights: Flights) {
+/// One call, of which nobody is told later than his deadline.
+pub(super) async fn fly(rig: Rig, arrival: Arrival, flights: Flights) {
     sleep(arrival.at).await;
     let deadline = Instant::now() + arrival.within;
     let request = || {
@@ -106,7 +107,23 @@ fn assert_within(mut arrivals: Vec<Instant>, limit: usize) {
     }
 }
 
-fn paused(test: impl Future<Output = ()>) {
+/// No window of the exchange holds more of these calls than `limit`, whenever it counts them.
+pub(super) fn assert_safe(flights: &Flights, limit: u32) {
+    let flights = flights.lock().unwrap().clone();
+    let counted =
+        |flight: &Flight| flight.sent + (flight.ended - flight.sent).mul_f64(flight.counted);
+    assert_within(flights.iter().map(counted).collect(), limit as usize);
+    // The worst that any choice of arrivals could do, window by window.
+    for window in flights.iter().map(|flight| flight.ended) {
+        let worst = flights
+            .iter()
+            .filter(|flight| flight.sent <= window + WINDOW && flight.ended >= window)
+            .count();
+        assert!(worst <= limit as usize, "{worst} calls may fall into one window");
+    }
+}
+
+pub(super) fn paused(test: impl Future<Output = ()>) {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     runtime.enable_time().start_paused(true).build().unwrap().block_on(test);
 }
@@ -134,19 +151,7 @@ proptest! {
             }
             calls.join_all().await;
 
-            let flights = flights.lock().unwrap().clone();
-            let counted = |flight: &Flight| {
-                flight.sent + (flight.ended - flight.sent).mul_f64(flight.counted)
-            };
-            assert_within(flights.iter().map(counted).collect(), limit as usize);
-            // The worst that any choice of arrivals could do, window by window.
-            for window in flights.iter().map(|flight| flight.ended) {
-                let worst = flights
-                    .iter()
-                    .filter(|flight| flight.sent <= window + WINDOW && flight.ended >= window)
-                    .count();
-                assert!(worst <= limit as usize, "{worst} calls may fall into one window");
-            }
+            assert_safe(&flights, limit);
             let candles = rig.candles();
             assert_eq!(candles.waiting.total(), 0);
             assert!((1..=limit).contains(&candles.ceiling));

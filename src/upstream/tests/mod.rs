@@ -4,6 +4,7 @@ mod ban;
 mod breaker;
 mod budget;
 mod merge;
+mod restart;
 mod retry;
 mod waiting;
 
@@ -97,7 +98,10 @@ impl Rig {
     }
 
     fn with(families: &[(Family, u32)], settings: &config::Upstream) -> Self {
-        let upstream = Upstream::new("test", families, settings, &Metrics::new(), &tasks());
+        Self::of(Upstream::new("test", families, settings, &Metrics::new(), &tasks()))
+    }
+
+    fn of(upstream: Arc<Upstream>) -> Self {
         Self { upstream, sends: Arc::default(), start: Instant::now() }
     }
 
