@@ -71,7 +71,7 @@ pub(crate) async fn port() -> TcpListener {
 pub(crate) struct Rig {
     pub(crate) app: App,
     pub(crate) sim: Sim,
-    _tasks: Tasks,
+    pub(crate) tasks: Tasks,
 }
 
 impl Rig {
@@ -96,7 +96,7 @@ impl Rig {
         config.exchanges.bitfinex.rest_url = sim.rest_url();
         config.exchanges.bitfinex.ws_url = sim.ws_url();
         let app = make(config, port().await).await.expect("a gateway");
-        let rig = Self { app, sim, _tasks: tasks };
+        let rig = Self { app, sim, tasks };
         assert_eq!(rig.get("/api/market-data/markets").await.status, 200);
         rig.sim.reset_counts();
         rig
