@@ -62,6 +62,11 @@
 //! 7. The value becomes an entry with a [`cache::Stamp`], everyone aboard gets it, and the answer
 //!    is encoded once for all who ask the same until it is superseded.
 //!
+//! Candles are one series for each market and width ([`service::Track`]), of which every request is a
+//! view: the newest ones are read as above, with a fetch of just those that have come since; of the
+//! past only what is missing is fetched, once for all requests that overlap, from the [`store`]
+//! where it is there. What is final goes into the store, and stays as it is.
+//!
 //! # One push
 //!
 //! A book of BTC/USD changes, and somebody asks for it often:

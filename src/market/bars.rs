@@ -55,7 +55,8 @@ impl<M: Mark> Bars<M> {
             let told = rows.iter().filter(|row| common.contains(row.open_time));
             restated.extend(told.filter_map(|now| {
                 let before = self.rows.get(&now.open_time);
-                (before != Some(now)).then_some(Restated { before, now: Some(now) })
+                let is_same = before.is_some_and(|before| before.is_same(now));
+                (!is_same).then_some(Restated { before, now: Some(now) })
             }));
             let gone = |row: &&Candle| {
                 rows.binary_search_by_key(&row.open_time, |now| now.open_time).is_err()
@@ -66,19 +67,26 @@ impl<M: Mark> Bars<M> {
         restated
     }
 
-    /// Makes `rows`, oldest first, all that opens in `span`, whatever was known of it. Rows outside
-    /// of it are left out.
+    /// Makes `rows`, oldest first, all that opens in `span`, whatever was known of it; one that tells
+    /// the same as before stays as it was written. Rows outside of it are left out.
     pub fn put(&mut self, span: Span, rows: impl IntoIterator<Item = Candle>, mark: M) {
         if span.is_empty() {
             return;
         }
         let before: Vec<UnixMs> = self.rows(span).map(|row| row.open_time).collect();
-        for open_time in before {
-            self.rows.remove(&open_time);
+        let mut gone = before.into_iter().peekable();
+        for row in rows.into_iter().filter(|row| span.contains(row.open_time)) {
+            while let Some(open_time) = gone.next_if(|gone| *gone <= row.open_time) {
+                if open_time < row.open_time {
+                    self.rows.remove(&open_time);
+                }
+            }
+            if self.rows.get(&row.open_time).is_none_or(|before| !before.is_same(&row)) {
+                self.rows.insert(row.open_time, row);
+            }
         }
-        let rows = rows.into_iter().filter(|row| span.contains(row.open_time));
-        for row in rows {
-            self.rows.insert(row.open_time, row);
+        for open_time in gone {
+            self.rows.remove(&open_time);
         }
         self.coverage.add(span, mark);
     }
@@ -159,6 +167,8 @@ mod tests {
             [span(0, 10), span(15, 45), span(50, 60)]
         );
         assert_eq!(closes(&bars, span(40, 20)), []);
+        bars.put(span(10, 15), [candle(10, "1.0")], at(4));
+        assert_eq!(closes(&bars, span(0, 15)), all[..1], "what is the same stays as it was");
     }
 
     #[test]

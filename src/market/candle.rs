@@ -19,6 +19,23 @@ pub struct Candle {
     pub volume: Number,
 }
 
+/// Volumes are sums of doubles: the last of their digits may differ from one telling to the next.
+const NOISE: f64 = 1e-12;
+
+impl Candle {
+    /// True if both tell the same of the same bucket, in whatever spelling of the numbers, and but
+    /// for what adding up volumes as doubles does to their last digits.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let prices = |of: &Self| [&of.open, &of.high, &of.low, &of.close].map(Number::decimal);
+        let volumes = [self.volume.f64(), other.volume.f64()];
+        let differ = (volumes[0] - volumes[1]).abs();
+        self == other
+            || self.open_time == other.open_time
+                && prices(self) == prices(other)
+                && differ <= NOISE * volumes[0].abs()
+    }
+}
+
 /// Sample standard deviation (n-1) of close-to-close percentage changes, in percent; `None` for
 /// fewer than three candles or where a close is zero.
 pub fn volatility_pct(candles: &[Candle]) -> Option<f64> {
@@ -50,6 +67,17 @@ mod tests {
             volume: number("1"),
         };
         closes.iter().map(candle).collect()
+    }
+
+    #[test]
+    fn a_restated_candle_is_not_one_that_is_spelt_otherwise() {
+        let [one, other] = ["118000.0", "118000"].map(|close| candles(&[close]).remove(0));
+        assert!(
+            one.is_same(&Candle { volume: "1.0000000000000002".parse().unwrap(), ..other.clone() })
+        );
+        assert!(!one.is_same(&Candle { volume: "1.00000001".parse().unwrap(), ..other.clone() }));
+        assert!(!one.is_same(&Candle { close: "118000.1".parse().unwrap(), ..other.clone() }));
+        assert!(!one.is_same(&Candle { open_time: UnixMs::from_millis(1), ..other }));
     }
 
     #[test]

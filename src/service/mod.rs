@@ -12,7 +12,6 @@ mod error;
 mod live;
 mod markets;
 mod product;
-mod series;
 mod shelf;
 mod span;
 mod tickers;

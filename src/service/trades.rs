@@ -2,19 +2,18 @@
 
 use std::{ops::Range, sync::Arc, time::Duration};
 
-use futures_util::future::BoxFuture;
+use tokio::time::Instant;
 
 use super::{
     Got, Product, Series, ServiceError, Shelf, Value,
     product::got_trades,
-    series::{self, Line},
-    span::{Bounds, select},
+    span::{Bounds, fetch_size, select},
 };
 use crate::{
-    cache::{Ask, Read},
-    exchange::{Family, Profile, UpstreamError},
+    cache::{Ask, Loaded},
+    exchange::Family,
     market::{Listing, Trade, TradeQuery, UnixMs},
-    telemetry::DataKind,
+    telemetry::{DataKind, Wait},
 };
 
 /// A span that ended this long ago gets no further trades.
@@ -60,7 +59,9 @@ impl TradeSeries {
         Self { shelf }
     }
 
-    /// Trades as `view` says.
+    /// Trades as `view` says: cut from the newest ones where those cover them, else fetched as a
+    /// span. Where nothing can be meant, the newest ones tell so: a request for the impossible is
+    /// not to spend a call of its own.
     pub async fn get(
         &self,
         market: &Arc<Listing>,
@@ -69,67 +70,105 @@ impl TradeSeries {
     ) -> Result<Trades, ServiceError> {
         let now = self.shelf.clock.now();
         let until = view.until.filter(|until| *until < now);
-        let bounds = Bounds { limit: view.limit, since: view.since, until, time: TradeLine::time };
-        let line = TradeLine { market: market.clone() };
-        let got = series::read(&self.shelf, &line, &bounds, ask).await?;
+        let bounds = Bounds { limit: view.limit, since: view.since, until, time };
+        let held = self.shelf.cache.peek(&self.shelf.key(newest(market)));
+        let is_held = held
+            .is_some_and(|entry| trades(&entry.value).is_some_and(|it| bounds.is_covered_by(it)));
+        let ends_here = bounds.is_latest() || bounds.is_void(now);
+        let mut got = None;
+        if ends_here || is_held {
+            let latest = self.latest(market, bounds.limit, ask).await?;
+            latest.wanted(bounds.limit);
+            got = Some(latest).filter(|latest| ends_here || bounds.is_covered_by(latest));
+        }
+        let got = match got {
+            Some(got) => got,
+            None => self.span(market, &bounds, ask).await?,
+        };
         let rows = select(&got.rows, &bounds);
         Ok(Trades { got, rows })
     }
-}
 
-#[derive(Clone)]
-struct TradeLine {
-    market: Arc<Listing>,
-}
-
-impl Line for TradeLine {
-    type Row = Trade;
-    const FAMILY: Family = Family::Trades;
-    const LATEST: DataKind = DataKind::Trades;
-
-    fn latest(&self) -> Product {
-        Product::Trades(self.market.id.clone())
-    }
-
-    fn span(&self, limit: u32, since: Option<UnixMs>, until: Option<UnixMs>) -> Product {
-        Product::TradeSpan { id: self.market.id.clone(), limit, since, until }
-    }
-
-    fn max(profile: &Profile) -> u32 {
-        profile.max_trades
-    }
-
-    fn fetch(
-        self,
-        shelf: Arc<Shelf>,
+    async fn latest(
+        &self,
+        market: &Arc<Listing>,
         limit: u32,
-        since: Option<UnixMs>,
-        until: Option<UnixMs>,
-    ) -> BoxFuture<'static, Result<Vec<Trade>, UpstreamError>> {
-        let query = TradeQuery { market: self.market, limit, since, until };
-        Box::pin(async move { shelf.exchange.trades(&query).await })
+        ask: Ask,
+    ) -> Result<Got<Series<Trade>>, ServiceError> {
+        let load = |shelf: Arc<Shelf>, class, deadline| {
+            let market = market.clone();
+            async move {
+                let before = shelf.cache.peek(&shelf.key(newest(&market)));
+                let before = before.as_ref().and_then(|entry| trades(&entry.value));
+                let (deepest, had) =
+                    before.map_or((0, 0), |series| (series.deepest(), series.rows.len()));
+                let asked = fetch_size(limit.max(deepest), shelf.exchange.profile().max_trades);
+                let query = TradeQuery { market, limit: asked, since: None, until: None };
+                let rows = call(&shelf, &query, class, deadline).await?;
+                if rows.is_empty() && had > 0 {
+                    let text = format!("no trades, where there were {had}");
+                    return Err(ServiceError::Invalid(text));
+                }
+                Ok(keep(&shelf, DataKind::Trades, rows, asked))
+            }
+        };
+        let enough = |value: &Value| trades(value).is_some_and(|series| series.reaches(limit));
+        let read = self.shelf.read(newest(market), DataKind::Trades, ask, enough, load).await?;
+        Ok(got_trades(read))
     }
 
-    fn time(row: &Trade) -> UnixMs {
-        row.at
+    async fn span(
+        &self,
+        market: &Arc<Listing>,
+        bounds: &Bounds<Trade>,
+        ask: Ask,
+    ) -> Result<Got<Series<Trade>>, ServiceError> {
+        let limit = fetch_size(bounds.limit, self.shelf.exchange.profile().max_trades);
+        let (since, until) = (bounds.start(), bounds.until);
+        let load = |shelf: Arc<Shelf>, class, deadline| {
+            let market = market.clone();
+            async move {
+                let query = TradeQuery { market, limit, since, until };
+                let rows = call(&shelf, &query, class, deadline).await?;
+                let is_full = rows.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
+                let last = rows.last().map(time).filter(|_| is_full);
+                let now = shelf.clock.now();
+                let is_past = until.or(last).is_some_and(|end| end + LATE <= now);
+                let kind = if is_past { DataKind::History } else { DataKind::Trades };
+                Ok(keep(&shelf, kind, rows, limit))
+            }
+        };
+        let product = Product::TradeSpan { id: market.id.clone(), limit, since, until };
+        Ok(got_trades(self.shelf.read(product, DataKind::History, ask, |_| true, load).await?))
     }
+}
 
-    fn is_past(&self, at: UnixMs, now: UnixMs) -> bool {
-        at + LATE <= now
-    }
+fn newest(market: &Listing) -> Product {
+    Product::Trades(market.id.clone())
+}
 
-    fn wrap(series: Series<Trade>) -> Value {
-        Value::Trades(series)
-    }
+fn time(row: &Trade) -> UnixMs {
+    row.at
+}
 
-    fn unwrap(value: &Value) -> Option<&Series<Trade>> {
-        match value {
-            Value::Trades(series) => Some(series),
-            _ => None,
-        }
+fn trades(value: &Value) -> Option<&Series<Trade>> {
+    match value {
+        Value::Trades(series) => Some(series),
+        _ => None,
     }
+}
 
-    fn got(read: Read<Value>) -> Got<Series<Trade>> {
-        got_trades(read)
-    }
+async fn call(
+    shelf: &Shelf,
+    query: &TradeQuery,
+    class: Wait,
+    deadline: Instant,
+) -> Result<Vec<Trade>, ServiceError> {
+    let request = || shelf.exchange.trades(query);
+    Ok(shelf.upstream.call(Family::Trades, class, deadline, request).await?)
+}
+
+fn keep(shelf: &Shelf, kind: DataKind, rows: Vec<Trade>, asked: u32) -> Loaded<Value> {
+    let is_empty = rows.is_empty();
+    shelf.loaded_unless_empty(is_empty, kind, Value::Trades(Series::new(rows, asked)))
 }

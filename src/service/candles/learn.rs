@@ -209,10 +209,10 @@ impl Learner {
     pub(in crate::service) fn told(&self, which: &Which, held: Option<&Track>, page: &Page) {
         let (span, finals) = (page.span(), page.finals());
         let restated = held.map(|track| track.restated(span, finals)).unwrap_or_default();
-        for Restated { before, now } in &restated {
-            let (market, timeframe) = (&which.market.symbol, which.timeframe);
-            let at = before.or(*now).map(|row| row.open_time.iso());
-            tracing::warn!(%market, %timeframe, at, ?before, ?now, "a final candle was restated");
+        if let Some(Restated { before, now }) = restated.first() {
+            let (market, timeframe, count) =
+                (&which.market.symbol, which.timeframe, restated.len());
+            tracing::warn!(%market, %timeframe, count, ?before, ?now, "final candles were restated");
         }
         self.shelf.candles.restated(restated.len());
         // That there is nothing is not kept as long as nothing has been seen at all.
