@@ -9,13 +9,14 @@
 //! stale     what may be served meanwhile;  budget: limits and bans
 //! context   a market context with a part missing;  verdicts: what validate-market says
 //! freshness Age, Cache-Control, ETag, gzip;  symbols, contract: what is asked and answered
-//! frames    the same rows as CSV, Arrow and Parquet
+//! frames    the same rows as CSV, Arrow and Parquet;  candles: pages, widths, waiting for a close
 //! live      what channels bring is what is answered;  wire: the same over sockets
 //! status    what operators are told of all that
 //! hostile   slow, greedy and malformed clients;  life: start, panic, drain, end
 //! ```
 
 mod budget;
+mod candles;
 mod client;
 mod context;
 mod contract;

@@ -264,9 +264,8 @@ fn notes(
 ) -> Vec<(HeaderName, HeaderValue)> {
     let next = next.map(|next| (header::LINK, format!("<{next}>; rel=\"next\"")));
     let derived = derived.map(|derived| (DERIVED, derived.to_owned()));
-    let due = due.map(|DueBody { timestamp, state }| {
-        (LAST_DUE, format!("{}; {state}", timestamp.millis()))
-    });
+    let due = due
+        .map(|DueBody { timestamp, state }| (LAST_DUE, format!("{}; {state}", timestamp.millis())));
     let notes = [next, derived, due].into_iter().flatten();
     notes.map(|(name, text)| (name, header_value(&text))).collect()
 }

@@ -40,8 +40,7 @@ fn require_all(schema: &mut Value, optional: &str) {
         parts.iter_mut().for_each(|part| require_all(part, optional));
     }
     if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
-        let names: Vec<_> =
-            properties.keys().filter(|name| *name != optional).cloned().collect();
+        let names: Vec<_> = properties.keys().filter(|name| *name != optional).cloned().collect();
         schema["required"] = names.into();
     }
 }
