@@ -18,25 +18,35 @@ use crate::{
     rig::{Rig, eventually, lenient, ms, settings},
 };
 
-/// A market that stands still: its own answer is the same however often it is asked.
-async fn still() -> (Rig, UnixMs) {
-    let now = Clock::system().now();
-    let sim = SimConfig { clock: SimClock::Manual(ManualTime::new(now)), ..lenient() };
-    (Rig::before(sim, settings()).await, now)
-}
+/// The end of a minute in which the simulated market had a trade, as it had in the one before and
+/// in the one after.
+const BUSY: UnixMs = UnixMs::from_millis(1_772_452_980_000);
 
-/// The gateway and the market show `start` now, and go on from there.
-async fn anchored(start: UnixMs) -> (Rig, Clock) {
-    let clock = Clock::anchored(start);
-    let sim = SimConfig { clock: SimClock::Wall(clock.clone()), ..lenient() };
-    let its = clock.clone();
+/// The end of a minute without a trade, after one with trades.
+const QUIET: UnixMs = UnixMs::from_millis(1_772_453_160_000);
+
+/// The gateway shows `start` now, and goes on from there; the market as `sim` says.
+async fn at(start: Clock, sim: SimClock) -> Rig {
+    let sim = SimConfig { clock: sim, ..lenient() };
     let rig = Rig::with(sim, settings(), |config, listener| {
         let bitfinex = &config.exchanges.bitfinex;
         let exchange = Bitfinex::new(&bitfinex.rest_url, bitfinex.request_timeout)?;
         let open = |_, _: &_, _: &_| Feed::disabled();
-        App::with_parts(config, Arc::new(exchange), open, its, listener)
+        App::with_parts(config, Arc::new(exchange), open, start, listener)
     });
-    (rig.await, clock)
+    rig.await
+}
+
+/// A market that stands still: its own answer is the same however often it is asked.
+async fn still() -> (Rig, UnixMs) {
+    let now = BUSY + ms(20_000);
+    (at(Clock::anchored(now), SimClock::Manual(ManualTime::new(now))).await, now)
+}
+
+/// A market that goes on from `start`.
+async fn moving(start: UnixMs) -> (Rig, Clock) {
+    let clock = Clock::anchored(start);
+    (at(clock.clone(), SimClock::Wall(clock.clone())).await, clock)
 }
 
 /// The exchange's own rows in the order of the gateway's: `[time, open, high, low, close, volume]`.
@@ -102,7 +112,7 @@ async fn next_leads_through_every_row_once() {
     }
     assert!(rig.calls(Family::Candles) <= 3, "{:?}", rig.sim.log());
     let own = own_rows(&rig, "tBTCUSD", "1m", since, 1000).await;
-    assert_eq!((rows.len(), pages), (own.len(), 8));
+    assert_eq!((rows.len(), pages), (own.len(), own.len().div_ceil(limit)));
     assert_eq!(rows, own);
 
     // A market in which many minutes have no trade, as a table.
@@ -157,7 +167,6 @@ async fn every_form_of_an_answer_tells_what_is_next() {
     }
 }
 
-/// A row of text, so that sums are those of the decimals.
 fn sum(rows: &[&Value], name: &str) -> f64 {
     rows.iter().map(|row| row[name].as_f64().unwrap()).sum()
 }
@@ -226,9 +235,9 @@ async fn four_hours_are_four_times_one() {
 /// Two hundred wait for the same minute, a hundred before it is over and a hundred after.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_waits_for_a_bar_gets_it_for_one_call() {
-    let end = Timeframe::M1.start_of(Clock::system().now());
-    let minute = |back: i64| UnixMs::from_millis(end.millis() - back * 60_000).millis();
-    let (rig, clock) = anchored(end - ms(4_000)).await;
+    let end = BUSY;
+    let minute = |back: i64| end.millis() - back * 60_000;
+    let (rig, clock) = moving(end - ms(4_000)).await;
     let path = "/api/market-data/ohlcv/BTC/USD?timeframe=1m&limit=20&wait_final=6000";
     let early = rig.crowd(100, path).await;
     assert!(clock.now() < end, "too slow for this test");
@@ -267,8 +276,8 @@ async fn who_waits_for_a_bar_gets_it_for_one_call() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_pending_is_told_in_time_and_never_again() {
-    let end = Timeframe::M1.start_of(Clock::system().now());
-    let (rig, clock) = anchored(end - ms(1_500)).await;
+    let end = BUSY;
+    let (rig, clock) = moving(end - ms(1_500)).await;
     let path = "/api/market-data/ohlcv/BTC/USD?timeframe=1m&limit=5";
     assert_eq!(rig.get(path).await.status, 200);
     assert!(rig.get(path).await.json().get("last_due").is_none());
@@ -309,13 +318,28 @@ async fn what_is_pending_is_told_in_time_and_never_again() {
     );
 }
 
+/// A minute without a trade has no candle, and nobody waits for one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn that_nothing_was_traded_is_told() {
+    let (rig, _) = moving(QUIET + ms(2_500)).await;
+    let reply =
+        rig.get("/api/market-data/ohlcv/BTC/USD?timeframe=1m&limit=3&wait_final=8000").await;
+    let due = QUIET.millis() - 60_000;
+    assert_eq!(last_due(&reply), json!({ "timestamp": due, "state": "empty" }));
+    assert_eq!(reply.header("x-tidegate-last-due"), Some(&*format!("{due}; empty")));
+    let body = reply.json();
+    let rows = body["candles"].as_array().unwrap();
+    assert!(rows.len() == 3 && rows.iter().all(|row| row["timestamp"] != due), "{body}");
+    assert!(reply.took < ms(4_000) && rig.calls(Family::Candles) == 1, "{reply:?}");
+}
+
 /// `Priority: u=7` is background work (RFC 9218): clients who come later go before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn background_work_waits_behind_clients() {
     let mut config = settings();
     // One call at once, then one a second.
-    config.exchanges.bitfinex.budget.candles = 4;
-    config.upstream.window = ms(4_000);
+    config.exchanges.bitfinex.budget.candles = 3;
+    config.upstream.window = ms(3_000);
     let rig = Rig::start(config).await;
     let path = |symbol: &str| format!("/api/market-data/ohlcv/{symbol}?limit=10");
     assert_eq!(rig.get(&path("BTC-USD")).await.status, 200);
