@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::service::DueState;
+
 /// Completes the schemas that were derived from types.
 pub(super) fn complete(schemas: &mut Map<String, Value>) {
     for (name, schema) in schemas.iter_mut() {
@@ -18,6 +20,8 @@ pub(super) fn complete(schemas: &mut Map<String, Value>) {
             { "$ref": "#/components/schemas/Problem" }
         ]
     });
+    let states = [DueState::Final, DueState::Empty, DueState::Pending].map(DueState::as_str);
+    schemas["DueCandle"]["properties"]["state"]["enum"] = states.into();
     // No candles at all are a list of either kind.
     if let Some(candles) = schemas["CandleList"].as_object_mut()
         && let Some(kinds) = candles.remove("oneOf")
