@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Write as _,
-    hash::BuildHasher as _,
+    hash::{BuildHasher as _, Hash as _, Hasher as _},
     sync::{Arc, LazyLock, OnceLock},
     time::Duration,
 };
@@ -70,6 +70,21 @@ impl Format {
     }
 }
 
+/// What a body is written in, and what further headers say about it.
+#[derive(Clone, Debug)]
+pub struct Heading {
+    /// The body's format.
+    pub format: Format,
+    /// Headers that belong to the answer as much as its body does.
+    pub notes: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl From<Format> for Heading {
+    fn from(format: Format) -> Self {
+        Self { format, notes: Vec::new() }
+    }
+}
+
 /// An encoded answer, valid for as long as its parts are.
 pub struct Answer {
     endpoint: Endpoint,
@@ -78,6 +93,7 @@ pub struct Answer {
     squeezed: OnceLock<Squeezed>,
     zipped: OnceLock<Option<Bytes>>,
     content_type: HeaderValue,
+    notes: Vec<(HeaderName, HeaderValue)>,
     disposition: Option<HeaderValue>,
     is_loose: bool,
     cache_control: HeaderValue,
@@ -104,13 +120,14 @@ fn cache_status(how: &str, ttl: i64, source: Source) -> HeaderValue {
     HeaderValue::from_str(&text).expect("printable ASCII")
 }
 
-fn header_value(text: &str) -> HeaderValue {
+pub(super) fn header_value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).expect("printable ASCII")
 }
 
 impl Answer {
     /// An answer of `text`, made from the parts that `stamps` stand for.
-    pub fn new(endpoint: Endpoint, stamps: Stamps, format: Format, text: Text) -> Self {
+    pub fn new(endpoint: Endpoint, stamps: Stamps, heading: Heading, text: Text) -> Self {
+        let Heading { format, notes } = heading;
         let (head, weak) = match &text {
             Text::Fixed(head) | Text::File(head, _) => (head, ""),
             Text::Aging(head, _) => (head, "W/"),
@@ -119,10 +136,14 @@ impl Answer {
             Text::File(_, name) => Some(format!("attachment; filename=\"{name}\"")),
             Text::Fixed(_) | Text::Aging(..) => None,
         };
-        let hash = foldhash::quality::FixedState::default().hash_one(head.as_ref());
-        let tag = format!("{hash:016x}");
+        let mut hasher = foldhash::quality::FixedState::default().build_hasher();
+        head.hash(&mut hasher);
+        // Who holds the same rows but not where they go on does not hold this answer.
+        notes.hash(&mut hasher);
+        let tag = format!("{:016x}", hasher.finish());
         Self {
             content_type: HeaderValue::from_static(format.media_type()),
+            notes,
             disposition: disposition.map(|text| header_value(&text)),
             is_loose: format.is_loose(),
             cache_control: cache_control(&stamps),
@@ -171,8 +192,9 @@ impl Answer {
     /// Bytes held.
     pub fn weight(&self) -> usize {
         let head = self.head().len();
+        let notes: usize = self.notes.iter().map(|(_, value)| value.len() + 64).sum();
         // The zipped form comes later; a third is what JSON of numbers comes to.
-        size_of::<Self>() + 512 + head + head / 3
+        size_of::<Self>() + 512 + notes + head + head / 3
     }
 
     /// The response to a request with these headers. Its status is 304 if the client holds the
@@ -194,6 +216,9 @@ impl Answer {
         headers.insert(header::ETAG, etag.clone());
         if varies {
             headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+        }
+        for (name, value) in &self.notes {
+            headers.insert(name, value.clone());
         }
         self.tell_age(headers, outcome, now);
         if self.is_known_to(request) {

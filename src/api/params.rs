@@ -2,7 +2,7 @@
 //!
 //! They are read strictly: what is not known, given twice or out of range is refused.
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::{collections::BTreeMap, str::FromStr, time::Duration};
 
 use super::problem::Problem;
 use crate::market::{Precision, Timeframe, UnixMs};
@@ -29,6 +29,8 @@ pub(super) enum Kind {
     Choice(&'static [&'static str]),
     /// `true` or `false`; false where none is given, true where it has no value.
     Flag,
+    /// Whole milliseconds, as many as a request may take; none where it is not given.
+    Wait,
     /// Markets, separated by commas.
     Symbols { required: bool },
     /// Kinds of live data, separated by commas; the ticker where none is given.
@@ -68,7 +70,8 @@ pub(super) const EXCHANGE: Param = Param::new(
 pub(super) const TIMEFRAME: Param = Param::new(
     "timeframe",
     "Width of a candle. Bitfinex's own `1D`, `1W`, `7D` and `14D` are understood too. `/exchanges` \
-     tells which ones an exchange offers; any other is a 501.",
+     tells which ones an exchange offers (`timeframes`), and which others are computed from those, \
+     exactly (`derived_timeframes`, such as `4h`); any other is a 501.",
     Kind::Timeframe,
 );
 /// `precision`
@@ -125,6 +128,18 @@ impl Params {
         number.ok_or_else(|| {
             Problem::parameter("limit", text, format!("must be a whole number from 1 to {max}"))
         })
+    }
+
+    /// How long a client wants to wait, at most so long.
+    pub(super) fn wait(&self, name: &str, most: Duration) -> Result<Option<Duration>, Problem> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let wait = text.parse().ok().map(Duration::from_millis);
+        let wait = wait.filter(|wait| !wait.is_zero() && *wait <= most).ok_or_else(|| {
+            let most = most.as_millis();
+            let allowed = format!("must be a whole number of milliseconds from 1 to {most}");
+            Problem::parameter(name, text, allowed)
+        });
+        wait.map(Some)
     }
 
     /// Unix milliseconds or ISO 8601.

@@ -9,7 +9,7 @@ use axum::{
 use tokio::time::Instant;
 
 use super::{
-    answer::{Answer, Format, Stamps, Text, source},
+    answer::{Answer, Format, Heading, Stamps, Text, source},
     answers::Answers,
     demand::{demand, priority},
     params::{Param, Params},
@@ -126,26 +126,38 @@ impl Asked {
         reader: &Reader,
         endpoint: Endpoint,
         parts: (Stamps, CacheOutcome),
-        format: Format,
+        heading: impl Into<Heading>,
         encode: impl FnOnce() -> Text,
     ) -> Response<Payload> {
         let (stamps, outcome) = parts;
         let uri = self.uri.path_and_query().map_or("", |uri| uri.as_str());
-        let make = |stamps| Answer::new(endpoint, stamps, format, encode());
+        let make = |stamps| Answer::new(endpoint, stamps, heading.into(), encode());
         let answer = reader.answers.made_of(uri, stamps, make);
         self.give(reader, &answer, outcome)
     }
 
-    /// Answers with a text that is made anew each time.
+    /// Answers with JSON that is made anew each time.
     pub(super) fn reply_once(
         &self,
         reader: &Reader,
         endpoint: Endpoint,
         parts: (Stamps, CacheOutcome),
-        text: Vec<u8>,
+        json: Vec<u8>,
+    ) -> Response<Payload> {
+        self.reply_unkept(reader, endpoint, parts, Format::Json, Text::Fixed(json.into()))
+    }
+
+    /// Answers with a text that no later request is to be given.
+    pub(super) fn reply_unkept(
+        &self,
+        reader: &Reader,
+        endpoint: Endpoint,
+        parts: (Stamps, CacheOutcome),
+        heading: impl Into<Heading>,
+        text: Text,
     ) -> Response<Payload> {
         let (stamps, outcome) = parts;
-        let answer = Answer::new(endpoint, stamps, Format::Json, Text::Fixed(text.into()));
+        let answer = Answer::new(endpoint, stamps, heading.into(), text);
         self.give(reader, &answer, outcome)
     }
 

@@ -1,8 +1,10 @@
 """What only a gateway has: one copy of the data behind both interfaces, at the price of one call."""
 
 import json
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -82,6 +84,34 @@ def check_candles_are_one_entry_in_two_forms(ask):
     )
     fields = ("timestamp", "open", "close", "high", "low", "volume")
     assert [[candle[name] for name in fields] for candle in own["candles"]] == rows[::-1]
+
+
+def check_links_lead_through_the_rows_of_one_long_answer(ask, base):
+    """As `requests` reads them, in a format whose body has no room for them."""
+    until = time.time_ns() // 1_000_000 // MINUTE * MINUTE - 10 * MINUTE
+    span = f"timeframe=1m&format=csv&since={until - 240 * MINUTE}&until={until}"
+    whole = ask(f"{DATA}/ohlcv/BTC/USD?{span}&limit=1000")
+    assert "next" not in whole.links
+    heading, *rows = whole.text.splitlines()
+    assert len(rows) > 100
+    page, pages, found = f"{DATA}/ohlcv/BTC/USD?{span}&limit=40", 0, []
+    while page:
+        answer = ask(page)
+        assert answer.text.splitlines()[0] == heading
+        found += answer.text.splitlines()[1:]
+        page, pages = answer.links.get("next", {}).get("url"), pages + 1
+    assert (found, pages) == (rows, -(-len(rows) // 40))
+
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    section = re.search(r"^## Candles$(.*?)^## ", readme, re.M | re.S)[1]
+    (block,) = re.findall(r"^```python\n(.*?)^```$", section, re.M | re.S)
+    asked = "timeframe=1m&since=2026-11-01&limit=10000"
+    assert "http://127.0.0.1:8087" in block and asked in block
+    fewer = f"{span.replace('&format=csv', '')}&limit=40"
+    names = {}
+    exec(block.replace("http://127.0.0.1:8087", base).replace(asked, fewer), names)
+    assert names["rows"] == ask(f"{DATA}/ohlcv/BTC/USD?{fewer}0").json()["candles"]
+    assert [str(row["timestamp"]) for row in names["rows"]] == [row.split(",")[0] for row in rows]
 
 
 def check_trades_are_one_entry_in_two_forms(ask):

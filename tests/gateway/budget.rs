@@ -100,7 +100,8 @@ async fn no_window_holds_more_calls_than_the_limit() {
     };
     join(join_all(SYMBOLS.map(greedy)), modest()).await;
     let counts = rig.sim.counts();
-    assert_eq!((counts.refused_total(), counts.peak_of(Family::Book)), (0, u64::from(LIMIT)));
+    assert_eq!(counts.refused_total(), 0, "{counts:?}");
+    assert!(counts.peak_of(Family::Book) <= u64::from(LIMIT), "{counts:?}");
     assert!(counts.of(Family::Book) >= u64::from(2 * LIMIT), "used: {counts:?}");
 }
 

@@ -183,7 +183,10 @@ async fn a_stale_part_keeps_it_whole() {
 /// One symbol of a batch that is wrong does not spoil the others.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_tells_each_symbols_fate() {
-    let rig = Rig::start(settings()).await;
+    // Long enough for both tickers on the busiest machine.
+    let mut config = settings();
+    config.upstream.merge_window = ms(250);
+    let rig = Rig::start(config).await;
     let path = "/api/market-data/market-context?symbols=BTC/USD,BTC-XYZ,ethusd&limit=5";
     let reply = rig.get(path).await;
     let body = reply.json();

@@ -44,6 +44,12 @@ async fn limits_outside_their_range_are_refused_by_name() {
         ("ohlcv/BTC-USD", "format", "one of objects, arrays, csv, arrow, parquet", &["xml", "CSV"]),
         ("trades/BTC-USD", "format", "one of objects, csv, arrow, parquet", &["arrays", ""]),
         ("ohlcv/BTC-USD", "closed_only", "true or false", &["yes", "2"]),
+        (
+            "ohlcv/BTC-USD",
+            "wait_final",
+            "milliseconds from 1 to 8000",
+            &["0", "8001", "-1", "1.5", "2s", "", "99999999999999999999"],
+        ),
         ("ohlcv/BTC-USD", "since", "ISO 8601", &["yesterday", "2024-13-01", "1e3"]),
         ("ohlcv/BTC-USD", "until", "ISO 8601", &["", "2024-02-30"]),
         ("trades/BTC-USD", "since", "ISO 8601", &["now"]),
@@ -66,9 +72,6 @@ async fn limits_outside_their_range_are_refused_by_name() {
     let document =
         rig.get(&format!("{path}?symbols={many}")).await.problem(path, 422, "invalid_parameter");
     assert!(document["parameter"]["allowed"].as_str().unwrap().contains("1 to 200"), "{document}");
-    let path = "/api/market-data/ohlcv/BTC-USD?timeframe=4h";
-    let document = rig.get(path).await.problem(path, 501, "unsupported");
-    assert!(document["detail"].as_str().unwrap().contains("3h, 6h"), "{document}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -79,7 +82,8 @@ async fn unknown_and_repeated_parameters_are_refused() {
         (
             "ohlcv/BTC-USD?limits=5",
             "limits",
-            "known are timeframe, limit, since, until, format, closed_only, exchange",
+            "known are timeframe, limit, since, until, format, closed_only, wait_final, \
+             exchange",
         ),
         ("orderbook/BTC-USD?Limit=5", "Limit", "known are limit, precision, exchange"),
         ("trades/BTC-USD?until=5", "until", "known are limit, since, format, exchange"),

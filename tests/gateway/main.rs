@@ -9,7 +9,7 @@
 //! stale     what may be served meanwhile;  budget: limits and bans
 //! context   a market context with a part missing;  verdicts: what validate-market says
 //! freshness Age, Cache-Control, ETag, gzip;  symbols, contract: what is asked and answered
-//! frames    the same rows as CSV, Arrow and Parquet
+//! frames    the same rows as CSV, Arrow and Parquet;  candles: pages, widths, waiting for a close
 //! live      what channels bring is what is answered;  wire: the same over sockets
 //! warm      restarts: what the store keeps for the next process
 //! status    what operators are told of all that
@@ -17,6 +17,7 @@
 //! ```
 
 mod budget;
+mod candles;
 mod client;
 mod context;
 mod contract;

@@ -225,10 +225,7 @@ async fn every_example_and_every_choice_is_answered_as_described() {
             let choices = parameter["schema"]["enum"].as_array();
             for choice in choices.into_iter().flatten() {
                 let reply = bench.checked(&operation, &given(text(choice))).await;
-                // The simulated exchange has no candles of four hours, as the real one.
-                let expected =
-                    if choice == "4h" && !operation.path.ends_with("-context") { 501 } else { 200 };
-                assert_eq!(reply.status, expected, "{} {choice}", operation.path);
+                assert_eq!(reply.status, 200, "{} {choice}", operation.path);
             }
         }
         for parameter in operation.parameters("header") {

@@ -23,7 +23,7 @@ use crate::{
         reader::{Asked, Reader, SymbolPath, combined, json},
     },
     cache::Stamp,
-    market::{Listing, Number, Symbol, UnixMs},
+    market::{Listing, Number, Symbol, Timeframe, UnixMs},
     service::{CONTEXT_LEVELS, Context},
     telemetry::{CacheOutcome, Endpoint},
 };
@@ -97,6 +97,10 @@ pub(crate) struct PartBody {
     #[schema(example = "rest")]
     source: &'static str,
     age_ms: u64,
+    /// The narrower timeframe that candles were computed from; left out where they were not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "1h")]
+    derived: Option<&'static str>,
 }
 
 /// Contexts by symbol; where one failed, its problem.
@@ -154,6 +158,7 @@ struct Quality {
     ticker_complete: bool,
     degraded: Vec<&'static str>,
     parts: Vec<(&'static str, Arc<Stamp>)>,
+    derived: Option<Timeframe>,
 }
 
 impl Quality {
@@ -167,13 +172,15 @@ impl Quality {
             ticker_complete: context.ticker.is_complete(),
             degraded: if book.is_none() { vec!["orderbook"] } else { Vec::new() },
             parts: context.parts().map(|(name, stamp)| (name, stamp.clone())).collect(),
+            derived: context.candles.derived(),
         }
     }
 
     fn body(&self, now: Instant) -> QualityBody {
         let age_ms = |stamp: &Stamp| u64::try_from(stamp.age(now).as_millis()).unwrap_or(u64::MAX);
         let part = |(name, stamp): &(&'static str, Arc<Stamp>)| {
-            (*name, PartBody { source: stamp.source.as_str(), age_ms: age_ms(stamp) })
+            let derived = self.derived.filter(|_| *name == "ohlcv").map(Timeframe::as_str);
+            (*name, PartBody { source: stamp.source.as_str(), age_ms: age_ms(stamp), derived })
         };
         let oldest_ms = self.parts.iter().map(|(_, stamp)| age_ms(stamp)).max().unwrap_or(0);
         QualityBody {

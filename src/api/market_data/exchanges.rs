@@ -13,7 +13,10 @@ use crate::api::{
     reader::{Asked, Reader},
     uncached,
 };
-use crate::service::{FOLLOWED_DEPTH, Live};
+use crate::{
+    market::Timeframe,
+    service::{FOLLOWED_DEPTH, Live},
+};
 
 /// What is served.
 #[derive(Serialize, ToSchema)]
@@ -30,7 +33,11 @@ pub(crate) struct ExchangeBody {
     exchange: &'static str,
     /// Whether it answers requests that name no exchange.
     default: bool,
+    /// Those that it offers.
     timeframes: Vec<&'static str>,
+    /// Those that are computed from them, exactly. They are not streamed.
+    #[schema(example = json!(["4h"]))]
+    derived_timeframes: Vec<&'static str>,
     /// Most candles in one answer.
     max_candles: u32,
     /// Most trades in one answer.
@@ -86,10 +93,15 @@ pub(crate) async fn exchanges(
     let default = reader.desks.get(None)?.shelf.name();
     let exchanges = reader.desks.all().iter().map(|desk| {
         let profile = desk.shelf.exchange.profile();
+        let is_offered = |width: &Timeframe| profile.timeframes.contains(width);
+        let is_derived =
+            |width: &Timeframe| !is_offered(width) && width.sources().any(|it| is_offered(&it));
+        let derived = Timeframe::ALL.into_iter().filter(is_derived);
         ExchangeBody {
             exchange: profile.name,
             default: profile.name == default,
             timeframes: profile.timeframes.iter().map(|width| width.as_str()).collect(),
+            derived_timeframes: derived.map(Timeframe::as_str).collect(),
             max_candles: profile.max_candles,
             max_trades: profile.max_trades,
             book_depths: profile.book_depths.to_vec(),

@@ -6,6 +6,7 @@ pub(super) mod exchanges;
 pub(super) mod markets;
 pub(super) mod ohlcv;
 pub(super) mod orderbook;
+mod page;
 pub(super) mod ticker;
 pub(super) mod trades;
 pub(super) mod validate;

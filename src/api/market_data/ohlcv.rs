@@ -2,23 +2,30 @@
 
 use std::sync::Arc;
 
-use axum::{extract::State, http::Response};
+use axum::{
+    extract::State,
+    http::{HeaderName, HeaderValue, Response, header},
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::page;
 use crate::{
     api::{
-        answer::{Format, Text},
+        answer::{Format, Heading, Text, header_value},
         frames::{self, Frame, Origin},
         params::{CANDLES, CANDLES_LIMIT, EXCHANGE, Kind, Param, TIMEFRAME},
         payload::Payload,
         problem::Problem,
         reader::{Asked, Reader, SymbolPath, json},
     },
-    market::{Candle, Number, Symbol, UnixMs},
-    service::{CandleView, Candles},
+    market::{Candle, Number, Symbol, Timeframe, UnixMs},
+    service::{CandleView, Candles, Due},
     telemetry::Endpoint,
 };
+
+const DERIVED: HeaderName = HeaderName::from_static("x-tidegate-derived");
+const LAST_DUE: HeaderName = HeaderName::from_static("x-tidegate-last-due");
 
 /// One candle. A bucket in which nothing was traded has none.
 #[derive(Serialize, ToSchema)]
@@ -72,6 +79,45 @@ impl<'a> CandlesBody<'a> {
     }
 }
 
+/// Candles, and what there is to know about the answer.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CandlesPage)]
+pub(crate) struct PageBody<'a> {
+    #[serde(flatten)]
+    candles: CandlesBody<'a>,
+    /// Path and query of the next page, where the range that was asked for holds more.
+    #[schema(example = "/api/market-data/ohlcv/BTC/USD?since=1795362900000&limit=2")]
+    next: Option<&'a str>,
+    /// The narrower timeframe that they were computed from: where the exchange does not offer this
+    /// one, or where it saved a request.
+    #[schema(example = "1h")]
+    derived: Option<&'static str>,
+    /// Told where `wait_final` was given: the last candle of those asked for whose bucket was over
+    /// when the request came; `null` where no such bucket was over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<DueBody>)]
+    last_due: Option<Option<DueBody>>,
+}
+
+/// What has become of a candle that was due.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[schema(as = DueCandle)]
+pub(crate) struct DueBody {
+    /// When its bucket opened, in Unix milliseconds.
+    #[schema(value_type = i64, example = 1_763_821_800_000_i64)]
+    timestamp: UnixMs,
+    /// `final`; `empty` where nothing was traded, so that there will be none; `pending` where
+    /// neither is known yet.
+    #[schema(example = "final")]
+    state: &'static str,
+}
+
+impl From<Due> for DueBody {
+    fn from(due: Due) -> Self {
+        Self { timestamp: due.open_time, state: due.state.as_str() }
+    }
+}
+
 /// Each candle as an object, or with `format=arrays` as
 /// `[timestamp, open, high, low, close, volume]`.
 #[derive(Serialize, ToSchema)]
@@ -97,7 +143,7 @@ pub(crate) fn objects(candles: &Candles) -> Vec<CandleBody<'_>> {
 }
 
 /// The query parameters of candles.
-pub(crate) const PARAMS: [Param; 7] = [
+pub(crate) const PARAMS: [Param; 8] = [
     TIMEFRAME,
     CANDLES_LIMIT,
     Param::new(
@@ -113,7 +159,19 @@ pub(crate) const PARAMS: [Param; 7] = [
          `timestamp` in UTC is its index in pandas, and numbers are the nearest doubles.",
         Kind::Choice(&["objects", "arrays", "csv", "arrow", "parquet"]),
     ),
-    Param::new("closed_only", "Leaves out the candle whose bucket has not ended.", Kind::Flag),
+    Param::new(
+        "closed_only",
+        "Leaves out what may still change: the candle whose bucket has not ended, or ended less \
+         than two seconds ago.",
+        Kind::Flag,
+    ),
+    Param::new(
+        "wait_final",
+        "Holds the answer for at most so many milliseconds, until the last candle that is due \
+         when the request comes is final, or it is known that nothing was traded in its bucket. \
+         `last_due` and the header `X-Tidegate-Last-Due` tell which.",
+        Kind::Wait,
+    ),
     EXCHANGE,
 ];
 
@@ -126,7 +184,7 @@ pub(crate) const PARAMS: [Param; 7] = [
     responses((
         status = 200,
         description = "The candles, in the form that `format` asks for",
-        content((CandlesBody = "application/json"), (String = "text/csv"))
+        content((PageBody = "application/json"), (String = "text/csv"))
     ))
 )]
 pub(crate) async fn ohlcv(
@@ -151,33 +209,63 @@ pub(crate) async fn ohlcv(
         until: params.time("until")?,
         closed_only: params.flag("closed_only")?,
     };
+    let wait = params.wait("wait_final", reader.config.server.request_deadline)?;
     let market = desk.markets.resolve(&symbol, asked.ask).await?;
-    let candles = desk.candles.get(&market, view, asked.ask).await?;
+    let (candles, due) = match wait {
+        None => (desk.candles.get(&market, view, asked.ask).await?, None),
+        Some(wait) => {
+            let (candles, due) = desk.candles.get_final(&market, view, wait, asked.ask).await?;
+            (candles, Some(due.map(DueBody::from)))
+        }
+    };
+    let next = candles.rest().map(|rest| page::next(asked.path(), asked.query(), rest));
+    let derived = candles.derived().map(Timeframe::as_str);
+    let format = match shape {
+        Shape::Objects | Shape::Arrays => Format::Json,
+        Shape::Frame(frame) => frame.format(),
+    };
+    let heading = Heading { format, notes: notes(next.as_deref(), derived, due.flatten()) };
     let parts = ([candles.stamp().clone()].into_iter().collect(), candles.outcome());
     let (symbol, exchange, timeframe) =
         (&market.symbol, desk.shelf.name(), view.timeframe.as_str());
+    let page = |list| {
+        let candles = CandlesBody { symbol, exchange, timeframe, candles: list };
+        let body = PageBody { candles, next: next.as_deref(), derived, last_due: due };
+        Text::Fixed(json(&body).into())
+    };
     let encode = || match shape {
-        Shape::Objects => {
-            let candles = objects(&candles);
-            Text::Fixed(json(&CandlesBody::objects((symbol, exchange), timeframe, candles)).into())
-        }
+        Shape::Objects => page(CandleList::Objects(objects(&candles))),
         Shape::Arrays => {
             let array = |candle: &Candle| {
                 let at = Number::from(candle.open_time.millis());
                 let Candle { open, high, low, close, volume, .. } = candle.clone();
                 [at, open, high, low, close, volume]
             };
-            let candles = CandleList::Arrays(candles.rows().iter().map(array).collect());
-            Text::Fixed(json(&CandlesBody { symbol, exchange, timeframe, candles }).into())
+            page(CandleList::Arrays(candles.rows().iter().map(array).collect()))
         }
         Shape::Frame(frame) => {
             let origin = Origin { symbol, exchange, timeframe: Some(timeframe) };
             frames::candles(frame, origin, candles.rows(), |candle| candles.is_closed(candle))
         }
     };
-    let format = match shape {
-        Shape::Objects | Shape::Arrays => Format::Json,
-        Shape::Frame(frame) => frame.format(),
-    };
-    Ok(asked.reply(&reader, Endpoint::Ohlcv, parts, format, encode))
+    // Neither kept: the next request is to wait for itself, and is to find what is missing here.
+    let is_cut_short = candles.rest().is_some() && candles.rows().len() < view.limit as usize;
+    if due.is_some() || is_cut_short {
+        return Ok(asked.reply_unkept(&reader, Endpoint::Ohlcv, parts, heading, encode()));
+    }
+    Ok(asked.reply(&reader, Endpoint::Ohlcv, parts, heading, encode))
+}
+
+/// What headers say about an answer, whatever its format.
+fn notes(
+    next: Option<&str>,
+    derived: Option<&str>,
+    due: Option<DueBody>,
+) -> Vec<(HeaderName, HeaderValue)> {
+    let next = next.map(|next| (header::LINK, format!("<{next}>; rel=\"next\"")));
+    let derived = derived.map(|derived| (DERIVED, derived.to_owned()));
+    let due = due
+        .map(|DueBody { timestamp, state }| (LAST_DUE, format!("{}; {state}", timestamp.millis())));
+    let notes = [next, derived, due].into_iter().flatten();
+    notes.map(|(name, text)| (name, header_value(&text))).collect()
 }

@@ -44,6 +44,11 @@ pub(super) fn headers() -> Value {
             text(), true, "\"18c18b9e49c009a9\"".into(),
             "The name of this answer, for `If-None-Match`."
         ),
+        "Link": header(
+            text(), false,
+            "</api/market-data/ohlcv/BTC/USD?since=1795362900000&limit=2>; rel=\"next\"".into(),
+            "Where the range that was asked for goes on (RFC 8288); present where it does."
+        ),
         "Retry-After": header(
             json!({ "type": "integer", "minimum": 1 }), true, 2.into(),
             "Seconds after which it is worth asking again; `retry_after_ms`, rounded up."
@@ -51,6 +56,15 @@ pub(super) fn headers() -> Value {
         "Vary": header(
             text(), false, "accept-encoding".into(),
             "Present where the answer is long enough to be compressed."
+        ),
+        "X-Tidegate-Derived": header(
+            text(), false, "1h".into(),
+            "The narrower timeframe that the candles were computed from; present where they were."
+        ),
+        "X-Tidegate-Last-Due": header(
+            text(), false, "1795359600000; final".into(),
+            "The opening time of the last candle that was due, and whether it is `final`, `empty` \
+             or `pending`; present where `wait_final` was given and a candle was due."
         ),
         "X-Request-Id": header(
             text(), true, "order-bot-7f3a".into(),
@@ -117,6 +131,12 @@ fn of_held(operation: &str) -> Value {
             all[name]["required"] = false.into();
         }
     }
+    if operation == "ohlcv" {
+        let more = references("headers", &["Link", "X-Tidegate-Derived", "X-Tidegate-Last-Due"]);
+        for (name, reference) in more.as_object().into_iter().flatten() {
+            all[name] = reference.clone();
+        }
+    }
     all
 }
 
@@ -128,6 +148,7 @@ fn examples(operation: &str) -> &'static [(&'static str, &'static str, &'static 
         "ohlcv" => &[
             (JSON, "objects", recorded!("ohlcv.json")),
             (JSON, "arrays", recorded!("ohlcv_arrays.json")),
+            (JSON, "waited", recorded!("ohlcv_waited.json")),
             ("text/csv", "csv", recorded!("ohlcv.csv")),
         ],
         "ticker" => &[(JSON, "ticker", recorded!("ticker.json"))],

@@ -49,6 +49,14 @@ pub(super) fn shared() -> Value {
             "schema": { "type": "string" },
             "example": "0badcafe-1834"
         },
+        "Priority": {
+            "name": "Priority",
+            "in": "header",
+            "description": "With `u=7`, the urgency of background work (RFC 9218, section 4.1), \
+                a request that needs the exchange waits behind all others.",
+            "schema": { "type": "string" },
+            "example": "u=7"
+        },
         "X-Request-Id": {
             "name": "X-Request-Id",
             "in": "header",
@@ -69,7 +77,7 @@ pub(super) fn of(path: &str, params: &[Param], is_cached: bool, reader: &Reader)
     let has_token = params.iter().any(|param| matches!(param.kind, Kind::Token));
     let headers: &[&str] = match is_cached {
         _ if has_token => &["Last-Event-ID", "X-Request-Id"],
-        true => &["Cache-Control", "If-None-Match", "X-Request-Id"],
+        true => &["Cache-Control", "If-None-Match", "Priority", "X-Request-Id"],
         false => &["X-Request-Id"],
     };
     let references = |names: &[&str]| -> Vec<Value> {
@@ -122,6 +130,11 @@ fn schema(param: &Param, reader: &Reader) -> Value {
             json!({ "type": "string", "enum": choices, "default": choices[0] })
         }
         Kind::Flag => json!({ "type": "boolean", "default": false }),
+        Kind::Wait => {
+            let most = reader.config.server.request_deadline.as_millis();
+            let most = u64::try_from(most).unwrap_or(u64::MAX);
+            json!({ "type": "integer", "minimum": 1, "maximum": most })
+        }
         Kind::Symbols { .. } => {
             let further = reader.config.server.limits.max_symbols - 1;
             // What `str::trim_ascii` takes for space is no name.
@@ -151,6 +164,7 @@ fn example(param: &Param, reader: &Reader) -> Value {
         (Kind::Timeframe, _) => Timeframe::H1.as_str().into(),
         (Kind::Choice(choices), _) => choices[0].into(),
         (Kind::Flag, _) => true.into(),
+        (Kind::Wait, _) => 3000.into(),
         (Kind::Symbols { .. }, _) => "BTC/USD,ETH/USD".into(),
         (Kind::Channels, _) => "ticker,ohlcv:1h".into(),
         (Kind::Token, _) => "0badcafe-1834".into(),

@@ -81,7 +81,10 @@ fn about(status: u16) -> &'static str {
         422 => "A parameter, or a directive of `Cache-Control`, cannot be used",
         426 => "This is a WebSocket, and the request is none for it (RFC 6455, section 4.2.1)",
         500 => "A fault of the gateway's own, which it has logged",
-        501 => "The exchange does not offer this timeframe",
+        501 => {
+            "The exchange does not offer this timeframe, nor can it be computed from those that it \
+             offers; streams carry only those that it offers"
+        }
         502 => "The exchange answered something that cannot be read or cannot be true",
         503 => "It cannot be answered now; `Retry-After` tells when it can",
         _ => "It could not be answered in time",

@@ -2,13 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::service::DueState;
+
 /// Completes the schemas that were derived from types.
 pub(super) fn complete(schemas: &mut Map<String, Value>) {
     for (name, schema) in schemas.iter_mut() {
         bound_rows(schema);
-        // A field without a value is `null` in every answer, and left out of problems only.
+        // A field without a value is `null` in every answer, and left out of problems and of
+        // these only.
         if name != "Problem" {
-            require_all(schema);
+            require_all(schema, optional(name));
         }
     }
     schemas["MarketContexts"]["properties"]["contexts"]["additionalProperties"] = json!({
@@ -17,6 +20,8 @@ pub(super) fn complete(schemas: &mut Map<String, Value>) {
             { "$ref": "#/components/schemas/Problem" }
         ]
     });
+    let states = [DueState::Final, DueState::Empty, DueState::Pending].map(DueState::as_str);
+    schemas["DueCandle"]["properties"]["state"]["enum"] = states.into();
     // No candles at all are a list of either kind.
     if let Some(candles) = schemas["CandleList"].as_object_mut()
         && let Some(kinds) = candles.remove("oneOf")
@@ -25,12 +30,21 @@ pub(super) fn complete(schemas: &mut Map<String, Value>) {
     }
 }
 
-fn require_all(schema: &mut Value) {
+/// The field of a schema that is there only where there is something to say.
+fn optional(schema: &str) -> &'static str {
+    match schema {
+        "CandlesPage" => "last_due",
+        "PartAge" => "derived",
+        _ => "",
+    }
+}
+
+fn require_all(schema: &mut Value, optional: &str) {
     if let Some(parts) = schema.get_mut("allOf").and_then(Value::as_array_mut) {
-        parts.iter_mut().for_each(require_all);
+        parts.iter_mut().for_each(|part| require_all(part, optional));
     }
     if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
-        let names: Vec<_> = properties.keys().cloned().collect();
+        let names: Vec<_> = properties.keys().filter(|name| *name != optional).cloned().collect();
         schema["required"] = names.into();
     }
 }

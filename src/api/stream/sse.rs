@@ -51,7 +51,8 @@ pub(crate) const PARAMS: [Param; 4] = [
     Param::new(
         "channels",
         "What of each market, separated by commas: `ticker`, `trades`, `orderbook`, \
-         `ohlcv:TIMEFRAME`; `ticker` where none is named.",
+         `ohlcv:TIMEFRAME`; `ticker` where none is named. Candles only in timeframes that the \
+         exchange itself offers (`streams.channels` of `/exchanges`); any other is a 501.",
         Kind::Channels,
     ),
     Param::new(

@@ -249,13 +249,14 @@ impl Track {
         Found::Rows(Selection { rows, finals, settled: to, mark, rest })
     }
 
-    /// True if it is known that nothing opens from `from` on.
+    /// True if it is known that nothing opens from `from` on: what is not final yet is known only to
+    /// those who look there.
     fn ends_by(&self, from: UnixMs, to: UnixMs, end: UnixMs, head: Option<&Head>) -> bool {
         let span = Span::new(from, to);
         let is_open = |row: &Candle| row.open_time >= from && row.open_time < end;
         self.bars.coverage().covers(&span)
             && self.bars.rows(span).next().is_none()
-            && !head.is_some_and(|head| head.rows.iter().any(is_open))
+            && head.map_or(to >= end, |head| !head.rows.iter().any(is_open))
     }
 
     /// The last rows; final ones open before `to`.
