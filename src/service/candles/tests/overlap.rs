@@ -153,3 +153,18 @@ async fn final_candles_tell_their_age_and_are_checked_for_who_demands_it() {
     let refused = bench.try_get(view, Ask { demand, ..bench.ask() }).await;
     assert_eq!(refused.unwrap_err(), ServiceError::NotCached);
 }
+
+/// The one that is not final yet lies behind a page of final ones as well.
+#[tokio::test(start_paused = true)]
+async fn a_page_before_the_newest_candle_is_not_the_last() {
+    let bench = Bench::new().await;
+    bench.until(secs(150)).await;
+    bench.get(last(50)).await;
+    let page = |first| CandleView { since: Some(minute(first)), ..last(3) };
+    let candles = bench.get(page(-1)).await;
+    assert_eq!((minutes(candles.rows()), closed(&candles)), (vec![-1, 0, 1], vec![true; 3]));
+    assert_eq!(candles.rest(), Some(Rest::Since(minute(2))));
+    let candles = bench.get(page(2)).await;
+    assert_eq!((minutes(candles.rows()), closed(&candles)), (vec![2], vec![false]));
+    assert_eq!(candles.rest(), None);
+}
