@@ -213,10 +213,12 @@ impl CandleSeries {
     }
 
     /// Who has taken a page as large as an exchange gives and has more to come will take the next.
+    /// Who waits behind all others does so for each.
     fn fetch_ahead(&self, which: &Which, view: &CandleView, candles: &Candles, ask: Ask) {
         let shelf = &self.learner.shelf;
         let Some(Rest::Since(from)) = candles.rest else { return };
-        if view.limit < shelf.exchange.profile().max_candles {
+        let is_page = view.limit >= shelf.exchange.profile().max_candles;
+        if !is_page || ask.class == Wait::Background {
             return;
         }
         let view = CandleView { since: Some(from), ..*view };
