@@ -259,14 +259,7 @@ where
             };
             Op::Put(Arc::new(Entry { value: Arc::new(value), stamp }))
         });
-        match result {
-            CompResult::Inserted(held)
-            | CompResult::ReplacedWith(held)
-            | CompResult::Unchanged(held) => held.into_value(),
-            CompResult::StillNone(_) | CompResult::Removed(_) => {
-                unreachable!("a value was put")
-            }
-        }
+        held_then(result).expect("a value was put")
     }
 
     /// Keeps the held value under another policy, as known to be true at the given instant, which
@@ -382,14 +375,7 @@ where
             };
             Op::Put(Arc::new(Entry { value: Arc::new(value), stamp }))
         });
-        match result {
-            CompResult::Inserted(held)
-            | CompResult::ReplacedWith(held)
-            | CompResult::Unchanged(held) => held.into_value(),
-            CompResult::StillNone(_) | CompResult::Removed(_) => {
-                unreachable!("a value is put where none is held")
-            }
-        }
+        held_then(result).expect("a value is put where none is held")
     }
 
     fn entry(&self, loaded: Loaded<V>, received: Instant) -> Arc<Entry<V>> {
@@ -427,11 +413,16 @@ where
             }
             Op::Put(anew)
         });
-        match result {
-            CompResult::Inserted(held)
-            | CompResult::ReplacedWith(held)
-            | CompResult::Unchanged(held) => Some(held.into_value()),
-            CompResult::StillNone(_) | CompResult::Removed(_) => None,
-        }
+        held_then(result)
+    }
+}
+
+/// What is held after a change.
+fn held_then<K, V>(result: CompResult<K, Arc<Entry<V>>>) -> Option<Arc<Entry<V>>> {
+    match result {
+        CompResult::Inserted(held)
+        | CompResult::ReplacedWith(held)
+        | CompResult::Unchanged(held) => Some(held.into_value()),
+        CompResult::StillNone(_) | CompResult::Removed(_) => None,
     }
 }

@@ -45,14 +45,19 @@ impl CandleSeries {
         let want = Want::new(&view, at, None);
         let parts = want.of_parts(source.timeframe);
         let read = Reading::new(self, &source, parts, at, ask).run().await?;
-        Self::widen(market, &want, read, source.timeframe).ok_or_else(|| {
+        let candles = Self::widen(market, &want, read, source.timeframe).ok_or_else(|| {
             let (name, from, to) = (&market.symbol, source.timeframe, view.timeframe);
             let text = format!(
                 "{to} candles of {name} cannot be computed exactly from {from} ones: a volume is \
                  so large that its last decimals are not certain"
             );
             ServiceError::Unsupported(text)
-        })
+        })?;
+        // A part without a single whole bucket leads nowhere.
+        if candles.rows.is_empty() && candles.rest.is_some() {
+            return Err(ServiceError::DeadlineExceeded);
+        }
+        Ok(candles)
     }
 
     /// Candles of a width that the exchange offers, computed from what is held of a narrower one,
