@@ -288,6 +288,7 @@ async fn what_is_pending_is_told_in_time_and_never_again() {
     let reply = rig.get(&path).await;
     assert_eq!(last_due(&reply), json!({ "timestamp": due, "state": "pending" }));
     assert_eq!(reply.header("x-tidegate-last-due"), Some(&*format!("{due}; pending")));
+    assert_eq!(reply.header("cache-control"), Some("no-cache"));
     assert!(reply.took >= ms(300) && reply.took < ms(1_500), "{:?}", reply.took);
     let body = reply.json();
     let row = body["candles"].as_array().unwrap().iter().find(|row| row["timestamp"] == due);

@@ -86,7 +86,7 @@ pub(crate) struct PageBody<'a> {
     #[serde(flatten)]
     candles: CandlesBody<'a>,
     /// Path and query of the next page, where the range that was asked for holds more.
-    #[schema(example = "/api/market-data/ohlcv/BTC/USD?since=1795362900000&limit=2")]
+    #[schema(example = "/api/market-data/ohlcv/BTC/USD?since=1795360200000&limit=2")]
     next: Option<&'a str>,
     /// The narrower timeframe that they were computed from: where the exchange does not offer this
     /// one, or where it saved a request.
@@ -224,7 +224,7 @@ pub(crate) async fn ohlcv(
         Shape::Objects | Shape::Arrays => Format::Json,
         Shape::Frame(frame) => frame.format(),
     };
-    let heading = Heading { format, notes: notes(next.as_deref(), derived, due.flatten()) };
+    let heading = Heading { format, notes: notes(next.as_deref(), derived, due) };
     let parts = ([candles.stamp().clone()].into_iter().collect(), candles.outcome());
     let (symbol, exchange, timeframe) =
         (&market.symbol, desk.shelf.name(), view.timeframe.as_str());
@@ -260,12 +260,15 @@ pub(crate) async fn ohlcv(
 fn notes(
     next: Option<&str>,
     derived: Option<&str>,
-    due: Option<DueBody>,
+    due: Option<Option<DueBody>>,
 ) -> Vec<(HeaderName, HeaderValue)> {
     let next = next.map(|next| (header::LINK, format!("<{next}>; rel=\"next\"")));
     let derived = derived.map(|derived| (DERIVED, derived.to_owned()));
+    // What was due when one request came is not to be told to another, by whatever cache.
+    let once = due.map(|_| (header::CACHE_CONTROL, "no-cache".to_owned()));
     let due = due
+        .flatten()
         .map(|DueBody { timestamp, state }| (LAST_DUE, format!("{}; {state}", timestamp.millis())));
-    let notes = [next, derived, due].into_iter().flatten();
+    let notes = [next, derived, once, due].into_iter().flatten();
     notes.map(|(name, text)| (name, header_value(&text))).collect()
 }

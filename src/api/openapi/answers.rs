@@ -27,8 +27,8 @@ pub(super) fn headers() -> Value {
         ),
         "Cache-Control": header(
             text(), true, "max-age=3, stale-while-revalidate=3, stale-if-error=30".into(),
-            "How long the answer is fresh, and how long it may be used after that; `no-store` \
-             where it is true only now."
+            "How long the answer is fresh, and how long it may be used after that; `no-cache` \
+             where it was waited for, `no-store` where it is true only now."
         ),
         "Cache-Status": header(
             text(), true, "tidegate; hit; ttl=2; detail=rest".into(),
@@ -46,7 +46,7 @@ pub(super) fn headers() -> Value {
         ),
         "Link": header(
             text(), false,
-            "</api/market-data/ohlcv/BTC/USD?since=1795362900000&limit=2>; rel=\"next\"".into(),
+            "</api/market-data/ohlcv/BTC/USD?since=1795360200000&limit=2>; rel=\"next\"".into(),
             "Where the range that was asked for goes on (RFC 8288); present where it does."
         ),
         "Retry-After": header(
@@ -62,7 +62,7 @@ pub(super) fn headers() -> Value {
             "The narrower timeframe that the candles were computed from; present where they were."
         ),
         "X-Tidegate-Last-Due": header(
-            text(), false, "1795359600000; final".into(),
+            text(), false, "1795363200000; final".into(),
             "The opening time of the last candle that was due, and whether it is `final`, `empty` \
              or `pending`; present where `wait_final` was given and a candle was due."
         ),
