@@ -55,7 +55,7 @@ static STAGE: LazyLock<Stage> = LazyLock::new(|| {
         {
             *policy = Policy { ttl, ..*policy };
         }
-        let app = App::start(config, port().await.unwrap()).unwrap();
+        let app = App::start(config, port().await.unwrap()).await.unwrap();
         let reader = app.gateway().reader();
         let reader = Arc::new(Reader {
             desks: Desks::new(reader.desks.all().to_vec(), "bitfinex"),

@@ -32,7 +32,7 @@ impl Bench {
         let mut config = Config::default();
         config.exchanges.bitfinex.rest_url = sim.rest_url();
         config.exchanges.bitfinex.ws_url = sim.ws_url();
-        let app = App::start(config, bind().await).unwrap();
+        let app = App::start(config, bind().await).await.unwrap();
         let client = Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
         Self { app, client, _tasks: tasks }
     }

@@ -93,7 +93,7 @@ impl Bench {
         config.exchanges.bitfinex.rest_url = sim.rest_url();
         config.feed.enabled = false;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let app = App::start(config, listener).unwrap();
+        let app = App::start(config, listener).await.unwrap();
         let client = Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
         let bench = Self { app, sim, twin, client };
         bench.get("/api/market-data/markets").await;

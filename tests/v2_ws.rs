@@ -48,14 +48,14 @@ struct Gateway {
 impl Gateway {
     async fn start(config: Config) -> Self {
         let mut into = None;
-        let make = |config: Config, listener| {
+        let make = async |config: Config, listener| {
             let settings = &config.exchanges.bitfinex;
             let exchange = Bitfinex::new(&settings.rest_url, settings.request_timeout).unwrap();
             let open = |sink, _: &_, _: &_| {
                 into = Some(sink);
                 Feed::disabled()
             };
-            App::with_parts(config, Arc::new(exchange), open, Clock::system(), listener)
+            App::with_parts(config, Arc::new(exchange), open, Clock::system(), listener).await
         };
         let rig = Rig::with(lenient(), config, make).await;
         Self { rig, sink: into.expect("a sink") }

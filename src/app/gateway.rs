@@ -6,17 +6,19 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::memory::Memories;
 use crate::{
     api::{Answers, Gateway, Reader, Server},
     cache::Cache,
     clock::Clock,
     config::Config,
-    exchange::{Exchange, Family, bitfinex::Bitfinex},
+    exchange::{Exchange, Family, Profile, bitfinex::Bitfinex},
     feed::{Feed, Sink, WebSocket},
     service::{Desk, Desks, ProductCache},
+    store::Store,
     tasks::Tasks,
     telemetry::Metrics,
-    upstream::Upstream,
+    upstream::{Memory, Upstream},
 };
 
 /// The share of the memory cache that encoded answers may take.
@@ -26,12 +28,13 @@ const ANSWERS_SHARE: u64 = 4;
 const UPKEEP: Duration = Duration::from_secs(1);
 
 /// Tasks that are started, for the metrics that count their panics.
-const TASKS: [&str; 15] = [
+const TASKS: [&str; 17] = [
     "connection",
     "fetch ahead",
     "feed plan",
     "feed socket",
     "flight",
+    "keep markets",
     "live polls",
     "live upkeep",
     "merged load",
@@ -39,6 +42,7 @@ const TASKS: [&str; 15] = [
     "refill",
     "refusal",
     "request",
+    "store",
     "stream",
     "upstream turns",
     "warm-up",
@@ -50,6 +54,8 @@ pub struct App {
     gateway: Gateway,
     accepting: CancellationToken,
     tasks: Tasks,
+    /// What the store does ends after all others have nothing more to keep.
+    keeping: Tasks,
 }
 
 impl App {
@@ -58,7 +64,7 @@ impl App {
     ///
     /// # Errors
     /// The listener has no address, or the exchange's client cannot be made.
-    pub fn start(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
+    pub async fn start(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
         let settings = &config.exchanges.bitfinex;
         let bitfinex = Bitfinex::new(&settings.rest_url, settings.request_timeout)
             .context("cannot make a client for Bitfinex")?;
@@ -69,20 +75,20 @@ impl App {
         let open = |sink, metrics: &_, tasks: &_| {
             Feed::start(&feed, spoken, connector, sink, metrics, tasks)
         };
-        Self::with_parts(config, exchange, open, Clock::system(), listener)
+        Self::with_parts(config, exchange, open, Clock::system(), listener).await
     }
 
     /// The same with any exchange in Bitfinex's place, and without live channels.
     ///
     /// # Errors
     /// The listener has no address.
-    pub fn with_exchange(
+    pub async fn with_exchange(
         config: Config,
         exchange: Arc<dyn Exchange>,
         listener: TcpListener,
     ) -> anyhow::Result<Self> {
         let open = |_, _: &_, _: &_| Feed::disabled();
-        Self::with_parts(config, exchange, open, Clock::system(), listener)
+        Self::with_parts(config, exchange, open, Clock::system(), listener).await
     }
 
     /// The same with any exchange, any wall time, and the feed that `open` makes; the feed's
@@ -91,7 +97,7 @@ impl App {
     ///
     /// # Errors
     /// The listener has no address.
-    pub fn with_parts(
+    pub async fn with_parts(
         config: Config,
         exchange: Arc<dyn Exchange>,
         open: impl FnOnce(Arc<dyn Sink>, &Arc<Metrics>, &Tasks) -> Feed,
@@ -104,6 +110,11 @@ impl App {
         metrics.expect_tasks(&TASKS);
         let panics = metrics.clone();
         let tasks = Tasks::new(move |name| panics.task_panicked(name));
+        let panics = metrics.clone();
+        let keeping = Tasks::new(move |name| panics.task_panicked(name));
+        let store = Store::open(&config.store, &clock, &metrics, &keeping).await;
+        let memory = Memories::new(&store, &clock).of(&*exchange, &config).await;
+        let listed = store.markets(exchange.profile().name).await;
         let answers = config.cache.max_bytes / ANSWERS_SHARE;
         let cache: ProductCache = Cache::new(
             config.cache.max_bytes - answers,
@@ -113,7 +124,12 @@ impl App {
             tasks.clone(),
         );
         let open = |sink| open(sink, &metrics, &tasks);
-        let desk = desk(exchange, &cache, &config, &clock, &metrics, open, &tasks);
+        let upstream = upstream(exchange.profile(), &config, memory, &metrics, &tasks);
+        let (clocks, kept) = ((clock.clone(), &*metrics), (cache, store));
+        let desk = Desk::new(exchange, upstream, kept, &config, clocks, open, &tasks);
+        if let Some((list, received_at)) = listed {
+            desk.markets.recall(list, received_at);
+        }
         let patience = config.server.request_deadline;
         let warm_up = desk.clone();
         tasks.spawn_until_stop("warm-up", async move { warm_up.warm_up(patience).await });
@@ -131,7 +147,7 @@ impl App {
         let accepting = tasks.stopping();
         let server = Server::new(gateway.clone());
         tasks.spawn("listener", server.run(listener, accepting.clone(), tasks.clone()));
-        Ok(Self { address, gateway, accepting, tasks })
+        Ok(Self { address, gateway, accepting, tasks, keeping })
     }
 
     /// Where it listens.
@@ -156,26 +172,23 @@ impl App {
         self.gateway.phase().drain();
         tokio::time::sleep(server.drain_delay).await;
         self.accepting.cancel();
-        self.tasks.drain(server.drain_grace).await
+        let are_done = self.tasks.drain(server.drain_grace).await;
+        self.keeping.drain(server.drain_grace).await && are_done
     }
 }
 
-fn desk(
-    exchange: Arc<dyn Exchange>,
-    cache: &ProductCache,
+fn upstream(
+    profile: &Profile,
     config: &Config,
-    clock: &Clock,
+    memory: Memory,
     metrics: &Metrics,
-    open: impl FnOnce(Arc<dyn Sink>) -> Feed,
     tasks: &Tasks,
-) -> Desk {
-    let profile = exchange.profile();
+) -> Arc<Upstream> {
     let budget = &config.exchanges.bitfinex.budget;
     let families: Vec<(Family, u32)> = profile
         .limits
         .iter()
         .map(|limit| (limit.family, budget.per_minute(limit.family)))
         .collect();
-    let upstream = Upstream::new(profile.name, &families, &config.upstream, metrics, tasks);
-    Desk::new(exchange, upstream, cache.clone(), config, (clock.clone(), metrics), open, tasks)
+    Upstream::resume(profile.name, &families, &config.upstream, memory, metrics, tasks)
 }

@@ -2,6 +2,7 @@
 
 mod demo;
 mod gateway;
+mod memory;
 mod past;
 mod reach;
 
@@ -54,7 +55,7 @@ async fn serve(settings: &Settings, env: Vec<(String, String)>) -> anyhow::Resul
     let config = settings.load(env)?.config;
     logs::init(&config.log.filter, config.log.format)?;
     let listener = bind(config.server.listen).await?;
-    let app = App::start(config, listener)?;
+    let app = App::start(config, listener).await?;
     println!("tidegate is listening on {}", app.url());
     tracing::info!(url = app.url(), version = env!("CARGO_PKG_VERSION"), "listening");
     stop_signal().await?;

@@ -105,7 +105,7 @@ impl Reach {
         }
         let failed = |error: anyhow::Error| FindError::Lasting(format!("{error:#}"));
         let listener = bind((Ipv4Addr::LOCALHOST, 0).into()).await.map_err(failed)?;
-        let app = App::start(config.clone(), listener).map_err(failed)?;
+        let app = App::start(config.clone(), listener).await.map_err(failed)?;
         let client = Client::new(Endpoint::of_listener(app.address()));
         Ok((app, client))
     }
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(reach.find().await.unwrap().client, own.client, "it is started once");
 
         let listener = TcpListener::bind(config.server.listen).await.unwrap();
-        let app = App::start(config.clone(), listener).unwrap();
+        let app = App::start(config.clone(), listener).await.unwrap();
         let running = reach.find().await.unwrap();
         let there = Client::new(Endpoint::of_listener(config.server.listen));
         assert_eq!((running.client, running.is_own), (there, false));
@@ -186,7 +186,7 @@ mod tests {
         let mut reach = Reach::only(there);
         assert!(matches!(reach.find().await, Err(FindError::Lasting(_))), "it never answered");
         let listener = TcpListener::bind(config.server.listen).await.unwrap();
-        let app = App::start(config, listener).unwrap();
+        let app = App::start(config, listener).await.unwrap();
         assert!(!reach.find().await.unwrap().is_own);
         app.gateway().phase().drain();
         let told = reach.find().await.unwrap_err();

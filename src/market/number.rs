@@ -4,8 +4,10 @@ use std::{fmt, str::FromStr};
 
 use compact_str::CompactString;
 use rust_decimal::Decimal;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
+
+use super::raw::verbatim;
 
 /// A finite number in the text the exchange printed (`0.0000011`, `7e-7`, `41652`).
 ///
@@ -99,9 +101,8 @@ impl fmt::Debug for Number {
 
 impl Serialize for Number {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serde_json::from_str::<&RawValue>(&self.0)
-            .map_err(ser::Error::custom)?
-            .serialize(serializer)
+        // Every way to make a number proves that its text is JSON.
+        verbatim(&self.0, serializer)
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     config::Config,
     exchange::Exchange,
     feed::{Feed, Hub, Sink},
+    store::Store,
     tasks::Tasks,
     telemetry::Metrics,
     upstream::Upstream,
@@ -43,12 +44,12 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// The products of `exchange`, read through `cache`; `open` makes the feed whose channels go
+    /// The products of `exchange`, read through a cache and what is on disk; `open` makes the feed whose channels go
     /// into the sink it is given.
     pub fn new(
         exchange: Arc<dyn Exchange>,
         upstream: Arc<Upstream>,
-        cache: ProductCache,
+        (cache, store): (ProductCache, Store),
         config: &Config,
         (clock, metrics): (Clock, &Metrics),
         open: impl FnOnce(Arc<dyn Sink>) -> Feed,
@@ -56,11 +57,11 @@ impl Desk {
     ) -> Self {
         let policies = config.cache.clone();
         let candles = metrics.candles(exchange.profile().name);
-        let shelf = Arc::new(Shelf { exchange, upstream, cache, policies, clock, candles });
+        let shelf = Arc::new(Shelf { exchange, upstream, cache, store, policies, clock, candles });
         let merge_window = config.upstream.merge_window;
         let deadlines = (config.server.request_deadline, config.upstream.refresh_deadline);
         let hub = Hub::new(rand::random(), &config.stream, shelf.clock.clone());
-        let markets = Markets::new(shelf.clone());
+        let markets = Markets::new(shelf.clone(), tasks);
         let tickers = Tickers::new(shelf.clone(), markets.clone(), merge_window, deadlines, tasks);
         let books = Books::new(shelf.clone());
         let candles = CandleSeries::new(shelf.clone(), tasks);

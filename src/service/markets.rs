@@ -2,39 +2,70 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::{Directory, Got, Product, ServiceError, Shelf, Value, product::got_directory};
 use crate::{
-    cache::{Ask, Demand, Read},
-    exchange::Family,
-    market::Listing,
+    cache::{Ask, Demand, Loaded, Read},
+    config::Policy,
+    exchange::{Family, MarketList},
+    market::{Listing, UnixMs},
     registry::Registry,
-    telemetry::{CacheOutcome, DataKind},
+    tasks::Tasks,
+    telemetry::{CacheOutcome, DataKind, Source},
 };
 
 /// The market list of one exchange.
 #[derive(Clone)]
 pub struct Markets {
     shelf: Arc<Shelf>,
+    tasks: Tasks,
 }
 
 impl Markets {
-    pub(super) fn new(shelf: Arc<Shelf>) -> Self {
-        Self { shelf }
+    pub(super) fn new(shelf: Arc<Shelf>, tasks: &Tasks) -> Self {
+        Self { shelf, tasks: tasks.clone() }
+    }
+
+    /// Goes on with a list of an earlier process, which was received then: it is served while the
+    /// exchange is asked for a newer one.
+    pub fn recall(&self, list: MarketList, received_at: UnixMs) {
+        let age = self.shelf.clock.now().since(received_at);
+        let Some(received) = Instant::now().checked_sub(age) else { return };
+        let policy = self.shelf.policy(DataKind::Markets);
+        let policy = Policy { stale_while_revalidate: policy.stale_if_error, ..policy };
+        let put = |product, value| {
+            let (kind, source) = (DataKind::Markets, Source::Store);
+            let loaded = Loaded { value, kind, policy, source };
+            self.shelf.cache.put(self.shelf.key(product), loaded, received);
+        };
+        for (name, document) in list.documents {
+            put(Product::Conf(name), Value::Document(document));
+        }
+        let registry = Registry::new(list.listings);
+        put(Product::Markets, Value::Directory(Directory { registry }));
     }
 
     /// The exchange's list.
     pub async fn get(&self, ask: Ask) -> Result<Got<Directory>, ServiceError> {
-        let load = |shelf: Arc<Shelf>, class, deadline| async move {
-            let exchange = &shelf.exchange;
-            let list =
-                shelf.upstream.call(Family::Conf, class, deadline, || exchange.markets()).await?;
-            let received = tokio::time::Instant::now();
-            for (name, document) in list.documents {
-                let document = shelf.loaded(DataKind::Markets, Value::Document(document));
-                shelf.cache.put(shelf.key(Product::Conf(name)), document, received);
+        let tasks = &self.tasks;
+        let load = |shelf: Arc<Shelf>, class, deadline| {
+            let tasks = tasks.clone();
+            async move {
+                let exchange = &shelf.exchange;
+                let list = shelf
+                    .upstream
+                    .call(Family::Conf, class, deadline, || exchange.markets())
+                    .await?;
+                let received = Instant::now();
+                keep(&shelf, &list, &tasks);
+                for (name, document) in list.documents {
+                    let document = shelf.loaded(DataKind::Markets, Value::Document(document));
+                    shelf.cache.put(shelf.key(Product::Conf(name)), document, received);
+                }
+                let registry = Registry::new(list.listings);
+                Ok(shelf.loaded(DataKind::Markets, Value::Directory(Directory { registry })))
             }
-            let registry = Registry::new(list.listings);
-            Ok(shelf.loaded(DataKind::Markets, Value::Directory(Directory { registry })))
         };
         let read =
             self.shelf.read(Product::Markets, DataKind::Markets, ask, |_| true, load).await?;
@@ -59,4 +90,18 @@ impl Markets {
             suggestions: unknown.suggestions,
         })
     }
+}
+
+/// Leaves a list to later processes. Nobody waits for it.
+fn keep(shelf: &Arc<Shelf>, list: &MarketList, tasks: &Tasks) {
+    if !shelf.store.is_on() {
+        return;
+    }
+    let (shelf, list) = (shelf.clone(), list.clone());
+    let received_at = shelf.clock.now();
+    tasks.spawn_until_stop("keep markets", async move {
+        if let Err(error) = shelf.store.keep_markets(shelf.name(), &list, received_at).await {
+            tracing::warn!(exchange = shelf.name(), %error, "the market list was not kept");
+        }
+    });
 }

@@ -14,6 +14,7 @@ use crate::{
     config::{self, Policy},
     exchange::Exchange,
     market::Timeframe,
+    store::Store,
     telemetry::{CandleMetrics, DataKind, Wait},
     upstream::Upstream,
 };
@@ -29,6 +30,8 @@ pub struct Shelf {
     pub upstream: Arc<Upstream>,
     /// What is held.
     pub cache: ProductCache,
+    /// What outlives the process.
+    pub store: Store,
     /// For how long it may be served.
     pub policies: config::Cache,
     /// Wall time.

@@ -21,8 +21,8 @@ pub trait Journal: Send + Sync {
     /// A call is about to be sent.
     fn called(&self, exchange: &'static str, family: Family);
 
-    /// A ban began, or ends later than it was told before: no call for `left`, counted from now.
-    /// No family: all of them.
+    /// A ban began, or was met again and may end later than was told before: no call for `left`,
+    /// counted from now. No family: all of them.
     fn closed(&self, exchange: &'static str, family: Option<Family>, left: Duration);
 
     /// A ban is over, as a call has proved.

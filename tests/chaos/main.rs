@@ -71,7 +71,7 @@ impl Rig {
             Feed::start(&settings, spoken, connector, sink, metrics, tasks)
         };
         let app = App::with_parts(config, exchange.clone(), open, clock, listener);
-        let app = app.expect("a gateway");
+        let app = app.await.expect("a gateway");
         Self { app, venue, dice: StdRng::seed_from_u64(seed), in_maintenance: false }
     }
 

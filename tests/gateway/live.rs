@@ -53,8 +53,9 @@ impl Live {
             into = Some(sink);
             Feed::disabled()
         };
-        let app = App::with_parts(settings(), Arc::new(fake), open, Clock::system(), port().await);
-        let live = Self { app: app.expect("a gateway"), sink: into.expect("a sink"), calls };
+        let listener = port().await;
+        let app = App::with_parts(settings(), Arc::new(fake), open, Clock::system(), listener);
+        let live = Self { app: app.await.expect("a gateway"), sink: into.expect("a sink"), calls };
         assert_eq!(live.get("/api/market-data/markets").await.status, 200);
         live
     }

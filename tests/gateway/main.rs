@@ -11,6 +11,7 @@
 //! freshness Age, Cache-Control, ETag, gzip;  symbols, contract: what is asked and answered
 //! frames    the same rows as CSV, Arrow and Parquet
 //! live      what channels bring is what is answered;  wire: the same over sockets
+//! warm      restarts: what the store keeps for the next process
 //! status    what operators are told of all that
 //! hostile   slow, greedy and malformed clients;  life: start, panic, drain, end
 //! ```
@@ -32,4 +33,5 @@ mod status;
 mod storm;
 mod symbols;
 mod verdicts;
+mod warm;
 mod wire;

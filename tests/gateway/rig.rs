@@ -71,7 +71,7 @@ pub(crate) async fn port() -> TcpListener {
 pub(crate) struct Rig {
     pub(crate) app: App,
     pub(crate) sim: Sim,
-    _tasks: Tasks,
+    pub(crate) tasks: Tasks,
 }
 
 impl Rig {
@@ -89,14 +89,14 @@ impl Rig {
     pub(crate) async fn with<E: std::fmt::Debug>(
         sim: SimConfig,
         mut config: Config,
-        make: impl FnOnce(Config, TcpListener) -> Result<App, E>,
+        make: impl AsyncFnOnce(Config, TcpListener) -> Result<App, E>,
     ) -> Self {
         let tasks = Tasks::new(|name| panic!("the simulated exchange's task {name} panicked"));
         let sim = Sim::start(sim, port().await, &tasks).await.expect("a simulated exchange");
         config.exchanges.bitfinex.rest_url = sim.rest_url();
         config.exchanges.bitfinex.ws_url = sim.ws_url();
-        let app = make(config, port().await).expect("a gateway");
-        let rig = Self { app, sim, _tasks: tasks };
+        let app = make(config, port().await).await.expect("a gateway");
+        let rig = Self { app, sim, tasks };
         assert_eq!(rig.get("/api/market-data/markets").await.status, 200);
         rig.sim.reset_counts();
         rig
@@ -152,7 +152,7 @@ pub(crate) async fn metric(app: &App, name: &str, labels: &str) -> f64 {
 
 /// A gateway before any exchange.
 pub(crate) async fn before(exchange: impl Exchange, config: Config) -> App {
-    App::with_exchange(config, Arc::new(exchange), port().await).expect("a gateway")
+    App::with_exchange(config, Arc::new(exchange), port().await).await.expect("a gateway")
 }
 
 /// Looks again and again until there is something to see.

@@ -69,7 +69,7 @@ impl Bench {
             status: much,
             stats: much,
         };
-        let app = App::start(config, bind().await).unwrap();
+        let app = App::start(config, bind().await).await.unwrap();
         let client = Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
         let mut bench = Self { app, client, document: Value::Null, _tasks: tasks };
         let reply = bench.get("/openapi.json", &[]).await;

@@ -78,7 +78,7 @@ async fn a_gateway_that_runs_is_asked() {
     config.cache.ohlcv.ttl = Duration::from_secs(600);
     config.exchanges.bitfinex.rest_url = sim.rest_url();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let app = App::start(config, listener).unwrap();
+    let app = App::start(config, listener).await.unwrap();
     let listen = app.address().to_string();
     // This command knows no exchange.
     let base = ["BTC/USD", "--rest-url", "http://127.0.0.1:9", "--timeframe", "1M", "--limit", "3"];

@@ -111,7 +111,7 @@ impl Rig {
         // Another test may have been first.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let app = App::with_exchange(config, Arc::new(Quiet), listener).unwrap();
+        let app = App::with_exchange(config, Arc::new(Quiet), listener).await.unwrap();
         Self { app, client: Client::builder().no_proxy().build().unwrap() }
     }
 

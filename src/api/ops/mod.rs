@@ -1,5 +1,6 @@
 //! For those who run it: health, metrics, status, and the pages.
 
+mod disk;
 mod feeds;
 pub(super) mod health;
 pub(super) mod pages;

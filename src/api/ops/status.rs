@@ -10,7 +10,10 @@ use serde::Serialize;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
-use super::feeds::{FeedBody, StreamsBody, feed, streams};
+use super::{
+    disk::StoreBody,
+    feeds::{FeedBody, StreamsBody, feed, streams},
+};
 use crate::{
     api::{Payload, Problem, Reader, reader::Asked, router::Phase, uncached},
     cache::{Demand, Verdict},
@@ -38,6 +41,7 @@ pub(crate) struct StatusBody {
     state: &'static str,
     requests: RequestsBody,
     cache: CacheBody,
+    store: StoreBody,
     exchanges: Vec<ExchangeStatusBody>,
     /// Those who follow streams of this gateway.
     streams: StreamsBody,
@@ -222,6 +226,7 @@ pub(crate) async fn status(
             p99_ms: metrics.p99().map(|p99| p99.as_secs_f64() * 1000.0),
         },
         cache: CacheBody { entries, bytes, max_bytes: reader.config.cache.max_bytes, flights },
+        store: reader.desks.get(None)?.shelf.store.snapshot().into(),
         exchanges: exchanges.collect(),
         streams: streams(&reader),
         feeds: reader.desks.all().iter().map(|desk| feed(desk, now)).collect(),

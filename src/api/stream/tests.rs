@@ -24,7 +24,7 @@ async fn nobody_is_told_to_go_on_from_beyond_what_was_taken() {
     let mut config = Config::default();
     config.feed.enabled = false;
     config.exchanges.bitfinex.rest_url = sim.rest_url();
-    let app = App::start(config, bind().await).unwrap();
+    let app = App::start(config, bind().await).await.unwrap();
     let reader = app.gateway().reader();
     let desk = &reader.desks.all()[0];
     let deadline = Instant::now() + reader.config.server.request_deadline;

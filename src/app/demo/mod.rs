@@ -127,7 +127,7 @@ impl Show {
         sim: Sim,
     ) -> anyhow::Result<Self> {
         let deadline = Instant::now() + config.server.request_deadline;
-        let app = App::start(config, listener)?;
+        let app = App::start(config, listener).await?;
         let desk = app.gateway().reader().desks.get(None)?;
         desk.markets.get(Ask::by(deadline)).await.context("the market list does not come")?;
         Ok(Self { options, app, sim, began: Instant::now() })

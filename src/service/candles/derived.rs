@@ -3,9 +3,13 @@
 
 use std::sync::Arc;
 
-use super::{CandleSeries, CandleView, Candles, Reading, Rest, Which, want::Want};
+use tokio::time::Instant;
+
+use super::{
+    CandleSeries, CandleView, Candles, Reading, Rest, Track, Which, track::Found, want::Want,
+};
 use crate::{
-    cache::Ask,
+    cache::{Ask, Verdict},
     market::{Listing, Timeframe, UnixMs, derive},
     service::ServiceError,
     telemetry::{CacheOutcome, DataKind},
@@ -41,14 +45,14 @@ impl CandleSeries {
         let want = Want::new(&view, at, None);
         let parts = want.of_parts(source.timeframe);
         let read = Reading::new(self, &source, parts, at, ask).run().await?;
-        let text = || {
-            format!(
-                "{} candles from which {} ones cannot be computed exactly",
-                source.timeframe, view.timeframe
-            )
-        };
-        Self::widen(market, &want, read, source.timeframe)
-            .ok_or_else(|| ServiceError::Invalid(text()))
+        Self::widen(market, &want, read, source.timeframe).ok_or_else(|| {
+            let (name, from, to) = (&market.symbol, source.timeframe, view.timeframe);
+            let text = format!(
+                "{to} candles of {name} cannot be computed exactly from {from} ones: a volume is \
+                 so large that its last decimals are not certain"
+            );
+            ServiceError::Unsupported(text)
+        })
     }
 
     /// Candles of a width that the exchange offers, computed from what is held of a narrower one,
@@ -74,12 +78,52 @@ impl CandleSeries {
                 true => (entry.stamp.clone(), DataKind::Ohlcv),
                 false => (self.stamp_of(&rows, &want, at), DataKind::History),
             };
+            let age = stamp.age(Instant::now());
+            if ask.demand.judge(age, &stamp.policy) != Verdict::Fresh {
+                return None;
+            }
             let read = Candles::of(&parts, rows, stamp, CacheOutcome::Hit);
             let wide = Self::widen(market, &want, read, timeframe)?;
             shelf.cache.looked_up(kind, CacheOutcome::Hit);
             shelf.candles.derived();
             Some(wide)
         })
+    }
+
+    /// The same for final candles, where the narrower ones are on disk and those that are wanted are
+    /// not.
+    pub(super) async fn computed_from_disk(
+        &self,
+        which: &Which,
+        want: &Want,
+        view: CandleView,
+        at: UnixMs,
+        ask: Ask,
+    ) -> Option<Candles> {
+        if !self.learner.shelf.store.is_on() || self.recalled(which, want).await {
+            return None;
+        }
+        for timeframe in view.timeframe.sources() {
+            let parts = want.of_parts(timeframe);
+            let source = Which { timeframe, ..which.clone() };
+            if self.recalled(&source, &parts).await
+                && let Some(candles) = self.computed_from_held(&which.market, view, at, ask)
+            {
+                return Some(candles);
+            }
+        }
+        None
+    }
+
+    /// True if something that is missing of the wanted candles was on disk and is held now.
+    async fn recalled(&self, which: &Which, want: &Want) -> bool {
+        let held = self.learner.held(which);
+        let empty = Track::default();
+        let track = held.as_ref().and_then(|entry| entry.value.track()).unwrap_or(&empty);
+        match track.select(want) {
+            Found::Missing(gap, _) => self.learner.recall(which, &gap).await.is_some(),
+            Found::Rows(_) | Found::Headless => false,
+        }
     }
 
     /// The candles that are wanted, out of all narrower ones in the buckets that are wanted. `None`

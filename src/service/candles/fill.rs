@@ -22,7 +22,7 @@ use super::{
     which::Which,
 };
 use crate::{
-    cache::{Ask, Entry, Failure as _, Source},
+    cache::{Ask, Entry, Failure as _},
     market::{Candle, CandleQuery, Span, UnixMs},
     service::{Key, ServiceError, Value},
     telemetry::{DataKind, Wait},
@@ -239,6 +239,11 @@ impl Request {
 
     /// From disk, else from the exchange.
     async fn fly(&self, learner: &Learner, class: Wait, deadline: Instant) -> Outcome {
+        if !self.gap.anew
+            && let Some(entry) = learner.recall(&self.which, &self.gap).await
+        {
+            return Ok(Filled::Held(entry));
+        }
         let Gap { span, toward, .. } = self.gap;
         let until = Some(last_opening(self.which.timeframe, span.to));
         let since = (self.is_whole || toward == Toward::Later).then_some(span.from);
@@ -254,7 +259,7 @@ impl Request {
             return Ok(Filled::Nothing);
         }
         let page = Page { from: known.from, settled: known.to, rows };
-        Ok(Filled::Held(learner.past(&self.which, page, Source::Rest)))
+        Ok(Filled::Held(learner.past(&self.which, &page)))
     }
 
     /// The opening times of which the answer has told everything.
@@ -280,4 +285,4 @@ impl Request {
 }
 
 /// A call costs the same however few rows it brings.
-const FEWEST: usize = 250;
+pub(super) const FEWEST: usize = 250;

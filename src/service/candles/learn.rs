@@ -5,8 +5,9 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
+    fill::FEWEST,
     track::{Page, Track},
-    want::{EPOCH, Want, buckets},
+    want::{EPOCH, Gap, Toward, Want, buckets},
     which::Which,
 };
 use crate::{
@@ -15,6 +16,7 @@ use crate::{
     exchange::Family,
     market::{Candle, CandleQuery, Restated, Span, UnixMs},
     service::{Key, ServiceError, Shelf, Value, span::fetch_size},
+    store::{Held, SeriesId, Take},
     tasks::Tasks,
     telemetry::{DataKind, Wait},
 };
@@ -49,9 +51,7 @@ impl Learner {
     pub(super) fn is_blank(&self, which: &Which) -> bool {
         let held = self.held(which);
         let track = held.as_ref().and_then(|entry| entry.value.track());
-        track.is_none_or(|track| {
-            track.bars.is_empty() && track.head.as_ref().is_none_or(|head| head.rows.is_empty())
-        })
+        track.is_none_or(Track::is_blank)
     }
 
     /// One request, and when it was sent: what the exchange answered is no older than that.
@@ -78,7 +78,13 @@ impl Learner {
         class: Wait,
         deadline: Instant,
     ) -> Result<Loaded<Value>, ServiceError> {
-        let held = self.held(which);
+        let mut held = self.held(which);
+        let is_cold = |entry: &Entry<Value>| {
+            entry.value.track().is_none_or(|track| track.known_to().is_none())
+        };
+        if held.as_ref().is_none_or(|entry| is_cold(entry)) {
+            held = self.recall_newest(which, want).await.or(held);
+        }
         let track = held.as_ref().and_then(|entry| entry.value.track());
         let limit = self.size(track, want);
         let (market, timeframe) = (which.market.clone(), which.timeframe);
@@ -92,8 +98,7 @@ impl Learner {
         let is_all = rows.len() < usize::try_from(limit).unwrap_or(usize::MAX);
         let first = rows.first().map(|row| row.open_time).filter(|_| !is_all);
         let page = Page::newest(timeframe, first.unwrap_or(EPOCH), rows, sent);
-        let known_to = track.and_then(Track::known_to);
-        self.told(which, track, &page, known_to);
+        self.told(which, track, &page);
         let mark = self.mark(Source::Rest, Instant::now());
         let value = Value::Candles(Track::newest(page, mark));
         Ok(self.shelf.loaded_unless_empty(is_empty, DataKind::Ohlcv, value))
@@ -127,11 +132,63 @@ impl Learner {
     }
 
     /// Takes in candles of the past. Gives what is held then.
-    pub(super) fn past(&self, which: &Which, page: Page, source: Source) -> Arc<Entry<Value>> {
-        let mark = self.mark(source, Instant::now());
+    pub(super) fn past(&self, which: &Which, page: &Page) -> Arc<Entry<Value>> {
         let held = self.held(which);
-        self.told(which, held.as_ref().and_then(|entry| entry.value.track()), &page, None);
-        self.put(which, &page, mark)
+        self.told(which, held.as_ref().and_then(|entry| entry.value.track()), page);
+        self.put(which, page, self.mark(Source::Rest, Instant::now()))
+    }
+
+    /// The near end of a gap from disk. Gives what is held then; `None` if it is not there.
+    pub(super) async fn recall(&self, which: &Which, gap: &Gap) -> Option<Arc<Entry<Value>>> {
+        if !self.shelf.store.is_on() {
+            return None;
+        }
+        let count = gap.count.max(FEWEST);
+        let take = match gap.toward {
+            Toward::Later => Take::First(count),
+            Toward::Earlier => Take::Last(count),
+        };
+        let kept = self.shelf.store.read(&self.series(which), gap.span, take).await;
+        let (known, received_at) = match gap.toward {
+            Toward::Later => kept.known.at(gap.span.from)?,
+            Toward::Earlier => kept.known.before(gap.span.to)?,
+        };
+        self.recalled(which, *known, *received_at, &kept)
+    }
+
+    /// The newest candles on disk that `want` may need.
+    async fn recall_newest(&self, which: &Which, want: &Want) -> Option<Arc<Entry<Value>>> {
+        if !self.shelf.store.is_on() {
+            return None;
+        }
+        let span = Span::new(want.from.unwrap_or(EPOCH), want.past);
+        let take = Take::Last(want.limit.max(FEWEST));
+        let kept = self.shelf.store.read(&self.series(which), span, take).await;
+        let (known, received_at) = kept.known.spans().last()?;
+        self.recalled(which, *known, *received_at, &kept)
+    }
+
+    fn recalled(
+        &self,
+        which: &Which,
+        known: Span,
+        received_at: UnixMs,
+        kept: &Held,
+    ) -> Option<Arc<Entry<Value>>> {
+        let age = self.shelf.clock.now().since(received_at);
+        let received = Instant::now().checked_sub(age)?;
+        let rows = kept.bars.iter().filter(|row| known.contains(row.open_time));
+        let page = Page { from: known.from, settled: known.to, rows: rows.cloned().collect() };
+        Some(self.put(which, &page, self.mark(Source::Store, received)))
+    }
+
+    fn series(&self, which: &Which) -> SeriesId {
+        SeriesId {
+            exchange: self.shelf.name(),
+            market: which.market.id.clone(),
+            symbol: which.market.symbol.clone(),
+            timeframe: which.timeframe,
+        }
     }
 
     /// Puts candles of the past into the series, whatever is known of them.
@@ -147,26 +204,30 @@ impl Learner {
         })
     }
 
-    /// Notes what final candles of `page` differ from those that were held, and tells those who
-    /// wait for new ones. Nothing before `known_to` is new where it is not different.
-    pub(in crate::service) fn told(
-        &self,
-        which: &Which,
-        held: Option<&Track>,
-        page: &Page,
-        known_to: Option<UnixMs>,
-    ) {
-        let span = page.span();
-        let restated = held.map(|track| track.restated(span, page.finals())).unwrap_or_default();
+    /// Notes which final candles of `page` are not what was held, and leaves to later processes
+    /// what is new.
+    pub(in crate::service) fn told(&self, which: &Which, held: Option<&Track>, page: &Page) {
+        let (span, finals) = (page.span(), page.finals());
+        let restated = held.map(|track| track.restated(span, finals)).unwrap_or_default();
         for Restated { before, now } in &restated {
             let (market, timeframe) = (&which.market.symbol, which.timeframe);
             let at = before.or(*now).map(|row| row.open_time.iso());
             tracing::warn!(%market, %timeframe, at, ?before, ?now, "a final candle was restated");
         }
         self.shelf.candles.restated(restated.len());
-        let begin = if restated.is_empty() { known_to.unwrap_or(span.from) } else { span.from };
-        let span = Span::new(span.from.max(begin), span.to);
-        let _ = span;
+        // That there is nothing is not kept as long as nothing has been seen at all.
+        if !self.shelf.store.is_on() || finals.is_empty() && held.is_none_or(Track::is_blank) {
+            return;
+        }
+        let known = held.map(|track| track.bars.coverage());
+        let new = match known {
+            Some(known) if restated.is_empty() => known.missing(&span),
+            _ => vec![span],
+        };
+        for span in new.into_iter().filter(|span| !span.is_empty()) {
+            let rows = finals.iter().filter(|row| span.contains(row.open_time)).cloned().collect();
+            self.shelf.store.keep_later(&self.series(which), span, self.shelf.clock.now(), rows);
+        }
     }
 
     /// Lets those go on who wait for candles to become final.

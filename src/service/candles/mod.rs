@@ -164,8 +164,15 @@ impl CandleSeries {
         let want = Want::new(&view, at, self.anchor(&which));
         let held = self.learner.held(&which);
         let is_at_hand = held.is_some_and(|entry| self.held(&entry, &want, ask).is_some());
-        if !is_at_hand && let Some(candles) = self.computed_from_held(market, view, at, ask) {
-            return Ok(candles);
+        if !is_at_hand {
+            let computed = self.computed_from_held(market, view, at, ask);
+            let computed = match computed {
+                None if !want.head => self.computed_from_disk(&which, &want, view, at, ask).await,
+                computed => computed,
+            };
+            if let Some(candles) = computed {
+                return Ok(candles);
+            }
         }
         let candles = Reading::new(self, &which, want, at, ask).run().await?;
         self.fetch_ahead(&which, &view, &candles, ask);

@@ -95,10 +95,13 @@ impl<'a> Reading<'a> {
 
     /// Fills a gap, or gives what can be given without.
     async fn fill(&mut self, gap: Gap, so_far: Selection) -> Result<Option<Candles>, ServiceError> {
-        if self.ask.demand.only_if_cached {
-            return Err(ServiceError::NotCached);
-        }
         let learner = &self.series.learner;
+        if self.ask.demand.only_if_cached {
+            // What is on disk is held as well.
+            let kept = learner.recall(self.which, &gap).await;
+            self.entry = Some(kept.ok_or(ServiceError::NotCached)?);
+            return Ok(None);
+        }
         match self.series.fills.fill(learner, self.which, gap, self.ask).await {
             Ok((Filled::Held(entry), is_own)) => {
                 self.entry = Some(entry);

@@ -160,6 +160,11 @@ impl Track {
         if self.bars.is_empty() { Vec::new() } else { self.bars.restated(span, rows) }
     }
 
+    /// True if no candle was ever seen.
+    pub(super) fn is_blank(&self) -> bool {
+        self.bars.is_empty() && self.head.as_ref().is_none_or(|head| head.rows.is_empty())
+    }
+
     /// The newest candles of which none is missing in between; at most so many.
     pub(in crate::service) fn newest_rows(&self, most: usize) -> Vec<Candle> {
         let open = self.head.as_ref().map_or(&[][..], |head| &head.rows);

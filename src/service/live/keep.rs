@@ -94,7 +94,7 @@ impl LiveSink {
             let page = Page::newest(timeframe, from, rows, seen);
             let known_to = held.and_then(Track::known_to);
             hole = known_to.map(|known_to| Span::new(known_to, from)).filter(|gap| !gap.is_empty());
-            learner.told(&which, held, &page, known_to);
+            learner.told(&which, held, &page);
             let track = held.cloned().unwrap_or_default();
             Some(Value::Candles(track.with_newest(page, mark)))
         });

@@ -21,6 +21,7 @@ use crate::{
     feed::{Feed, Sink, Turn},
     market::{Candle, Listing, Timeframe, UnixMs},
     service::{Desk, ServiceError},
+    store::Store,
     tasks::Tasks,
     telemetry::Metrics,
     upstream::Upstream,
@@ -93,8 +94,15 @@ impl Bench {
             sink = Some(into);
             Feed::disabled()
         };
-        let desk =
-            Desk::new(market.clone(), upstream, cache, &config, (clock, &metrics), open, &tasks);
+        let desk = Desk::new(
+            market.clone(),
+            upstream,
+            (cache, Store::off()),
+            &config,
+            (clock, &metrics),
+            open,
+            &tasks,
+        );
         let ask = Ask::by(Instant::now() + secs(5));
         let listing = desk.markets.resolve("BTC/USD", ask).await.unwrap();
         Self { desk, market, listing, sink: sink.unwrap(), metrics, started }

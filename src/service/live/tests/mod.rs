@@ -36,6 +36,7 @@ use crate::{
         UnixMs,
     },
     service::{CandleView, Candles, Desk, Followed, TradeView, Trades},
+    store::Store,
     tasks::Tasks,
     telemetry::Metrics,
     upstream::Upstream,
@@ -253,8 +254,15 @@ impl Bench {
             into = Some(sink);
             Feed::disabled()
         };
-        let desk =
-            Desk::new(fake.clone(), upstream, cache, &config, (clock, &metrics), open, &tasks);
+        let desk = Desk::new(
+            fake.clone(),
+            upstream,
+            (cache, Store::off()),
+            &config,
+            (clock, &metrics),
+            open,
+            &tasks,
+        );
         let deadline = Instant::now() + secs(5);
         let ask = Ask::by(deadline);
         let market = desk.markets.resolve("BTC/USD", ask).await.unwrap();
