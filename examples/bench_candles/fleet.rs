@@ -7,7 +7,7 @@ use tidegate::{
     clock::Clock,
     config,
     market::UnixMs,
-    sim::{SimClock, SimConfig, Venue},
+    sim::{MarketEngine, SimClock, SimConfig, Venue},
 };
 use tokio::{runtime::Builder, time::Instant};
 
@@ -113,21 +113,19 @@ async fn at_a_rival(mut rival: Rival, requests: &[Request]) -> Tally {
     tally
 }
 
-/// The most traded markets against the dollar, by the exchange's own names.
-fn markets(count: usize) -> Vec<String> {
-    let (venue, _) = venue(false);
-    let market = venue.market();
+/// Every market against the dollar, by the exchange's own name, the most traded one first.
+pub(crate) fn most_traded(market: &MarketEngine, now: UnixMs) -> Vec<String> {
     let pairs = market.instruments().iter().filter(|pair| {
         pair.quote() == "USD" && !pair.is_perpetual() && !pair.symbol().contains("TEST")
     });
     let mut traded: Vec<_> = pairs
         .map(|pair| {
-            let ticker = market.ticker(pair, START);
+            let ticker = market.ticker(pair, now);
             (ticker.volume * ticker.last, pair.symbol().to_owned())
         })
         .collect();
     traded.sort_by(|a, b| b.0.total_cmp(&a.0));
-    traded.into_iter().take(count).map(|(_, symbol)| symbol).collect()
+    traded.into_iter().map(|(_, symbol)| symbol).collect()
 }
 
 /// The hour's requests.
@@ -137,6 +135,7 @@ fn markets(count: usize) -> Vec<String> {
 pub(crate) fn requests() -> anyhow::Result<Vec<Request>> {
     // The exchange's clock is a runtime's.
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build()?;
-    let markets = runtime.block_on(async { markets(trace::MARKETS) });
+    let mut markets = runtime.block_on(async { most_traded(venue(false).0.market(), START) });
+    markets.truncate(trace::MARKETS);
     Ok(trace::trace(1, &markets))
 }

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use axum::{
+    Router,
     body::{Body, to_bytes},
     http::{Request as HttpRequest, StatusCode},
 };
@@ -20,8 +21,12 @@ use crate::{
     trace::{Request, Wish},
 };
 
+/// How often the exchange looks whether it has something to say.
+const TICK: Duration = Duration::from_millis(250);
+
 pub(crate) struct Gateway {
     app: App,
+    router: Router,
     venue: Venue,
 }
 
@@ -30,14 +35,16 @@ impl Gateway {
     pub(crate) async fn start(venue: Venue, clock: Clock, feeds: bool) -> anyhow::Result<Self> {
         let mut config = Config::default();
         config.feed.enabled = feeds;
-        let (exchange, settings) = (Arc::new(InProcess::new(venue.clone())), config.feed.clone());
+        let exchange = Arc::new(InProcess::new(venue.clone(), TICK));
+        let settings = config.feed.clone();
         let open = |sink, metrics: &_, tasks: &_| {
             let (spoken, connector) = (exchange.clone(), exchange.clone());
             Feed::start(&settings, spoken, connector, sink, metrics, tasks)
         };
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let app = App::with_parts(config, exchange.clone(), open, clock, listener)?;
-        Ok(Self { app, venue })
+        let app = App::with_parts(config, exchange.clone(), open, clock, listener).await?;
+        let router = router(app.gateway().clone());
+        Ok(Self { app, router, venue })
     }
 
     /// What a client gets.
@@ -58,7 +65,7 @@ impl Gateway {
             }
         };
         let ask = HttpRequest::get(path).body(Body::empty())?;
-        let response = router(self.app.gateway().clone()).oneshot(ask).await?;
+        let response = self.router.clone().oneshot(ask).await?;
         if response.status() != StatusCode::OK {
             return Ok(Outcome::Nothing);
         }

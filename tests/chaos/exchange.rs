@@ -23,12 +23,14 @@ use tidegate::{
 pub(crate) struct InProcess {
     pub(crate) venue: Venue,
     sessions: Arc<Bitfinex>,
+    tick: Duration,
 }
 
 impl InProcess {
-    pub(crate) fn new(venue: Venue) -> Self {
+    /// `tick`: how often its sockets look whether they have something to say.
+    pub(crate) fn new(venue: Venue, tick: Duration) -> Self {
         let nowhere = Bitfinex::new("http://127.0.0.1:1", Duration::from_secs(1));
-        Self { venue, sessions: Arc::new(nowhere.expect("a URL")) }
+        Self { venue, sessions: Arc::new(nowhere.expect("a URL")), tick }
     }
 
     fn get(&self, path: &str) -> Result<Bytes, UpstreamError> {
@@ -120,7 +122,8 @@ impl Connector for InProcess {
             let mut frames = Vec::new();
             talk.open(&mut frames);
             let frames = frames.into_iter().collect();
-            Ok(Box::new(Line { venue: self.venue.clone(), talk, frames }) as Box<dyn Wire>)
+            let (venue, tick) = (self.venue.clone(), self.tick);
+            Ok(Box::new(Line { venue, talk, frames, tick }) as Box<dyn Wire>)
         }
         .boxed()
     }
@@ -131,10 +134,8 @@ struct Line {
     venue: Venue,
     talk: Conversation,
     frames: std::collections::VecDeque<Frame>,
+    tick: Duration,
 }
-
-/// How often the exchange looks whether it has something to say.
-const TICK: Duration = Duration::from_millis(100);
 
 impl Wire for Line {
     fn next(&mut self) -> BoxFuture<'_, Result<Bytes, WireError>> {
@@ -148,7 +149,7 @@ impl Wire for Line {
                 }
                 // On the grid of ticks, so that waiting anew does not put off what is due.
                 let now = self.venue.now().millis();
-                let tick = i64::try_from(TICK.as_millis()).expect("short");
+                let tick = i64::try_from(self.tick.as_millis()).expect("short");
                 let wait = tick - now.rem_euclid(tick);
                 tokio::time::sleep(Duration::from_millis(wait.unsigned_abs())).await;
                 let mut due = Vec::new();
