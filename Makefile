@@ -14,7 +14,7 @@ FUZZ_SECONDS ?= 60
 
 .PHONY: help
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: test
 test: fmt lint fuzzers unit doc deny clients ## Everything below but fuzz, benches and demo; installs missing tools, skips nothing
@@ -72,6 +72,11 @@ bench: ## Throughput and CPU beside nginx, bare axum and bare hyper
 bench-stream: ## Streams: delivery, CPU and memory with up to 10,000 clients beside a plain relay; decoding; freshness
 	@scripts/debian.sh taskset=util-linux
 	benches/stream.sh
+
+.PHONY: bench-candles
+bench-candles: ## Candles: calls of a fleet beside a URL cache and ccxt; bars a second; warm starts; bytes of a bar
+	@scripts/debian.sh python3=python3 taskset=util-linux pgrep=procps
+	benches/candles.sh
 
 .PHONY: demo
 demo: ## A simulated exchange, the gateway, and fifty clients that hammer it

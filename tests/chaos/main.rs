@@ -41,6 +41,9 @@ const MINUTES: u64 = 4;
 /// 2026-11-22T14:00:00Z.
 const START: UnixMs = UnixMs::from_millis(1_795_356_000_000);
 
+/// How often the exchange's sockets look whether they have something to say.
+const TICK: Duration = Duration::from_millis(100);
+
 struct Rig {
     app: App,
     venue: Venue,
@@ -63,7 +66,7 @@ impl Rig {
         config.feed.pinned = MARKETS.map(str::to_owned).into();
         config.feed.pinned_channels =
             ["ticker", "orderbook", "trades", "ohlcv:1m"].map(|it| it.parse().unwrap()).into();
-        let exchange = InProcess::new(venue.clone());
+        let exchange = InProcess::new(venue.clone(), TICK);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let (exchange, settings) = (Arc::new(exchange), config.feed.clone());
         let open = |sink, metrics: &_, tasks: &_| {

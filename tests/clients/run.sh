@@ -17,17 +17,12 @@ die() {
 [ -x "$1" ] || die "$1 is not an executable; build it first"
 bin=$(realpath "$1")
 cd "$(dirname "$0")" || exit 2
-venv=$PWD/../../.venv
+venv=
 
 install_tools() {
   ../../scripts/debian.sh python3=python3 node=nodejs npm=npm promtool=prometheus ||
     die "a tool is missing"
-  # A copy of what was installed tells whether it is what is asked for now.
-  if ! cmp -s requirements.txt "$venv/installed.txt"; then
-    python3 -m venv "$venv" || die "cannot make $venv"
-    "$venv/bin/pip" install --quiet --requirement requirements.txt || die "pip failed"
-    cp requirements.txt "$venv/installed.txt"
-  fi
+  venv=$(../../scripts/venv.sh) || die "the Python clients cannot be installed"
   if ! cmp -s package-lock.json node_modules/installed.json; then
     npm ci --no-fund --no-audit --omit=dev --omit=optional --ignore-scripts --loglevel=error || die "npm failed"
     cp package-lock.json node_modules/installed.json
