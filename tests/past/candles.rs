@@ -22,7 +22,7 @@ async fn exchange() -> (Sim, Tasks) {
 }
 
 /// An address at which nobody listens.
-fn nowhere() -> SocketAddr {
+pub(crate) fn nowhere() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 

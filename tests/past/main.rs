@@ -4,6 +4,7 @@
 mod backfill;
 mod candles;
 mod fake;
+mod whole;
 
 use std::process::{Command, Output, Stdio};
 

@@ -54,6 +54,13 @@ impl Learner {
         track.is_none_or(Track::is_blank)
     }
 
+    /// True if candles are known that open in `span`.
+    pub(super) fn has_rows(&self, which: &Which, span: Span) -> bool {
+        let held = self.held(which);
+        let track = held.as_ref().and_then(|entry| entry.value.track());
+        track.is_some_and(|track| track.bars.rows(span).next().is_some())
+    }
+
     /// One request, and when it was sent: what the exchange answered is no older than that.
     pub(super) async fn call(
         &self,
@@ -95,8 +102,11 @@ impl Learner {
             return Err(ServiceError::Invalid(text));
         }
         let is_empty = rows.is_empty();
-        let is_all = rows.len() < usize::try_from(limit).unwrap_or(usize::MAX);
-        let first = rows.first().map(|row| row.open_time).filter(|_| !is_all);
+        // Fewer than asked for are all there are, unless there were earlier ones.
+        let first = rows.first().map(|row| row.open_time);
+        let is_first = first.is_some_and(|first| !self.has_rows(which, Span::new(EPOCH, first)));
+        let is_all = rows.len() < usize::try_from(limit).unwrap_or(usize::MAX) && is_first;
+        let first = first.filter(|_| !is_all);
         let page = Page::newest(timeframe, first.unwrap_or(EPOCH), rows, sent);
         self.told(which, track, &page);
         let mark = self.mark(Source::Rest, Instant::now());

@@ -160,6 +160,24 @@ impl Track {
         if self.bars.is_empty() { Vec::new() } else { self.bars.restated(span, rows) }
     }
 
+    /// The last known candle of the time that ends with `end`.
+    pub(super) fn last_before(&self, end: UnixMs) -> Option<UnixMs> {
+        let (span, _) = self.bars.coverage().before(end)?;
+        let known = Span::new(span.from, end);
+        self.bars.rows(known).next_back().map(|row| row.open_time)
+    }
+
+    /// The first known candle of the time that begins with `start`.
+    pub(super) fn first_after(&self, start: UnixMs) -> Option<UnixMs> {
+        let open = || {
+            let head = self.head.as_ref().filter(|head| head.from == start)?;
+            head.rows.first().map(|row| row.open_time)
+        };
+        let known = self.bars.coverage().at(start).map(|(span, _)| Span::new(start, span.to));
+        let known = known.and_then(|known| self.bars.rows(known).next());
+        known.map(|row| row.open_time).or_else(open)
+    }
+
     /// True if no candle was ever seen.
     pub(super) fn is_blank(&self) -> bool {
         self.bars.is_empty() && self.head.as_ref().is_none_or(|head| head.rows.is_empty())

@@ -75,7 +75,7 @@ async fn closed_candles_are_asked_for_once_a_bar() {
     }
     bench.until(secs(122)).await;
     assert_eq!(minutes(bench.get(view).await.rows()), [-1, 0, 1]);
-    assert_eq!(bench.asked(), ["1m 1 Some(1) Some(1)"]);
+    assert_eq!(bench.asked(), ["1m 2 Some(0) Some(1)"]);
 }
 
 #[tokio::test(start_paused = true)]

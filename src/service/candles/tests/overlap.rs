@@ -12,18 +12,18 @@ fn known(range: std::ops::RangeInclusive<i64>) -> Vec<Candle> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_what_is_missing_is_fetched() {
+async fn only_what_is_missing_and_one_that_is_known_is_fetched() {
     let bench = Bench::new().await;
     assert_eq!(bench.get(between(-900, -500)).await.rows(), known(-900..=-500));
     assert_eq!(bench.asked(), ["1m 401 Some(-900) Some(-500)"]);
     assert_eq!(bench.get(between(-800, -600)).await.rows(), known(-800..=-600));
     assert_eq!(bench.asked(), Vec::<String>::new());
     assert_eq!(bench.get(between(-600, -400)).await.rows(), known(-600..=-400));
-    assert_eq!(bench.asked(), ["1m 100 Some(-499) Some(-400)"]);
+    assert_eq!(bench.asked(), ["1m 101 Some(-500) Some(-400)"]);
     assert_eq!(bench.get(between(-300, -200)).await.rows(), known(-300..=-200));
     bench.asked();
     assert_eq!(bench.get(between(-900, -200)).await.rows(), known(-900..=-200));
-    assert_eq!(bench.asked(), ["1m 99 Some(-399) Some(-301)"]);
+    assert_eq!(bench.asked(), ["1m 100 Some(-400) Some(-301)"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -51,7 +51,7 @@ async fn the_newest_and_the_past_are_one_series() {
     assert_eq!(bench.get(between(-300, -10)).await.rows(), known(-300..=-10));
     assert_eq!(bench.asked(), Vec::<String>::new());
     assert_eq!(bench.get(last(400)).await.rows().len(), 400);
-    assert_eq!(bench.asked(), ["1m 250 None Some(-314)"]);
+    assert_eq!(bench.asked(), ["1m 251 None Some(-313)"]);
     // The newest ones once more, and with them one that is known.
     bench.until(secs(90)).await;
     let candles = bench.get(last(400)).await;
@@ -86,6 +86,32 @@ async fn nothing_at_all_is_not_believed_for_long() {
     bench.market.is_silent.store(false, Ordering::SeqCst);
     sleep(secs(3)).await;
     assert_eq!(bench.get(between(-900, -500)).await.rows(), known(-900..=-500));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_not_believed_where_something_must_be() {
+    let bench = Bench::new().await;
+    bench.get(between(-900, -500)).await;
+    bench.market.is_silent.store(true, Ordering::SeqCst);
+    // `[]`, although the candle beside it was asked for too.
+    let refused = bench.try_get(between(-900, -400), bench.ask()).await.unwrap_err();
+    assert!(matches!(refused, ServiceError::Invalid(_)), "{refused}");
+    let refused = bench.try_get(last(100), bench.ask()).await.unwrap_err();
+    assert!(matches!(refused, ServiceError::Invalid(_)), "{refused}");
+    let demand = Demand { max_age: Some(Duration::ZERO), ..Demand::default() };
+    sleep(ms(10)).await;
+    let anew = bench.try_get(between(-900, -500), Ask { demand, ..bench.ask() }).await;
+    assert!(matches!(anew.unwrap_err(), ServiceError::Invalid(_)));
+    bench.market.is_silent.store(false, Ordering::SeqCst);
+    sleep(secs(3)).await;
+    bench.asked();
+    assert_eq!(bench.get(between(-900, -400)).await.rows(), known(-900..=-400));
+    assert_eq!((bench.asked().len(), bench.restated()), (1, 0), "nothing was forgotten");
+    // A minute in which nothing was traded is known to be empty by the one before it.
+    assert!(bench.get(between(-397, -397)).await.rows().is_empty());
+    bench.asked();
+    assert!(bench.get(between(-397, -397)).await.rows().is_empty());
+    assert_eq!(bench.asked().len(), 0);
 }
 
 #[tokio::test(start_paused = true)]

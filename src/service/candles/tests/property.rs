@@ -1,5 +1,5 @@
-//! Whatever is asked in whatever order: candles are those of the exchange, and no final one is
-//! fetched twice.
+//! Whatever is asked in whatever order: candles are those of the exchange, and final ones are not
+//! fetched twice, but for one in a request that vouches for the rest.
 
 use proptest::prelude::*;
 
@@ -97,9 +97,11 @@ async fn all_views_are_right(steps: &[Step]) -> Result<(), TestCaseError> {
             let (limit, since) = (words[1].parse::<i64>().unwrap(), bound(words[2]));
             let Some(until) = bound(words[3]) else { continue };
             let Some(since) = since else { continue };
-            for minute in since..=until.min(since + limit - 1) {
-                prop_assert!(fetched.insert(minute), "{} was fetched twice", minute);
-            }
+            // One that is known shows that the answer can be believed.
+            let minutes = since..=until.min(since + limit - 1);
+            let again = minutes.filter(|minute| !fetched.insert(*minute) && row(*minute).is_some());
+            let again: Vec<i64> = again.collect();
+            prop_assert!(again.len() <= 1, "{} brought {:?} once more", asked, again);
         }
     }
     Ok(())

@@ -46,7 +46,7 @@ async fn a_snapshot_alone_is_not_the_whole_history() {
     assert_eq!(minutes(&bench.candles(10).await), (-9..=0).collect::<Vec<_>>());
     assert_eq!(bench.asked(), Vec::<String>::new());
     assert_eq!(bench.candles(11).await.rows().len(), 11);
-    assert_eq!(bench.asked(), ["candles 250 None Some(-10)"], "only those that are missing");
+    assert_eq!(bench.asked(), ["candles 251 None Some(-9)"], "those that are missing, and one");
 }
 
 #[tokio::test(start_paused = true)]
@@ -70,7 +70,7 @@ async fn a_hole_is_filled_by_one_request_for_the_hole() {
     bench.until(9 * 60_000).await;
     bench.data(&topic, Data::Candle(candle(9, 90)));
     sleep(secs(1)).await;
-    assert_eq!(bench.asked(), ["candles 6 Some(-1) Some(4)"]);
+    assert_eq!(bench.asked(), ["candles 7 Some(-2) Some(4)"]);
     let candles = bench.candles(19).await;
     assert_eq!(minutes(&candles), (-9..=9).collect::<Vec<_>>());
     assert_eq!(candles.rows()[9].close.as_str(), "70", "the last one held had changed since");
@@ -98,14 +98,14 @@ async fn a_hole_that_cannot_be_filled_stays_one() {
     bench.until(8 * 60_000 + 30_000).await;
     bench.open(&topic, snapshot(5..=8));
     sleep(secs(1)).await;
-    assert_eq!(bench.asked().first().map(String::as_str), Some("candles 6 Some(-1) Some(4)"));
+    assert_eq!(bench.asked().first().map(String::as_str), Some("candles 7 Some(-2) Some(4)"));
     assert_eq!(minutes(&bench.candles(4).await), [5, 6, 7, 8]);
     // Who needs more gets what is missing, and nothing but that, once it can be had.
     bench.fake.fails.store(false, Ordering::SeqCst);
     sleep(secs(10)).await;
     bench.asked();
     assert_eq!(minutes(&bench.candles(14).await), (-5..=8).collect::<Vec<_>>());
-    assert_eq!(bench.asked(), ["candles 6 Some(-1) Some(4)"]);
+    assert_eq!(bench.asked(), ["candles 7 Some(-2) Some(4)"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -129,11 +129,13 @@ async fn a_candle_that_was_not_final_is_asked_for_again() {
     bench.open(&topic, snapshot(-9..=0));
     bench.until(62_000).await;
     bench.turn(&topic, Turn::Lapsed(Lapse::Disconnected));
-    bench.script(|script| script.candles = vec![candle(-1, -1), candle(0, 70), candle(1, 71)]);
+    bench.script(|script| {
+        script.candles = vec![candle(-2, -2), candle(-1, -1), candle(0, 70), candle(1, 71)]
+    });
     bench.open(&topic, snapshot(1..=1));
     assert_eq!(minutes(&bench.candles(1).await), [1]);
     sleep(secs(1)).await;
-    assert_eq!(bench.asked(), ["candles 2 Some(-1) Some(0)"]);
+    assert_eq!(bench.asked(), ["candles 3 Some(-2) Some(0)"]);
     let candles = bench.candles(11).await;
     assert_eq!(minutes(&candles), (-9..=1).collect::<Vec<_>>());
     let closes = candles.rows()[9..].iter().map(|row| row.close.as_str()).collect::<Vec<_>>();

@@ -1,0 +1,121 @@
+//! Backfill through real gateways into a real store: one in process, one that runs, one that is
+//! killed in the middle.
+
+use std::{fs, path::PathBuf};
+
+use serde_json::Value;
+use tidegate::{
+    app::App,
+    config::Config,
+    sim::{Family, Sim, SimConfig},
+    tasks::Tasks,
+};
+
+use crate::{candles::nowhere, run, tidegate};
+
+/// Three pages of minutes, and the budget for them at once.
+const PAST: [&str; 4] = ["--since", "2026-01-01T00:00:00Z", "--until", "2026-01-18T23:59:00Z"];
+
+struct Bench {
+    sim: Sim,
+    folder: PathBuf,
+    listen: String,
+    _tasks: Tasks,
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Bench {
+    async fn new(name: &str) -> Self {
+        let tasks = Tasks::new(|name| panic!("the simulated exchange's task {name} panicked"));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let sim = Sim::start(SimConfig::default(), listener, &tasks).await.unwrap();
+        let folder = std::env::temp_dir().join(format!("tidegate-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        Self { sim, folder, listen: nowhere().to_string(), _tasks: tasks }
+    }
+
+    fn args(&self) -> Vec<String> {
+        let path = format!("store.path={}", self.folder.join("store.sqlite").display());
+        let fixed = ["backfill", "--symbol", "BTC/USD", "--timeframe", "1m", "--json"];
+        let settings = [
+            ("--set", path),
+            ("--rest-url", self.sim.rest_url()),
+            ("--listen", self.listen.clone()),
+        ];
+        let settings = settings.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]);
+        fixed.iter().chain(&PAST).map(ToString::to_string).chain(settings).collect()
+    }
+
+    /// The command to its end; its exit code and its summary.
+    async fn backfill(&self) -> (i32, Value) {
+        let args = self.args();
+        let run = move || run(&args.iter().map(String::as_str).collect::<Vec<_>>());
+        let (code, out, err) = tokio::task::spawn_blocking(run).await.unwrap();
+        (code, serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out} {err}")))
+    }
+
+    fn calls(&self) -> u64 {
+        self.sim.counts().of(Family::Candles)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_fetched_costs_nothing_again_whoever_asks() {
+    let bench = Bench::new("backfill").await;
+    let (code, first) = bench.backfill().await;
+    assert_eq!((code, &first["outcome"]), (0, &"done".into()), "{first}");
+    let calls = bench.calls();
+    assert_eq!(calls, first["calls"].as_u64().unwrap(), "{first}");
+    assert!((2..=4).contains(&calls), "{first}");
+    let bars = first["bars"].as_u64().unwrap();
+    assert!(bars > 20_000, "{first}");
+    let (code, second) = bench.backfill().await;
+    assert_eq!((code, second["calls"].as_u64(), second["bars"].as_u64()), (0, Some(0), Some(bars)));
+    assert_eq!(bench.calls(), calls);
+
+    // A gateway with the same store answers from it, and the command asks that one.
+    let mut config = Config::default();
+    config.exchanges.bitfinex.rest_url = bench.sim.rest_url();
+    config.feed.enabled = false;
+    config.store.path = Some(bench.folder.join("store.sqlite"));
+    config.server.listen = bench.listen.parse().unwrap();
+    let listener = tokio::net::TcpListener::bind(config.server.listen).await.unwrap();
+    let app = App::start(config, listener).await.unwrap();
+    let (code, third) = bench.backfill().await;
+    assert_eq!((code, third["calls"].as_u64(), third["bars"].as_u64()), (0, Some(0), Some(bars)));
+    assert_eq!(bench.calls(), calls);
+    assert!(app.drain().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_run_had_stored_is_not_fetched_again() {
+    let bench = Bench::new("killed").await;
+    let mut child = {
+        let args = bench.args();
+        tidegate(&args.iter().map(String::as_str).collect::<Vec<_>>())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    // Two pages were asked for, so that the first was answered; then it dies.
+    while bench.calls() < 2 {
+        tokio::task::yield_now().await;
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let before = bench.calls();
+    let (code, rest) = bench.backfill().await;
+    assert_eq!((code, &rest["outcome"]), (0, &"done".into()), "{rest}");
+    let (again, in_all) = (bench.calls() - before, bench.calls());
+    assert!(again <= 3 && in_all <= 5, "{again} of {in_all}: {rest}");
+    let reference = Bench::new("reference").await;
+    let (_, whole) = reference.backfill().await;
+    assert_eq!(rest["bars"], whole["bars"], "not a bar is missing or twice");
+    assert_eq!(again, reference.calls() - 1, "the first page was kept");
+}
