@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds what is measured and measures it, in some five minutes. PARTS=fleet,ccxt,served,warm
+# Builds what is measured and measures it: some five minutes after the build. PARTS=fleet,ccxt,served,warm
 # chooses what.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -10,7 +10,7 @@ use tokio::{io::AsyncWriteExt as _, process::Command, time::timeout};
 use crate::trace::{HOUR, Request};
 
 /// Of the hour, so much is done: without a cache a request costs the same at any time.
-const SAMPLE: Duration = Duration::from_secs(180);
+const SAMPLE: Duration = Duration::from_secs(300);
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Prints what the beginning of the trace costs; the exchange refuses nothing.

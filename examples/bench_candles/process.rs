@@ -23,23 +23,24 @@ impl Process {
     /// follow the exchange's channels, and its budget does not bind, so that what is measured is
     /// work and not waiting.
     pub(crate) async fn start(program: &str, sim: &Sim, store: &Path) -> anyhow::Result<Self> {
-        let plenty = || "1000000".to_owned();
+        let most = || "100000".to_owned();
         let settings = [
             ("SERVER__LISTEN", "127.0.0.1:0".to_owned()),
             ("SERVER__DRAIN_DELAY", "0s".to_owned()),
             ("FEED__ENABLED", "false".to_owned()),
+            ("LOG__FILTER", "error".to_owned()),
             ("CACHE__MAX_BYTES", "512MiB".to_owned()),
             ("STORE__PATH", store.display().to_string()),
             ("EXCHANGES__BITFINEX__REST_URL", sim.rest_url()),
-            ("EXCHANGES__BITFINEX__BUDGET__CANDLES", plenty()),
-            ("EXCHANGES__BITFINEX__BUDGET__CONF", plenty()),
+            ("EXCHANGES__BITFINEX__BUDGET__CANDLES", most()),
+            ("EXCHANGES__BITFINEX__BUDGET__CONF", most()),
         ];
         let settings = settings.map(|(key, value)| (format!("TIDEGATE__{key}"), value));
         let mut child = Command::new("taskset")
             .args(["-c", "0", program, "serve"])
             .envs(settings)
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::inherit())
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start {program}"))?;

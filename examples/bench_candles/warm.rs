@@ -16,7 +16,7 @@ use crate::{client::Line, process::Process};
 
 /// Series that are asked for.
 const SERIES: usize = 1_000;
-const WIDTHS: [&str; 8] = ["1m", "5m", "15m", "30m", "1h", "3h", "6h", "12h"];
+const WIDTHS: [&str; 9] = ["1m", "5m", "15m", "30m", "1h", "3h", "6h", "12h", "1d"];
 /// Bars of one answer.
 const BARS: usize = 100;
 /// Clients at a time.
