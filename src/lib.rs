@@ -36,10 +36,10 @@
 //! ```
 //!
 //! Beyond the rooms: `reqwest` is named in `exchange/transport.rs` only, the exporter of metrics in
-//! [`telemetry`] only, SQL in [`store`] only, `tokio::spawn` in [`tasks`] only, WebSockets in `feed/wire.rs`, [`api`] and
-//! [`sim`] only, and the text `bitfinex` neither in
-//! [`cache`] nor in [`upstream`]. `tests/architecture.rs` reads the sources and fails where they do
-//! not keep to this.
+//! [`telemetry`] only, SQL in [`store`] only, Arrow and Parquet in `api/frames` only, `tokio::spawn`
+//! in [`tasks`] only, WebSockets in `feed/wire.rs`, [`api`] and [`sim`] only, and the text `bitfinex`
+//! neither in [`cache`] nor in [`upstream`]. `tests/architecture.rs` reads the sources and fails
+//! where they do not keep to this.
 //!
 //! # One read
 //!

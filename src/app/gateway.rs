@@ -28,7 +28,7 @@ const ANSWERS_SHARE: u64 = 4;
 const UPKEEP: Duration = Duration::from_secs(1);
 
 /// Tasks that are started, for the metrics that count their panics.
-const TASKS: [&str; 17] = [
+const TASKS: [&str; 18] = [
     "connection",
     "fetch ahead",
     "feed plan",
@@ -44,6 +44,7 @@ const TASKS: [&str; 17] = [
     "request",
     "store",
     "stream",
+    "ticket",
     "upstream turns",
     "warm-up",
 ];

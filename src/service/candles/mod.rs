@@ -18,6 +18,7 @@ mod learn;
 mod read;
 #[cfg(test)]
 mod tests;
+mod ticket;
 mod track;
 mod want;
 mod which;
@@ -30,6 +31,7 @@ pub use due::{Due, DueState};
 use fill::Fills;
 pub(super) use learn::Learner;
 use read::Reading;
+use ticket::Tickets;
 pub(super) use track::Page;
 pub use track::Track;
 use track::{Found, Selection};
@@ -123,11 +125,13 @@ impl Candles {
 pub struct CandleSeries {
     learner: Learner,
     fills: Fills,
+    tickets: Tickets,
 }
 
 impl CandleSeries {
     pub(super) fn new(shelf: Arc<Shelf>, tasks: &Tasks) -> Self {
-        Self { learner: Learner::new(shelf, tasks), fills: Fills::default() }
+        let (fills, tickets) = (Fills::default(), Tickets::default());
+        Self { learner: Learner::new(shelf, tasks), fills, tickets }
     }
 
     /// Candles as `view` says. What they are is decided by the instant of the call, however long
@@ -209,7 +213,11 @@ impl CandleSeries {
         };
         let enough = |value: &Value| value.track().is_some_and(&enough);
         let shelf = &self.learner.shelf;
-        shelf.read(which.product(), DataKind::Ohlcv, ask, enough, load).await
+        let read = shelf.read(which.product(), DataKind::Ohlcv, ask, enough, load).await;
+        if let Err(ServiceError::BudgetExhausted { .. }) = &read {
+            self.tickets.take(&self.learner, which, want);
+        }
+        read
     }
 
     /// Who has taken a page as large as an exchange gives and has more to come will take the next.

@@ -134,6 +134,10 @@ impl<'a> Reading<'a> {
     /// An answer of final candles only. Who demands younger ones gets them fetched anew.
     async fn finals(self, rows: Selection) -> Result<Candles, ServiceError> {
         let series = self.series;
+        // Who wants the newest ones of these would be served by the series' channel, too.
+        if let Some(entry) = self.entry.as_ref().filter(|_| self.want.grows) {
+            entry.stamp.hit();
+        }
         let stamp = series.stamp_of(&rows, &self.want, self.at);
         let cache = &series.learner.shelf.cache;
         if self.ask.demand.judge(stamp.age(Instant::now()), &stamp.policy) != Verdict::Unusable {

@@ -194,3 +194,26 @@ async fn a_page_before_the_newest_candle_is_not_the_last() {
     assert_eq!((minutes(candles.rows()), closed(&candles)), (vec![2], vec![false]));
     assert_eq!(candles.rest(), None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_series_that_was_refused_once_gets_its_turn_all_the_same() {
+    let bench = Bench::with(|config| {
+        config.exchanges.bitfinex.budget.candles = 3;
+        config.cache.ohlcv.stale_if_error = secs(300);
+    });
+    let bench = bench.await;
+    bench.get(last(10)).await;
+    let view = CandleView { timeframe: Timeframe::M30, ..last(10) };
+    let before = Instant::now();
+    for _ in 0..20 {
+        let refused = bench.try_get(view, bench.ask()).await.unwrap_err();
+        let ServiceError::BudgetExhausted { retry_after } = refused else { panic!("{refused}") };
+        assert!(retry_after > secs(10) && before.elapsed() < secs(1), "at once, and truly");
+    }
+    assert_eq!(bench.asked(), ["1m 250 None None"]);
+    bench.until(secs(45)).await;
+    let demand = Demand { only_if_cached: true, ..Demand::default() };
+    let held = bench.try_get(view, Ask { demand, ..bench.ask() }).await.unwrap();
+    assert_eq!(held.rows().len(), 10);
+    assert_eq!(bench.asked(), ["30m 250 None None"], "one for all who were refused");
+}
