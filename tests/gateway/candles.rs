@@ -374,3 +374,33 @@ async fn background_work_waits_behind_clients() {
     let last_client = place("LTC").max(place("SOL"));
     assert!(place("ETH").min(place("XRP")) > last_client, "{asked:?}");
 }
+
+/// Two hundred at once for the past, whole and in parts: what is missing is fetched, each of it once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_for_the_past_costs_what_is_missing_once() {
+    let (rig, _) = still().await;
+    let path = |first: i64, last: i64| {
+        let at = |hour: i64| BUSY.millis() - hour * 3_600_000;
+        let (since, until) = (at(first), at(last));
+        format!(
+            "/api/market-data/ohlcv/BTC-USD?timeframe=1m&limit=10000&since={since}&until={until}"
+        )
+    };
+    for round in 0..10 {
+        let (first, last) = (900 - round * 60, 860 - round * 60);
+        let clients = (0..200).map(|client| {
+            let path = if client % 2 == 0 { path(first, last) } else { path(first, last + 20) };
+            let rig = &rig;
+            async move { rig.get(&path).await }
+        });
+        rig.sim.reset_counts();
+        let replies = join_all(clients).await;
+        let (whole, part) = (arrays(&replies[0]), arrays(&replies[1]));
+        assert!(whole.len() > part.len() && whole.starts_with(&part), "round {round}");
+        for (client, reply) in replies.iter().enumerate() {
+            assert_eq!(arrays(reply), if client % 2 == 0 { &whole[..] } else { &part[..] });
+        }
+        // Whoever comes first decides whether it takes one or two.
+        assert!((1..=2).contains(&rig.calls(Family::Candles)), "round {round}");
+    }
+}

@@ -82,10 +82,10 @@ impl Fills {
         gap: Gap,
         ask: Ask,
     ) -> Result<(Filled, bool), ServiceError> {
-        let (flight, is_own) = match self.join(learner, which, gap, ask.class) {
+        let (flight, is_own) = match self.join(learner, which, gap, ask) {
             Joined::Flight(flight) => (flight, false),
             Joined::Over(outcome) => return outcome.map(|filled| (filled, false)),
-            Joined::Gap(gap) => (self.launch(learner, which, gap, ask), true),
+            Joined::Launched(flight) => (flight, true),
         };
         match timeout_at(ask.deadline, flight).await {
             Ok(Some(outcome)) => outcome.map(|filled| (filled, is_own)),
@@ -94,45 +94,40 @@ impl Fills {
         }
     }
 
-    /// The fetch that brings the near end of a gap, or the part of the gap that nobody fetches. A
-    /// client does not wait for what waits behind all clients.
-    fn join(&self, learner: &Learner, which: &Which, gap: Gap, class: Wait) -> Joined {
+    /// The fetch that brings the near end of a gap; a new one, for the part of the gap that nobody
+    /// fetches, if there is none. A client does not wait for what waits behind all clients.
+    fn join(&self, learner: &Learner, which: &Which, gap: Gap, ask: Ask) -> Joined {
+        let key = learner.key(which);
         let mut board = self.board();
-        let Some(open) = board.open.get_mut(&learner.key(which)) else { return Joined::Gap(gap) };
+        // Another fetch may have landed since it was looked for candles: they are held before the
+        // fetch leaves the board.
+        if let Some(held) = learner.held(which).filter(|held| gap.is_begun(held)) {
+            return Joined::Over(Ok(Filled::Held(held)));
+        }
         let now = Instant::now();
+        let open = board.open.entry(key.clone()).or_default();
         open.retain(|it| !matches!(it.state, State::Over { until, .. } if until <= now));
         let mut span = gap.span;
-        for it in open.iter().filter(|it| it.class.index() <= class.index()) {
+        for it in open.iter().filter(|it| it.class.index() <= ask.class.index()) {
             let (begins, ends) = (it.span.from <= span.from, it.span.to >= span.to);
-            let common = it.span.common(&gap.span);
-            match (&it.state, gap.toward) {
-                _ if common.is_empty() => {}
-                (State::Over { outcome, since, .. }, toward) => {
-                    let meets = if toward == Toward::Later { begins } else { ends };
-                    if meets {
-                        let told = outcome.clone();
-                        return Joined::Over(told.map_err(|error| error.told(now - *since)));
-                    }
+            let meets = if gap.toward == Toward::Later { begins } else { ends };
+            match &it.state {
+                _ if it.span.common(&gap.span).is_empty() => {}
+                State::Over { outcome, since, .. } if meets => {
+                    let told = outcome.clone();
+                    return Joined::Over(told.map_err(|error| error.told(now - *since)));
                 }
-                (State::Flying(flight), Toward::Later) if begins => {
-                    return Joined::Flight(flight.clone());
+                State::Flying(flight) if meets => return Joined::Flight(flight.clone()),
+                State::Over { .. } => {}
+                State::Flying(_) if gap.toward == Toward::Later => {
+                    span.to = span.to.min(it.span.from);
                 }
-                (State::Flying(flight), Toward::Earlier) if ends => {
-                    return Joined::Flight(flight.clone());
-                }
-                (State::Flying(_), Toward::Later) => span.to = span.to.min(it.span.from),
-                (State::Flying(_), Toward::Earlier) => span.from = span.from.max(it.span.to),
+                State::Flying(_) => span.from = span.from.max(it.span.to),
             }
         }
-        Joined::Gap(Gap { span, ..gap })
-    }
-
-    fn launch(&self, learner: &Learner, which: &Which, gap: Gap, ask: Ask) -> Flight {
-        let key = learner.key(which);
-        let request = Request::of(learner, which, gap);
+        let request = Request::of(learner, which, Gap { span, ..gap });
         let (land, landed) = oneshot::channel();
         let flight: Flight = landed.map(Result::ok).boxed().shared();
-        let mut board = self.board();
         board.flights += 1;
         let number = board.flights;
         let state = State::Flying(flight.clone());
@@ -149,7 +144,7 @@ impl Fills {
             // The send fails if every caller has hung up, which does not concern the fetch.
             let _ = land.send(outcome);
         });
-        flight
+        Joined::Launched(flight)
     }
 
     fn board(&self) -> MutexGuard<'_, Board> {
@@ -158,9 +153,24 @@ impl Fills {
 }
 
 enum Joined {
+    /// It was under way.
     Flight(Flight),
+    /// It has just ended.
     Over(Outcome),
-    Gap(Gap),
+    /// It is under way now.
+    Launched(Flight),
+}
+
+impl Gap {
+    /// True if its near end is known by now.
+    fn is_begun(&self, held: &Entry<Value>) -> bool {
+        let Some(track) = held.value.track().filter(|_| !self.anew) else { return false };
+        let known = track.bars.coverage();
+        match self.toward {
+            Toward::Later => known.at(self.span.from).is_some(),
+            Toward::Earlier => known.before(self.span.to).is_some(),
+        }
+    }
 }
 
 /// Ends a fetch on the board, in whatever way its task ends.
