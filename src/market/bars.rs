@@ -1,6 +1,6 @@
 //! Final candles of one market and width, and the times for which they are known.
 
-use imbl::OrdMap;
+use rpds::RedBlackTreeMapSync;
 
 use super::{Candle, Coverage, Mark, Span, UnixMs};
 
@@ -10,13 +10,13 @@ use super::{Candle, Coverage, Mark, Span, UnixMs};
 /// A clone shares its rows with the original and costs next to nothing.
 #[derive(Clone, Debug)]
 pub struct Bars<M> {
-    rows: OrdMap<UnixMs, Candle>,
+    rows: RedBlackTreeMapSync<UnixMs, Candle>,
     coverage: Coverage<M>,
 }
 
 impl<M> Default for Bars<M> {
     fn default() -> Self {
-        Self { rows: OrdMap::default(), coverage: Coverage::default() }
+        Self { rows: RedBlackTreeMapSync::new_sync(), coverage: Coverage::default() }
     }
 }
 
@@ -28,7 +28,7 @@ impl<M: Mark> Bars<M> {
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.rows.size()
     }
 
     /// True if there are none; times may be known all the same.
@@ -78,15 +78,15 @@ impl<M: Mark> Bars<M> {
         for row in rows.into_iter().filter(|row| span.contains(row.open_time)) {
             while let Some(open_time) = gone.next_if(|gone| *gone <= row.open_time) {
                 if open_time < row.open_time {
-                    self.rows.remove(&open_time);
+                    self.rows.remove_mut(&open_time);
                 }
             }
             if self.rows.get(&row.open_time).is_none_or(|before| !before.is_same(&row)) {
-                self.rows.insert(row.open_time, row);
+                self.rows.insert_mut(row.open_time, row);
             }
         }
         for open_time in gone {
-            self.rows.remove(&open_time);
+            self.rows.remove_mut(&open_time);
         }
         self.coverage.add(span, mark);
     }
@@ -104,7 +104,7 @@ impl<M: Mark> Bars<M> {
     pub fn forget(&mut self, span: Span) {
         let gone: Vec<UnixMs> = self.rows(span).map(|row| row.open_time).collect();
         for open_time in gone {
-            self.rows.remove(&open_time);
+            self.rows.remove_mut(&open_time);
         }
         self.coverage.remove(&span);
     }

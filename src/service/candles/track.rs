@@ -202,8 +202,9 @@ impl Track {
     /// Bytes, roughly.
     pub(in crate::service) fn weight(&self) -> usize {
         let open = self.head.as_ref().map_or(0, |head| head.rows.len());
-        // Nodes of the tree are two thirds full.
-        (self.bars.len() * 3 / 2 + open) * (size_of::<Candle>() + size_of::<UnixMs>())
+        // Each final one is a node of a tree, with its links and counts.
+        const NODE: usize = 96;
+        self.bars.len() * (size_of::<Candle>() + NODE) + open * size_of::<Candle>()
     }
 
     /// This series, and what only an earlier telling of it knows.
