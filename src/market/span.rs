@@ -37,11 +37,6 @@ impl Span {
     pub fn common(&self, other: &Self) -> Self {
         Self { from: self.from.max(other.from), to: self.to.min(other.to) }
     }
-
-    /// True if they have time in common or one begins where the other ends.
-    pub fn touches(&self, other: &Self) -> bool {
-        self.from <= other.to && other.from <= self.to
-    }
 }
 
 /// What is kept of each span of a [`Coverage`] (when its data was received, say).
