@@ -12,6 +12,7 @@
 mod answer;
 mod answers;
 mod bitfinex;
+mod caller;
 mod demand;
 mod frames;
 mod gzip;

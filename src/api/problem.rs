@@ -21,6 +21,9 @@ use crate::{
 #[schema(as = ProblemCode)]
 #[expect(missing_docs, reason = "the variants are their names")]
 pub enum Code {
+    Unauthorized,
+    Forbidden,
+    ClientQuotaExceeded,
     UnknownSymbol,
     UnknownExchange,
     NotFound,
@@ -43,7 +46,9 @@ pub enum Code {
 
 impl Code {
     /// Every code, by status.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
+        Self::Unauthorized,
+        Self::Forbidden,
         Self::UnknownSymbol,
         Self::UnknownExchange,
         Self::NotFound,
@@ -51,6 +56,7 @@ impl Code {
         Self::UriTooLong,
         Self::InvalidParameter,
         Self::UpgradeRequired,
+        Self::ClientQuotaExceeded,
         Self::Internal,
         Self::Unsupported,
         Self::UpstreamInvalid,
@@ -67,6 +73,11 @@ impl Code {
     const fn facts(self) -> (StatusCode, &'static str, &'static str, bool) {
         use StatusCode as S;
         match self {
+            Self::Unauthorized => (S::UNAUTHORIZED, "unauthorized", "A key is needed", false),
+            Self::Forbidden => (S::FORBIDDEN, "forbidden", "Not allowed", false),
+            Self::ClientQuotaExceeded => {
+                (S::TOO_MANY_REQUESTS, "client_quota_exceeded", "Quota exceeded", true)
+            }
             Self::UnknownSymbol => (S::NOT_FOUND, "unknown_symbol", "Unknown symbol", false),
             Self::UnknownExchange => (S::NOT_FOUND, "unknown_exchange", "Unknown exchange", false),
             Self::NotFound => (S::NOT_FOUND, "not_found", "Not found", false),

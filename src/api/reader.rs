@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::{
     answer::{Answer, Format, Heading, Stamps, Text, source},
     answers::Answers,
+    caller::Caller,
     demand::{demand, priority},
     params::{Param, Params},
     payload::Payload,
@@ -87,12 +88,13 @@ where
         let arrived = parts.extensions.get::<Arrived>().map_or_else(Instant::now, |at| at.0);
         let deadline = arrived + reader.config.server.request_deadline;
         let demand = demand(&parts.headers)?;
-        let class = priority(&parts.headers);
+        let Caller { mut payer, .. } = Caller::of(parts);
+        payer.class = payer.class.max(priority(&parts.headers));
         let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
         Ok(Self {
             uri: uri.clone(),
             headers: parts.headers.clone(),
-            ask: Ask { demand, deadline, class },
+            ask: Ask { demand, deadline, payer },
         })
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::{Demand, Entry};
-use crate::telemetry::{CacheOutcome, Wait};
+use crate::telemetry::{CacheOutcome, ClientId, Payer};
 
 /// Who reads, how fresh, and until when he waits.
 #[derive(Clone, Copy, Debug)]
@@ -14,14 +14,15 @@ pub struct Ask {
     pub demand: Demand,
     /// The end of the caller's patience.
     pub deadline: Instant,
-    /// How a load for him waits for its turn.
-    pub class: Wait,
+    /// Who pays for a load, and how it waits for its turn.
+    pub payer: Payer,
 }
 
 impl Ask {
-    /// A client that takes what the policy allows and waits until `deadline`.
+    /// The gateway itself, which takes what the policy allows and waits until `deadline` as a
+    /// client does.
     pub fn by(deadline: Instant) -> Self {
-        Self { demand: Demand::default(), deadline, class: Wait::Client }
+        Self { demand: Demand::default(), deadline, payer: Payer::of(ClientId::GATEWAY) }
     }
 }
 

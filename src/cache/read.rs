@@ -15,7 +15,7 @@ use crate::{
     config::Policy,
     market::UnixMs,
     tasks::Tasks,
-    telemetry::{CacheOutcome, DataKind, Gate, Metrics, Wait},
+    telemetry::{CacheOutcome, DataKind, Gate, Metrics, Payer, Wait},
 };
 
 type Held<V, E> = Result<Arc<Entry<V>>, E>;
@@ -94,7 +94,7 @@ where
     /// Reads `key`, loading it where what is held may not be served.
     ///
     /// `enough` says whether a held value covers this request (a series may be too short).
-    /// `load` makes the one load, in the class and until the deadline it is given; it runs in a
+    /// `load` makes the one load, for the payer and until the deadline it is given; it runs in a
     /// task of its own. Cancel-safe: dropping the read neither cancels nor repeats a load.
     pub async fn read<L, F>(
         &self,
@@ -106,7 +106,7 @@ where
         load: L,
     ) -> Result<Read<V>, ReadError<E>>
     where
-        L: Fn(Wait, Instant) -> F,
+        L: Fn(Payer, Instant) -> F,
         F: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
     {
         let read = self.read_unobserved(key, negative_ttl, ask, enough, load).await;
@@ -135,7 +135,7 @@ where
         load: L,
     ) -> Result<Read<V>, ReadError<E>>
     where
-        L: Fn(Wait, Instant) -> F,
+        L: Fn(Payer, Instant) -> F,
         F: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
     {
         let inner = &self.inner;
@@ -151,7 +151,9 @@ where
                     entry.stamp.refreshes(true);
                     let looked = || inner.newer_than(key, &entry.stamp);
                     let deadline = Instant::now() + inner.refresh_deadline;
-                    inner.board(key, negative_ttl, looked, || load(Wait::Refresh, deadline));
+                    inner.board(key, negative_ttl, looked, || {
+                        load(ask.payer.waiting_as(Wait::Refresh), deadline)
+                    });
                 }
                 return Ok(Read::new(entry, CacheOutcome::Stale));
             }
@@ -176,7 +178,7 @@ where
             }
         };
         loop {
-            let start = || load(ask.class, ask.deadline - LAST_WORD);
+            let start = || load(ask.payer, ask.deadline - LAST_WORD);
             let (flight, outcome) = match inner.board(key, negative_ttl, look, start) {
                 Boarding::Found(Ok(entry)) => return Ok(Read::new(&entry, CacheOutcome::Hit)),
                 Boarding::Found(Err(failure)) => return or_stale(ReadError::Load(failure)),

@@ -16,7 +16,7 @@ use crate::{
     config::Policy,
     market::UnixMs,
     tasks::Tasks,
-    telemetry::{CacheOutcome, DataKind, Metrics, Wait},
+    telemetry::{CacheOutcome, DataKind, Metrics, Payer},
 };
 
 #[derive(Debug, PartialEq)]
@@ -90,7 +90,7 @@ impl Bench {
         length: usize,
     ) -> Result<Read<Text>, ReadError<Refused>> {
         let ask = Ask { demand, ..Ask::by(Instant::now() + ms(2000)) };
-        let load = |_class: Wait, _deadline: Instant| {
+        let load = |_payer: Payer, _deadline: Instant| {
             let bench = self.clone();
             async move {
                 let number = bench.loads.fetch_add(1, Ordering::SeqCst) + 1;

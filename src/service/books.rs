@@ -40,12 +40,12 @@ impl Books {
         let depth = depth.or(depths.last().copied()).unwrap_or(SHARED_DEPTH);
         let depth = self.live_instead(market, precision, depth, &ask).unwrap_or(depth);
         let query = BookQuery { market: market.clone(), precision, depth };
-        let load = |shelf: Arc<Shelf>, class, deadline| {
+        let load = |shelf: Arc<Shelf>, payer, deadline| {
             let query = query.clone();
             async move {
                 let exchange = &shelf.exchange;
                 let call = || exchange.book(&query);
-                let book = shelf.upstream.call(Family::Book, class, deadline, call).await?;
+                let book = shelf.upstream.call(Family::Book, payer, deadline, call).await?;
                 let empty = book.bids.is_empty() && book.asks.is_empty();
                 Ok(shelf.loaded_unless_empty(empty, DataKind::Orderbook, Value::Book(book)))
             }

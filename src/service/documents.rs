@@ -11,7 +11,7 @@ use crate::{
     cache::Ask,
     exchange::{Family, NativeQuery},
     tasks::Tasks,
-    telemetry::{DataKind, Wait},
+    telemetry::{DataKind, Payer, Wait},
     upstream::Merge,
 };
 
@@ -35,16 +35,16 @@ impl Documents {
         deadlines: (Duration, Duration),
         tasks: &Tasks,
     ) -> Self {
-        let gather = |class: Wait, patience: Duration| {
+        let gather = |patience: Duration| {
             let shelf = shelf.clone();
-            let load = move |keys: Vec<String>| {
+            let load = move |keys: Vec<String>, payer| {
                 let shelf = shelf.clone();
-                async move { fetch(&shelf, keys, class, Instant::now() + patience).await }
+                async move { fetch(&shelf, keys, payer, Instant::now() + patience).await }
             };
             Arc::new(Merge::new(merge_window, MAX_KEYS, tasks, load))
         };
-        let awaited = gather(Wait::Client, deadlines.0);
-        let refreshed = gather(Wait::Refresh, deadlines.1);
+        let awaited = gather(deadlines.0);
+        let refreshed = gather(deadlines.1);
         Self { shelf, awaited, refreshed }
     }
 
@@ -55,12 +55,12 @@ impl Documents {
         kind: DataKind,
         ask: Ask,
     ) -> Result<Got<Bytes>, ServiceError> {
-        let load = |shelf: Arc<Shelf>, class, deadline| {
+        let load = |shelf: Arc<Shelf>, payer, deadline| {
             let query = query.clone();
             async move {
                 let exchange = &shelf.exchange;
                 let call = || exchange.native(&query);
-                let body = shelf.upstream.call(query.family(), class, deadline, call).await?;
+                let body = shelf.upstream.call(query.family(), payer, deadline, call).await?;
                 let empty = body.as_ref() == b"[]";
                 Ok(shelf.loaded_unless_empty(empty, kind, Value::Document(body)))
             }
@@ -76,11 +76,12 @@ impl Documents {
     }
 
     async fn conf_document(&self, key: &str, ask: Ask) -> Result<Got<Bytes>, ServiceError> {
-        let load = |shelf: Arc<Shelf>, class, _deadline| {
-            let gathered = if class == Wait::Client { &self.awaited } else { &self.refreshed };
+        let load = |shelf: Arc<Shelf>, payer: Payer, _deadline| {
+            let gathered =
+                if payer.class == Wait::Client { &self.awaited } else { &self.refreshed };
             let (gathered, key) = (gathered.clone(), key.to_owned());
             async move {
-                let document = gathered.ask(key).await?;
+                let document = gathered.ask(key, payer).await?;
                 let left_out = || ServiceError::Invalid("it left a document out".to_owned());
                 let value = Value::Document(document.ok_or_else(left_out)?);
                 Ok(shelf.loaded(DataKind::Markets, value))
@@ -94,11 +95,11 @@ impl Documents {
 async fn fetch(
     shelf: &Shelf,
     keys: Vec<String>,
-    class: Wait,
+    payer: Payer,
     deadline: Instant,
 ) -> Result<HashMap<String, Bytes>, ServiceError> {
     let exchange = &shelf.exchange;
     let call = || exchange.documents(&keys);
-    let documents = shelf.upstream.call(Family::Conf, class, deadline, call).await?;
+    let documents = shelf.upstream.call(Family::Conf, payer, deadline, call).await?;
     Ok(keys.into_iter().zip(documents).collect())
 }

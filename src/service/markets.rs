@@ -49,13 +49,13 @@ impl Markets {
     /// The exchange's list.
     pub async fn get(&self, ask: Ask) -> Result<Got<Directory>, ServiceError> {
         let tasks = &self.tasks;
-        let load = |shelf: Arc<Shelf>, class, deadline| {
+        let load = |shelf: Arc<Shelf>, payer, deadline| {
             let tasks = tasks.clone();
             async move {
                 let exchange = &shelf.exchange;
                 let list = shelf
                     .upstream
-                    .call(Family::Conf, class, deadline, || exchange.markets())
+                    .call(Family::Conf, payer, deadline, || exchange.markets())
                     .await?;
                 let received = Instant::now();
                 keep(&shelf, &list, &tasks);

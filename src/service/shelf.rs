@@ -15,7 +15,7 @@ use crate::{
     exchange::Exchange,
     market::Timeframe,
     store::Store,
-    telemetry::{CandleMetrics, DataKind, Wait},
+    telemetry::{CandleMetrics, DataKind, Payer},
     upstream::Upstream,
 };
 
@@ -115,14 +115,14 @@ impl Shelf {
         kind: DataKind,
         ask: Ask,
         enough: impl Fn(&Value) -> bool,
-        load: impl Fn(Arc<Self>, Wait, Instant) -> F,
+        load: impl Fn(Arc<Self>, Payer, Instant) -> F,
     ) -> Result<Read<Value>, ServiceError>
     where
         F: Future<Output = Result<Loaded<Value>, ServiceError>> + Send + 'static,
     {
         let key = self.key(product);
         let negative_ttl = self.policy(kind).negative_ttl;
-        let load = |class, deadline| load(self.clone(), class, deadline);
+        let load = |payer, deadline| load(self.clone(), payer, deadline);
         Ok(self.cache.read(&key, kind, negative_ttl, ask, enough, load).await?)
     }
 

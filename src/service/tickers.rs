@@ -19,7 +19,7 @@ use crate::{
     exchange::Family,
     market::{Listing, Ticker},
     tasks::Tasks,
-    telemetry::{DataKind, Wait},
+    telemetry::{DataKind, Payer, Wait},
     upstream::Merge,
 };
 
@@ -60,46 +60,50 @@ impl Tickers {
         deadlines: (Duration, Duration),
         tasks: &Tasks,
     ) -> Self {
-        let gather = |class: Wait, patience: Duration| {
+        let gather = |patience: Duration| {
             let max = shelf.exchange.profile().max_tickers;
             let shelf = shelf.clone();
-            let load = move |asked: Vec<ById>| {
+            let load = move |asked: Vec<ById>, payer| {
                 let shelf = shelf.clone();
-                async move { fetch(&shelf, asked, class, Instant::now() + patience).await }
+                async move { fetch(&shelf, asked, payer, Instant::now() + patience).await }
             };
             Arc::new(Merge::new(merge_window, max, tasks, load))
         };
-        let awaited = gather(Wait::Client, deadlines.0);
-        let refreshed = gather(Wait::Refresh, deadlines.1);
+        let awaited = gather(deadlines.0);
+        let refreshed = gather(deadlines.1);
         Self { shelf, markets, awaited, refreshed }
     }
 
     /// One ticker. Asks that come within a few milliseconds of each other share one request, and a
     /// refresh brings along the tickers that are due as well.
     pub async fn get(&self, market: &Arc<Listing>, ask: Ask) -> Result<Got<Ticker>, ServiceError> {
-        let load = |_shelf, class, _deadline| {
+        let load = |_shelf, payer: Payer, _deadline| {
             let (tickers, market) = (self.clone(), market.clone());
             async move {
-                if class == Wait::Refresh {
-                    tickers.bring_along(&market);
+                if payer.class == Wait::Refresh {
+                    tickers.bring_along(&market, payer);
                 }
-                tickers.load(market, class).await
+                tickers.load(market, payer).await
             }
         };
         let product = Product::Ticker(market.id.clone());
         Ok(got_ticker(self.shelf.read(product, DataKind::Ticker, ask, |_| true, load).await?))
     }
 
-    async fn load(&self, market: Arc<Listing>, class: Wait) -> Result<Loaded<Value>, ServiceError> {
-        let gathered = if class == Wait::Client { &self.awaited } else { &self.refreshed };
-        let ticker = gathered.ask(ById(market)).await?;
+    async fn load(
+        &self,
+        market: Arc<Listing>,
+        payer: Payer,
+    ) -> Result<Loaded<Value>, ServiceError> {
+        let gathered = if payer.class == Wait::Client { &self.awaited } else { &self.refreshed };
+        let ticker = gathered.ask(ById(market), payer).await?;
         let left_out = || ServiceError::Invalid("it left the ticker out".to_owned());
         Ok(self.shelf.loaded(DataKind::Ticker, Value::Ticker(ticker.ok_or_else(left_out)?)))
     }
 
     /// Refreshes the tickers that are read and will soon be due too: one request brings them all,
     /// so that any number of hot markets costs what one costs.
-    fn bring_along(&self, first: &Listing) {
+    fn bring_along(&self, first: &Listing, payer: Payer) {
         // Without a call left for many, each is better off with the endpoint for one.
         if self.shelf.upstream.ready(Family::Tickers) == 0 {
             return;
@@ -108,7 +112,7 @@ impl Tickers {
         let others = self.due_as_well().filter(|market| market.id != first.id);
         for market in others.take(most) {
             let (tickers, product) = (self.clone(), Product::Ticker(market.id.clone()));
-            let load = || async move { tickers.load(market, Wait::Refresh).await };
+            let load = || async move { tickers.load(market, payer).await };
             self.shelf.renew(product, DataKind::Ticker, load);
         }
     }
@@ -145,13 +149,13 @@ impl Tickers {
 
     /// Every ticker of the exchange.
     pub async fn all(&self, ask: Ask) -> Result<Got<TickerBoard>, ServiceError> {
-        let load = |shelf: Arc<Shelf>, class, deadline| {
+        let load = |shelf: Arc<Shelf>, payer, deadline| {
             let markets = self.markets.clone();
             async move {
                 let directory = markets.get(Ask::by(deadline)).await?;
                 let exchange = &shelf.exchange;
                 let call = || exchange.tickers(None);
-                let list = shelf.upstream.call(Family::Tickers, class, deadline, call).await?;
+                let list = shelf.upstream.call(Family::Tickers, payer, deadline, call).await?;
                 let received = Instant::now();
                 let mut rows = Vec::with_capacity(list.rows.len());
                 for (id, ticker) in list.rows {
@@ -182,7 +186,7 @@ impl Tickers {
 async fn fetch(
     shelf: &Shelf,
     asked: Vec<ById>,
-    class: Wait,
+    payer: Payer,
     deadline: Instant,
 ) -> Result<HashMap<ById, Ticker>, ServiceError> {
     let (exchange, upstream) = (&shelf.exchange, &shelf.upstream);
@@ -190,12 +194,12 @@ async fn fetch(
         && (upstream.ready(Family::Ticker) > 0 || upstream.ready(Family::Tickers) == 0)
     {
         let call = || exchange.ticker(&one.0);
-        let ticker = upstream.call(Family::Ticker, class, deadline, call).await?;
+        let ticker = upstream.call(Family::Ticker, payer, deadline, call).await?;
         return Ok(HashMap::from([(one.clone(), ticker)]));
     }
     let markets: Vec<Arc<Listing>> = asked.into_iter().map(|ById(market)| market).collect();
     let call = || exchange.tickers(Some(&markets));
-    let list = upstream.call(Family::Tickers, class, deadline, call).await?;
+    let list = upstream.call(Family::Tickers, payer, deadline, call).await?;
     let mut by_id: HashMap<String, Ticker> = list.rows.into_iter().collect();
     let found = markets.into_iter().filter_map(|market| {
         let ticker = by_id.remove(market.id.as_str())?;

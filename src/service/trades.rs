@@ -13,7 +13,7 @@ use crate::{
     cache::{Ask, Loaded},
     exchange::Family,
     market::{Listing, Trade, TradeQuery, UnixMs},
-    telemetry::{DataKind, Wait},
+    telemetry::{DataKind, Payer},
 };
 
 /// A span that ended this long ago gets no further trades.
@@ -95,7 +95,7 @@ impl TradeSeries {
         limit: u32,
         ask: Ask,
     ) -> Result<Got<Series<Trade>>, ServiceError> {
-        let load = |shelf: Arc<Shelf>, class, deadline| {
+        let load = |shelf: Arc<Shelf>, payer, deadline| {
             let market = market.clone();
             async move {
                 let before = shelf.cache.peek(&shelf.key(newest(&market)));
@@ -104,7 +104,7 @@ impl TradeSeries {
                     before.map_or((0, 0), |series| (series.deepest(), series.rows.len()));
                 let asked = fetch_size(limit.max(deepest), shelf.exchange.profile().max_trades);
                 let query = TradeQuery { market, limit: asked, since: None, until: None };
-                let rows = call(&shelf, &query, class, deadline).await?;
+                let rows = call(&shelf, &query, payer, deadline).await?;
                 if rows.is_empty() && had > 0 {
                     let text = format!("no trades, where there were {had}");
                     return Err(ServiceError::Invalid(text));
@@ -125,11 +125,11 @@ impl TradeSeries {
     ) -> Result<Got<Series<Trade>>, ServiceError> {
         let limit = fetch_size(bounds.limit, self.shelf.exchange.profile().max_trades);
         let (since, until) = (bounds.start(), bounds.until);
-        let load = |shelf: Arc<Shelf>, class, deadline| {
+        let load = |shelf: Arc<Shelf>, payer, deadline| {
             let market = market.clone();
             async move {
                 let query = TradeQuery { market, limit, since, until };
-                let rows = call(&shelf, &query, class, deadline).await?;
+                let rows = call(&shelf, &query, payer, deadline).await?;
                 let is_full = rows.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
                 let last = rows.last().map(time).filter(|_| is_full);
                 let now = shelf.clock.now();
@@ -161,11 +161,11 @@ fn trades(value: &Value) -> Option<&Series<Trade>> {
 async fn call(
     shelf: &Shelf,
     query: &TradeQuery,
-    class: Wait,
+    payer: Payer,
     deadline: Instant,
 ) -> Result<Vec<Trade>, ServiceError> {
     let request = || shelf.exchange.trades(query);
-    Ok(shelf.upstream.call(Family::Trades, class, deadline, request).await?)
+    Ok(shelf.upstream.call(Family::Trades, payer, deadline, request).await?)
 }
 
 fn keep(shelf: &Shelf, kind: DataKind, rows: Vec<Trade>, asked: u32) -> Loaded<Value> {

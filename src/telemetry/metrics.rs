@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::{
     CacheOutcome, DataKind, Endpoint, Outcome, Source, StreamKind, StreamMetrics,
     candles::{self, CandleMetrics},
+    client::{self, ClientId, ClientMetrics, Clients},
     family::{self, FamilyMetrics},
     feed::{self, FeedMetrics},
     histogram::Histograms,
@@ -65,6 +66,7 @@ pub struct Metrics {
     request_duration: Histograms<1_000_000_000>,
     served_age: Histograms<1_000>,
     latency: Mutex<Latency>,
+    clients: Clients,
     families: Mutex<Vec<FamilyMetrics>>,
     candles: Mutex<Vec<CandleMetrics>>,
     feeds: Mutex<Vec<FeedMetrics>>,
@@ -106,18 +108,20 @@ pub struct Totals {
 impl Default for Metrics {
     fn default() -> Self {
         let mut builder = PrometheusBuilder::new();
-        for (name, bounds) in family::BUCKETS {
+        for (name, bounds) in family::BUCKETS.into_iter().chain([client::BUCKETS]) {
             builder = builder
                 .set_buckets_for_metric(Matcher::Full(name.to_owned()), bounds)
                 .expect("the bounds are not empty");
         }
         let recorder = builder.build_recorder();
         let started = (Instant::now(), Clock::system().now());
-        let series = with_local_recorder(&recorder, || Series::register(started.1));
+        let (series, clients) =
+            with_local_recorder(&recorder, || (Series::register(started.1), Clients::register()));
         Self {
             recorder,
             started,
             series,
+            clients,
             request_duration: Histograms::new(
                 "tidegate_request_duration_seconds",
                 "How long requests took to be answered.",
@@ -145,6 +149,7 @@ impl Series {
     fn register(started: UnixMs) -> Self {
         describe();
         candles::describe();
+        client::describe();
         family::describe();
         feed::describe();
         stream::describe();
@@ -320,6 +325,22 @@ impl Metrics {
         made
     }
 
+    /// The client of this name, which has its series from now on; the same name brings the same
+    /// client. `None` if there are too many names.
+    pub fn client(&self, name: &str) -> Option<ClientId> {
+        self.clients.named(name, &self.recorder)
+    }
+
+    /// Handles for a client.
+    pub fn of_client(&self, client: ClientId) -> ClientMetrics {
+        self.clients.get(client)
+    }
+
+    /// Handles for every client whose name became known.
+    pub fn clients(&self) -> Vec<ClientMetrics> {
+        self.clients.all()
+    }
+
     /// When the gateway started, as wall time.
     pub fn started(&self) -> UnixMs {
         self.started.1
@@ -376,6 +397,7 @@ impl Metrics {
         self.series.streams.publish();
         self.series.store.publish();
         self.series.uptime.set(self.uptime());
+        self.clients.all().iter().for_each(ClientMetrics::publish);
         for family in self.families.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             family.publish();
         }

@@ -4,6 +4,7 @@
 //! enums or static names, so the number of series is bounded by type.
 
 mod candles;
+mod client;
 mod family;
 mod feed;
 mod gate;
@@ -20,6 +21,7 @@ mod tally;
 mod tests;
 
 pub use candles::CandleMetrics;
+pub use client::{ClientId, ClientMetrics, ClientTotals, Payer};
 pub use family::FamilyMetrics;
 pub use feed::{FeedMetrics, FeedTotals, LastWords};
 pub use gate::Gate;

@@ -15,7 +15,7 @@ use crate::{
     config,
     exchange::{Family, UpstreamError},
     tasks::Tasks,
-    telemetry::{Metrics, Wait},
+    telemetry::{Metrics, Payer},
 };
 
 /// The pause before a second try; a further try waits longer in proportion.
@@ -92,7 +92,7 @@ impl Upstream {
     pub async fn call<T, F, Fut>(
         &self,
         family: Family,
-        class: Wait,
+        payer: impl Into<Payer>,
         deadline: Instant,
         request: F,
     ) -> Result<T, CallError>
@@ -103,10 +103,11 @@ impl Upstream {
         let Some(lane) = self.desk.ledger().position(family) else {
             return Err(CallError::BudgetExhausted { retry_after: self.window });
         };
+        let payer = payer.into();
         let mut attempt = 1;
         let mut failure = None;
         loop {
-            let ask = Ask { class, deadline, retry: failure.is_some() };
+            let ask = Ask { payer, deadline, retry: failure.is_some() };
             let sent = match self.begin(lane, ask).await {
                 Ok(sent) => sent,
                 // The reason for the retry says more than the reason why there was none.

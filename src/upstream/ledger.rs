@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     exchange::{Family, TransportFault, UpstreamError},
-    telemetry::Wait,
+    telemetry::{Payer, Wait},
 };
 
 /// A `Retry-After` beyond this is not believed.
@@ -57,7 +57,7 @@ impl Notice {
 /// Who asks for a turn.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ask {
-    pub(super) class: Wait,
+    pub(super) payer: Payer,
     pub(super) deadline: Instant,
     /// Tries again after a failure.
     pub(super) retry: bool,
@@ -141,10 +141,10 @@ impl Ledger {
         if lane.queue.is_empty()
             && let Some(grant) = lane.try_grant(now, &mut self.exchange)
         {
-            lane.metrics.waited(ask.class, Duration::ZERO);
+            lane.metrics.waited(ask.payer.class, Duration::ZERO);
             return Ok(Admission::Granted(grant));
         }
-        let turn = lane.turn_of_newcomer(ask.class, now, &self.exchange);
+        let turn = lane.turn_of_newcomer(ask.payer.class, now, &self.exchange);
         let retry_after = turn.saturating_duration_since(now);
         let closed = !lane.gate.is_open() || !self.exchange.is_open();
         let latest = ask.deadline.checked_sub(lane.latency.reserve()).unwrap_or(now);
@@ -152,14 +152,14 @@ impl Ledger {
             return Err(out_of_turn(closed, retry_after));
         }
         if lane.queue.len() >= self.max_queue {
-            let Some(waiter) = lane.queue.pop_below(ask.class) else {
+            let Some(waiter) = lane.queue.pop_below(ask.payer.class) else {
                 return Err(CallError::QueueFull { retry_after });
             };
             notices.push(Notice::refusal(waiter, CallError::QueueFull { retry_after }));
         }
         let (reply, fate) = oneshot::channel();
         let waiter = Waiter { since: now, latest, retry: ask.retry, reply };
-        Ok(Admission::Queued(lane.queue.push(ask.class, waiter), fate))
+        Ok(Admission::Queued(lane.queue.push(ask.payer.class, waiter), fate))
     }
 
     /// Hands out what is free, tells those whose turn cannot come in time, and returns when to

@@ -19,7 +19,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::tasks::Tasks;
+use crate::{tasks::Tasks, telemetry::Payer};
 
 /// The load ended without an answer: it panicked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,7 +27,8 @@ use crate::tasks::Tasks;
 pub struct Lost;
 
 type Answer<K, V, E> = Result<Arc<HashMap<K, V>>, E>;
-type Load<K, V, E> = dyn Fn(Vec<K>) -> BoxFuture<'static, Result<HashMap<K, V>, E>> + Send + Sync;
+type Load<K, V, E> =
+    dyn Fn(Vec<K>, Payer) -> BoxFuture<'static, Result<HashMap<K, V>, E>> + Send + Sync;
 
 /// Gathers asks for single keys that come within a window into one load of many.
 ///
@@ -71,13 +72,13 @@ where
     E: Clone + From<Lost> + Send + Sync + 'static,
 {
     /// Batches of at most `max` keys, each gathered for `window` after its first ask and loaded
-    /// in a task of its own.
+    /// in a task of its own, for which the first who asked pays.
     pub fn new<F, Fut>(window: Duration, max: usize, tasks: &Tasks, load: F) -> Self
     where
-        F: Fn(Vec<K>) -> Fut + Send + Sync + 'static,
+        F: Fn(Vec<K>, Payer) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<HashMap<K, V>, E>> + Send + 'static,
     {
-        let load = Box::new(move |keys| load(keys).boxed());
+        let load = Box::new(move |keys, payer| load(keys, payer).boxed());
         let (max, tasks, open) = (max.max(1), tasks.clone(), Mutex::new(None));
         Self { inner: Arc::new(Inner { window, max, tasks, load, open }) }
     }
@@ -89,8 +90,8 @@ where
     ///
     /// # Cancel safety
     /// A caller that is dropped changes nothing: the key is loaded for whoever else asked.
-    pub async fn ask(&self, key: K) -> Result<Option<V>, E> {
-        let answer = self.inner.join(key.clone());
+    pub async fn ask(&self, key: K, payer: Payer) -> Result<Option<V>, E> {
+        let answer = self.inner.join(key.clone(), payer);
         match answer.await {
             Ok(Ok(values)) => Ok(values.get(&key).cloned()),
             Ok(Err(error)) => Err(error),
@@ -105,9 +106,9 @@ where
     V: Clone + Send + Sync + 'static,
     E: Clone + From<Lost> + Send + Sync + 'static,
 {
-    fn join(self: &Arc<Self>, key: K) -> Shared<oneshot::Receiver<Answer<K, V, E>>> {
+    fn join(self: &Arc<Self>, key: K, payer: Payer) -> Shared<oneshot::Receiver<Answer<K, V, E>>> {
         let mut open = self.open();
-        let batch = open.get_or_insert_with(|| self.begin());
+        let batch = open.get_or_insert_with(|| self.begin(payer));
         let size = {
             let mut keys = lock(&batch.keys);
             keys.insert(key);
@@ -121,7 +122,7 @@ where
         answer
     }
 
-    fn begin(self: &Arc<Self>) -> Batch<K, V, E> {
+    fn begin(self: &Arc<Self>, payer: Payer) -> Batch<K, V, E> {
         let (reply, answer) = oneshot::channel();
         let keys = Arc::new(Mutex::new(HashSet::new()));
         let full = Arc::new(Notify::new());
@@ -131,7 +132,7 @@ where
             // Either way the batch is complete: it was full, or its time is over.
             let _full_or_elapsed = timeout(inner.window, full.notified()).await;
             let keys = inner.close(&keys);
-            let loaded = (inner.load)(keys).await;
+            let loaded = (inner.load)(keys, payer).await;
             // Everyone who asked may be gone by now.
             let _unheard = reply.send(loaded.map(Arc::new));
         });

@@ -26,6 +26,7 @@ mod code {
     pub(super) const UNKNOWN: i64 = 10_000;
     pub(super) const GENERIC: i64 = 10_001;
     pub(super) const PARAMS: i64 = 10_020;
+    pub(super) const AUTH: i64 = 10_100;
     pub(super) const RATE_LIMIT: i64 = 11_010;
     pub(super) const MAINTENANCE: i64 = 20_060;
 }
@@ -201,7 +202,12 @@ impl From<&Problem> for Refusal {
             }
             Code::Unsupported => Self::error(StatusCode::NOT_IMPLEMENTED, code::GENERIC, text),
             Code::UpstreamInvalid => Self::error(StatusCode::BAD_GATEWAY, code::GENERIC, text),
-            Code::BudgetExhausted | Code::ExchangeRateLimited => Self::rate_limit(retry_after),
+            Code::BudgetExhausted | Code::ExchangeRateLimited | Code::ClientQuotaExceeded => {
+                Self::rate_limit(retry_after)
+            }
+            Code::Unauthorized | Code::Forbidden => {
+                Self::error(problem.code.status(), code::AUTH, text)
+            }
             Code::ExchangeMaintenance => Self::maintenance(retry_after),
             Code::ExchangeUnavailable | Code::Overloaded | Code::Draining => {
                 Self::Unavailable { reason: text, retry_after }

@@ -32,7 +32,7 @@ pub(super) fn reference(status: u16) -> Value {
 
 /// One component for each status that a described operation may have.
 pub(super) fn responses() -> Value {
-    let statuses = [404, 414, 422, 426, 500, 501, 502, 503, 504];
+    let statuses = [401, 403, 404, 414, 422, 426, 429, 500, 501, 502, 503, 504];
     statuses.into_iter().map(|status| (name(status), response(status))).collect()
 }
 
@@ -48,7 +48,7 @@ fn response(status: u16) -> Value {
         })
         .collect();
     let headers: &[&str] = match status {
-        503 => &["Cache-Control", "Retry-After", "X-Request-Id"],
+        429 | 503 => &["Cache-Control", "Retry-After", "X-Request-Id"],
         _ => &["Cache-Control", "X-Request-Id"],
     };
     json!({
@@ -76,10 +76,13 @@ fn response(status: u16) -> Value {
 
 fn about(status: u16) -> &'static str {
     match status {
+        401 => "A key is needed, and none or an unknown one was sent",
+        403 => "The key's client may not do this",
         404 => "There is no such market or exchange; `suggestions` has near names",
         414 => "Path and query are longer than the gateway reads",
         422 => "A parameter, or a directive of `Cache-Control`, cannot be used",
         426 => "This is a WebSocket, and the request is none for it (RFC 6455, section 4.2.1)",
+        429 => "The client's own quota is used up; `Retry-After` tells when there is more",
         500 => "A fault of the gateway's own, which it has logged",
         501 => {
             "The exchange does not offer this timeframe, nor can it be computed from those that it \
@@ -104,6 +107,12 @@ fn problems() -> Vec<Problem> {
         }
         .into(),
         UnknownExchange { asked: "mtgox".to_owned(), served: vec!["bitfinex"] }.into(),
+        Problem::new(Code::Unauthorized, "a key is needed: Authorization: Bearer KEY"),
+        Problem::new(Code::Forbidden, "this needs a key with the right admin"),
+        Problem {
+            retry_after: Some(soon),
+            ..Problem::new(Code::ClientQuotaExceeded, "600 requests in 1m are used up")
+        },
         Problem::new(Code::NotFound, "there is nothing at this path"),
         Problem::new(Code::UriTooLong, "path and query may have 4096 bytes"),
         Problem::new(Code::UpgradeRequired, "this is a WebSocket; ask for an upgrade to it"),

@@ -25,7 +25,7 @@ use crate::{
     cache::{Ask, Entry, Failure as _},
     market::{Candle, CandleQuery, Span, UnixMs},
     service::{Key, ServiceError, Value},
-    telemetry::{DataKind, Wait},
+    telemetry::{DataKind, Payer, Wait},
 };
 
 /// How a load ends before its caller's patience does, so that he is told why.
@@ -108,7 +108,7 @@ impl Fills {
         let open = board.open.entry(key.clone()).or_default();
         open.retain(|it| !matches!(it.state, State::Over { until, .. } if until <= now));
         let mut span = gap.span;
-        for it in open.iter().filter(|it| it.class.index() <= ask.class.index()) {
+        for it in open.iter().filter(|it| it.class.index() <= ask.payer.class.index()) {
             let (begins, ends) = (it.span.from <= span.from, it.span.to >= span.to);
             let meets = if gap.toward == Toward::Later { begins } else { ends };
             match &it.state {
@@ -131,14 +131,14 @@ impl Fills {
         board.flights += 1;
         let number = board.flights;
         let state = State::Flying(flight.clone());
-        let open = Open { number, span: request.sure(), class: ask.class, state };
+        let open = Open { number, span: request.sure(), class: ask.payer.class, state };
         board.open.entry(key.clone()).or_default().push(open);
         drop(board);
         let landing = Landing { fills: self.clone(), key, number };
         let learner = learner.clone();
         let deadline = ask.deadline - LAST_WORD;
         learner.clone().tasks.spawn("flight", async move {
-            let outcome = request.fly(&learner, ask.class, deadline).await;
+            let outcome = request.fly(&learner, ask.payer, deadline).await;
             let memory = learner.shelf.policy(DataKind::History).negative_ttl;
             landing.over(&outcome, memory);
             // The send fails if every caller has hung up, which does not concern the fetch.
@@ -279,13 +279,13 @@ impl Request {
     }
 
     /// From disk, else from the exchange.
-    async fn fly(&self, learner: &Learner, class: Wait, deadline: Instant) -> Outcome {
+    async fn fly(&self, learner: &Learner, payer: Payer, deadline: Instant) -> Outcome {
         if !self.gap.anew
             && let Some(entry) = learner.recall(&self.which, &self.gap).await
         {
             return Ok(Filled::Held(entry));
         }
-        let (sent, mut rows) = learner.call(&self.query(), class, deadline).await?;
+        let (sent, mut rows) = learner.call(&self.query(), payer, deadline).await?;
         if let Some(witness) = self.witness
             && rows.binary_search_by_key(&witness, |row| row.open_time).is_err()
         {
@@ -306,7 +306,7 @@ impl Request {
         }
         let page = Page { from: known.from, settled: known.to, rows };
         let filled = learner.past(&self.which, &page);
-        if class == Wait::Background {
+        if payer.class == Wait::Background {
             // What is fetched to be kept is told when it is; that it takes too long is no fault.
             let _ = timeout_at(deadline, learner.shelf.store.flush()).await;
         }

@@ -18,7 +18,7 @@ use crate::{
     service::{Key, ServiceError, Shelf, Value, span::fetch_size},
     store::{Held, SeriesId, Take},
     tasks::Tasks,
-    telemetry::{DataKind, Wait},
+    telemetry::{DataKind, Payer},
 };
 
 /// Puts candles where they belong: into the entry of their series and into the store; and fetches
@@ -65,7 +65,7 @@ impl Learner {
     pub(super) async fn call(
         &self,
         query: &CandleQuery,
-        class: Wait,
+        payer: Payer,
         deadline: Instant,
     ) -> Result<(UnixMs, Vec<Candle>), ServiceError> {
         let shelf = &self.shelf;
@@ -73,7 +73,7 @@ impl Learner {
             let sent = shelf.clock.now();
             async move { Ok((sent, shelf.exchange.candles(query).await?)) }
         };
-        Ok(shelf.upstream.call(Family::Candles, class, deadline, call).await?)
+        Ok(shelf.upstream.call(Family::Candles, payer, deadline, call).await?)
     }
 
     /// Fetches the newest candles in one request: those that are missing behind the ones held,
@@ -82,7 +82,7 @@ impl Learner {
         &self,
         which: &Which,
         want: &Want,
-        class: Wait,
+        payer: Payer,
         deadline: Instant,
     ) -> Result<Loaded<Value>, ServiceError> {
         let mut held = self.held(which);
@@ -96,7 +96,7 @@ impl Learner {
         let limit = self.size(track, want);
         let (market, timeframe) = (which.market.clone(), which.timeframe);
         let query = CandleQuery { market, timeframe, limit, since: None, until: None };
-        let (sent, rows) = self.call(&query, class, deadline).await?;
+        let (sent, rows) = self.call(&query, payer, deadline).await?;
         if rows.is_empty() && !self.is_blank(which) {
             let text = "no candles, where there were some".to_owned();
             return Err(ServiceError::Invalid(text));

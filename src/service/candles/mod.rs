@@ -207,15 +207,15 @@ impl CandleSeries {
         ask: Ask,
         enough: impl Fn(&Track) -> bool,
     ) -> Result<Read<Value>, ServiceError> {
-        let load = |_: Arc<Shelf>, class, deadline| {
+        let load = |_: Arc<Shelf>, payer, deadline| {
             let (learner, which, want) = (self.learner.clone(), which.clone(), *want);
-            async move { learner.newest(&which, &want, class, deadline).await }
+            async move { learner.newest(&which, &want, payer, deadline).await }
         };
         let enough = |value: &Value| value.track().is_some_and(&enough);
         let shelf = &self.learner.shelf;
         let read = shelf.read(which.product(), DataKind::Ohlcv, ask, enough, load).await;
         if let Err(ServiceError::BudgetExhausted { .. }) = &read {
-            self.tickets.take(&self.learner, which, want);
+            self.tickets.take(&self.learner, which, want, ask.payer);
         }
         read
     }
@@ -226,7 +226,7 @@ impl CandleSeries {
         let shelf = &self.learner.shelf;
         let Some(Rest::Since(from)) = candles.rest else { return };
         let is_page = view.limit >= shelf.exchange.profile().max_candles;
-        if !is_page || ask.class == Wait::Background {
+        if !is_page || ask.payer.class == Wait::Background {
             return;
         }
         let view = CandleView { since: Some(from), ..*view };
@@ -235,7 +235,7 @@ impl CandleSeries {
         let found = held.value.track().map(|track| track.select(&want));
         let Some(Found::Missing(gap, _)) = found else { return };
         let (series, which) = (self.clone(), which.clone());
-        let ask = Ask { class: Wait::Background, ..ask };
+        let ask = Ask { payer: ask.payer.waiting_as(Wait::Background), ..ask };
         self.learner.tasks.spawn_until_stop("fetch ahead", async move {
             if let Err(error) = series.fills.fill(&series.learner, &which, gap, ask).await {
                 let market = &which.market.symbol;
@@ -257,7 +257,8 @@ impl CandleSeries {
         if count > usize::try_from(most).unwrap_or(usize::MAX) {
             return Ok(());
         }
-        let ask = Ask { class: Wait::Background, ..Ask::by(Instant::now() + patience) };
+        let payer = Wait::Background.into();
+        let ask = Ask { payer, ..Ask::by(Instant::now() + patience) };
         let gap = Gap { span, toward: Toward::Later, count, anew: false };
         self.fills.fill(&self.learner, which, gap, ask).await.map(drop)
     }

@@ -120,7 +120,7 @@ impl<'a> Reading<'a> {
         }
         // Who wants more than one request brings waits behind those who do not.
         if self.is_long() {
-            self.ask.class = Wait::Background;
+            self.ask.payer.class = Wait::Background;
         }
         Ok(None)
     }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::{Learner, Which, want::Want};
 use crate::{
     service::Key,
-    telemetry::{DataKind, Wait},
+    telemetry::{DataKind, Payer, Wait},
 };
 
 /// More series than this do not wait.
@@ -29,7 +29,7 @@ pub(super) struct Tickets {
 
 impl Tickets {
     /// Lets a series wait of which nothing is held, unless it does already.
-    pub(super) fn take(&self, learner: &Learner, which: &Which, want: &Want) {
+    pub(super) fn take(&self, learner: &Learner, which: &Which, want: &Want, payer: Payer) {
         let key = learner.key(which);
         let held = learner.held(which);
         let is_known = held
@@ -45,7 +45,8 @@ impl Tickets {
         let patience = learner.shelf.policy(DataKind::Ohlcv).stale_if_error;
         learner.clone().tasks.spawn_until_stop("ticket", async move {
             let deadline = Instant::now() + patience;
-            let loaded = learner.newest(&which, &want, Wait::Refresh, deadline).await;
+            let payer = payer.waiting_as(Wait::Refresh);
+            let loaded = learner.newest(&which, &want, payer, deadline).await;
             match loaded {
                 Ok(loaded) => learner.shelf.cache.put(place.key.clone(), loaded, Instant::now()),
                 Err(error) => {

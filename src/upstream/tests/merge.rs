@@ -24,7 +24,7 @@ fn doubling(max: usize) -> (Merge<u32, u32, Fault>, Loads) {
     let loads = Loads::default();
     let log = loads.clone();
     let tasks = Tasks::new(|_| {});
-    let merge = Merge::new(millis(5), max, &tasks, move |mut keys: Vec<u32>| {
+    let merge = Merge::new(millis(5), max, &tasks, move |mut keys: Vec<u32>, _| {
         keys.sort_unstable();
         log.lock().unwrap().push(keys.clone());
         async move {
@@ -47,7 +47,7 @@ fn ask_all(
     let mut asks = JoinSet::new();
     for key in keys {
         let merge = merge.clone();
-        asks.spawn(async move { merge.ask(key).await });
+        asks.spawn(async move { merge.ask(key, Wait::Client.into()).await });
     }
     asks
 }
@@ -102,12 +102,12 @@ async fn a_caller_that_hangs_up_cancels_nothing() {
 async fn a_failure_is_everyones_and_only_this_batchs() {
     let (merge, _loads) = doubling(100);
     assert_eq!(ask_all(&merge, [1, 500]).join_all().await, [Err(Fault::Down), Err(Fault::Down)]);
-    assert_eq!(merge.ask(1).await, Ok(Some(2)));
+    assert_eq!(merge.ask(1, Wait::Client.into()).await, Ok(Some(2)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_is_an_error_and_not_a_hang() {
     let (merge, _loads) = doubling(100);
     assert_eq!(ask_all(&merge, [1, 666]).join_all().await, [Err(Fault::Lost), Err(Fault::Lost)]);
-    assert_eq!(merge.ask(1).await, Ok(Some(2)));
+    assert_eq!(merge.ask(1, Wait::Client.into()).await, Ok(Some(2)));
 }
