@@ -20,7 +20,7 @@ use super::{
     reader::Arrived,
     request_id::{X_REQUEST_ID, request_id},
 };
-use crate::telemetry::{Endpoint, Outcome};
+use crate::telemetry::{Endpoint, Outcome, traces};
 
 /// A handler has its own deadline; this much later it is given up from outside.
 const HANDLER_GRACE: Duration = Duration::from_millis(250);
@@ -42,7 +42,13 @@ pub(super) async fn observe(
         .unwrap_or_else(|| matched.map_or(Endpoint::Unknown, |route| endpoint(route.as_str())));
     let method = request.method().clone();
     let name = id.to_str().unwrap_or_default();
-    let span = tracing::info_span!("request", id = name, method = %request.method(), path);
+    let kind = tracing::field::Empty;
+    let span =
+        tracing::info_span!("request", id = name, method = %method, path, otel.kind = kind);
+    if traces::are_on() {
+        span.record("otel.kind", "server");
+        traces::continue_from(&span, request.headers());
+    }
     let deadline = arrived + gateway.reader().config.server.request_deadline + HANDLER_GRACE;
     let handled = AssertUnwindSafe(next.run(request)).catch_unwind();
     let mut response = match timeout_at(deadline, handled.instrument(span.clone())).await {
@@ -64,7 +70,12 @@ pub(super) async fn observe(
     }
     response.headers_mut().insert(X_REQUEST_ID, id);
     let known = response.extensions_mut().remove::<Outcome>();
-    let outcome = known.unwrap_or_else(|| Outcome::of_status(response.status().as_u16()));
+    let status = response.status().as_u16();
+    if traces::are_on() {
+        traces::note(&span, "http.response.status_code", i64::from(status));
+        traces::note(&span, "http.route", endpoint.as_str());
+    }
+    let outcome = known.unwrap_or_else(|| Outcome::of_status(status));
     gateway.metrics().answered(endpoint, outcome, arrived.elapsed());
     response
 }

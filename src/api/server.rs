@@ -35,7 +35,11 @@ use super::{
     router,
     upgrade::Lifeline,
 };
-use crate::{cache::Demand, tasks::Tasks, telemetry::Outcome};
+use crate::{
+    cache::Demand,
+    tasks::Tasks,
+    telemetry::{Outcome, traces},
+};
 
 /// Headers of one request.
 const MAX_HEADERS: usize = 64;
@@ -197,9 +201,21 @@ impl Server {
         let (answer, outcome) = reader.answers.ready(uri, &demand, now)?;
         let mut response = answer.respond(headers, outcome, now);
         let id = request_id(headers);
-        // Other requests have their span at level info; a hit costs less than one.
-        tracing::debug_span!("request", id = id.to_str().unwrap_or_default(), method = "GET", uri)
-            .in_scope(|| tracing::debug!("answered from memory"));
+        let name = id.to_str().unwrap_or_default();
+        if traces::are_on() {
+            let kind = "server";
+            let span =
+                tracing::info_span!("request", id = name, method = "GET", uri, otel.kind = kind);
+            traces::continue_from(&span, headers);
+            let status = response.status().as_u16();
+            traces::note(&span, "http.response.status_code", i64::from(status));
+            traces::note(&span, "http.route", answer.endpoint().as_str());
+            traces::note(&span, "tidegate.cache", outcome.as_str());
+        } else {
+            // Other requests have their span at level info; a hit costs less than one.
+            tracing::debug_span!("request", id = name, method = "GET", uri)
+                .in_scope(|| tracing::debug!("answered from memory"));
+        }
         response.headers_mut().insert(X_REQUEST_ID, id);
         reader.served(answer.stamps(), outcome, now);
         let metrics = self.gateway.metrics();

@@ -132,6 +132,7 @@ fn list() -> Vec<Key> {
     cache(&mut list);
     rest(&mut list);
     live(&mut list);
+    traces(&mut list);
     log(&mut list);
     list.0
 }
@@ -460,6 +461,33 @@ fn live(list: &mut List) {
         "Size of one message from a client.",
         rule::size(256_usize, 1024 * 1024),
         |c| &mut c.stream.max_message_bytes,
+    );
+}
+
+fn traces(list: &mut List) {
+    list.add(
+        "traces.endpoint",
+        "Root of a collector's OTLP interface over HTTP; no traces are sent where it is empty.",
+        rule::optional_url(&["http", "https"], "/v1/traces"),
+        |c| &mut c.traces.endpoint,
+    );
+    list.add(
+        "traces.sample",
+        "The part of traces that begin here which is sent; a request's own traceparent goes first.",
+        rule::number(0.0, 1.0),
+        |c| &mut c.traces.sample,
+    );
+    list.add(
+        "traces.service_name",
+        "What the process calls itself in traces.",
+        rule::text(64),
+        |c| &mut c.traces.service_name,
+    );
+    list.add(
+        "traces.interval",
+        "How often spans are sent.",
+        rule::time(millis(100), secs(60)),
+        |c| &mut c.traces.interval,
     );
 }
 

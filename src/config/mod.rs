@@ -21,5 +21,5 @@ pub use load::{Loaded, load};
 pub use mistake::{ConfigErrors, Mistake};
 pub use sections::{
     Bitfinex, Budget, Cache, Config, Exchanges, Feed, Limits, Log, LogFormat, Policy, Server,
-    Store, Stream, Upstream, Validation,
+    Store, Stream, Traces, Upstream, Validation,
 };

@@ -115,6 +115,32 @@ pub(super) fn url(schemes: &'static [&'static str], surplus: Option<&'static str
     Rule::new(expected, read, |value| Value::String(value.clone()))
 }
 
+/// The same, or nothing.
+pub(super) fn optional_url(
+    schemes: &'static [&'static str],
+    surplus: &'static str,
+) -> Rule<String> {
+    let Rule { expected, read, show } = url(schemes, Some(surplus));
+    let read = move |given: &Given| match given.text() {
+        Some("") => Some(String::new()),
+        _ => read(given),
+    };
+    Rule { expected: format!("{expected}, or \"\""), read: Box::new(read), show }
+}
+
+/// A text of 1 to `most` printable ASCII characters.
+pub(super) fn text(most: usize) -> Rule<String> {
+    let read = move |given: &Given| {
+        let text = given.text()?;
+        let fits = (1..=most).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+        fits.then(|| text.to_owned())
+    };
+    Rule::new(format!("1 to {most} printable characters"), read, |value| {
+        Value::String(value.clone())
+    })
+}
+
 /// One of a few names.
 pub(super) fn name(names: &'static [&'static str]) -> Rule<String> {
     let read = |given: &Given| {

@@ -26,6 +26,8 @@ pub struct Config {
     pub feed: Feed,
     /// `[stream]`
     pub stream: Stream,
+    /// `[traces]`
+    pub traces: Traces,
     /// `[log]`
     pub log: Log,
 }
@@ -257,6 +259,20 @@ pub enum LogFormat {
     Json,
 }
 
+/// `[traces]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Traces {
+    /// Root of a collector's OTLP interface over HTTP, without `/v1/traces`; empty: no traces.
+    pub endpoint: String,
+    /// The part of traces that begin here which is sent, 0 to 1; who sends a `traceparent` decides
+    /// himself.
+    pub sample: f64,
+    /// `service.name`.
+    pub service_name: String,
+    /// How often spans are sent.
+    pub interval: Duration,
+}
+
 /// `[log]`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Log {
@@ -410,6 +426,17 @@ impl Default for Stream {
             linger: secs(60),
             heartbeat: secs(15),
             max_message_bytes: 64 * 1024,
+        }
+    }
+}
+
+impl Default for Traces {
+    fn default() -> Self {
+        Self {
+            endpoint: String::new(),
+            sample: 1.0,
+            service_name: "tidegate".to_owned(),
+            interval: secs(5),
         }
     }
 }

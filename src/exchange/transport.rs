@@ -9,9 +9,10 @@ use reqwest::{
     header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
     redirect, retry,
 };
+use tracing::{Instrument as _, Span};
 
 use super::{TransportFault, UpstreamError};
-use crate::{clock::Clock, market::UnixMs};
+use crate::{clock::Clock, market::UnixMs, telemetry::traces};
 
 /// The longest answer that is read, after decompression. The largest genuine one, 10,000 candles
 /// or trades, stays under 1 MiB.
@@ -98,15 +99,28 @@ impl Transport {
     ///
     /// An answer of any status is `Ok`. Dropping the future abandons the request.
     pub async fn get(&self, path_and_query: &str) -> Result<Answer, UpstreamError> {
+        let span = match traces::are_on() {
+            true => tracing::info_span!("GET", path = path_and_query, otel.kind = "client"),
+            false => Span::none(),
+        };
         let exchange = self.exchange(format!("{}/{path_and_query}", self.root));
-        tokio::time::timeout(self.request_timeout, exchange)
+        tokio::time::timeout(self.request_timeout, exchange.instrument(span))
             .await
             .unwrap_or(Err(UpstreamError::Transport(TransportFault::Timeout)))
     }
 
     async fn exchange(&self, url: String) -> Result<Answer, UpstreamError> {
-        let response = self.client.get(url).send().await.map_err(|error| fault(&error))?;
+        let mut request = self.client.get(url);
+        if traces::are_on() {
+            let mut headers = HeaderMap::new();
+            traces::pass_on(&mut headers);
+            request = request.headers(headers);
+        }
+        let response = request.send().await.map_err(|error| fault(&error))?;
         let status = response.status().as_u16();
+        if traces::are_on() {
+            traces::note(&Span::current(), "http.response.status_code", i64::from(status));
+        }
         let retry_after = retry_after(response.headers(), self.clock.now());
         let body = read(response).await?;
         Ok(Answer { status, retry_after, body })

@@ -17,6 +17,7 @@ mod process;
 mod store;
 mod stream;
 mod tally;
+pub mod traces;
 #[cfg(test)]
 mod tests;
 

@@ -169,8 +169,8 @@ mod tests {
         let mut ask = |seconds: f64, scripted| {
             door.admit(&config, scripted, start + Duration::from_secs_f64(seconds))
         };
-        for second in 0..20 {
-            assert_eq!(ask(f64::from(second), None), Ok(second as u64 + 1));
+        for second in 0_u32..20 {
+            assert_eq!(ask(f64::from(second), None), Ok(u64::from(second) + 1));
         }
         assert_eq!(ask(59.9, None), Err(Refused::Limit));
         assert_eq!(ask(119.8, None), Err(Refused::Limit), "the window is free, the block is not");
