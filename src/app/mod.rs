@@ -22,7 +22,7 @@ use crate::{
     cli::{self, Answer, Command, Settings},
     sim::{Sim, SimConfig, WsConfig},
     tasks::Tasks,
-    telemetry::logs,
+    telemetry::{logs, traces::Traces},
 };
 
 /// Does what a command line asks for, until it is done or the process is told to stop.
@@ -55,14 +55,19 @@ fn say(answer: &Answer) -> ExitCode {
 
 async fn serve(settings: &Settings, env: Vec<(String, String)>) -> anyhow::Result<ExitCode> {
     let config = settings.load(env)?.config;
-    let logs = logs::init(&config.log.filter, config.log.format)?;
+    let traces = Traces::start(&config.traces)?;
+    let logs = logs::init(&config.log.filter, config.log.format, traces.as_ref())?;
     let listener = bind(config.server.listen).await?;
     let app = App::start(Setup { config, logs }, listener).await?;
     println!("tidegate is listening on {}", app.url());
     tracing::info!(url = app.url(), version = env!("CARGO_PKG_VERSION"), "listening");
     stop_signal().await?;
     tracing::info!("draining");
-    if app.drain().await {
+    let is_done = app.drain().await;
+    if let Some(traces) = traces {
+        tokio::task::block_in_place(|| traces.finish());
+    }
+    if is_done {
         return Ok(ExitCode::SUCCESS);
     }
     tracing::error!("requests were still under way when the drain's grace was over");

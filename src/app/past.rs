@@ -84,6 +84,6 @@ fn settings(settings: &Settings, env: Vec<(String, String)>) -> anyhow::Result<C
     if !asked_for_logs {
         "error".clone_into(&mut config.log.filter);
     }
-    logs::init(&config.log.filter, config.log.format)?;
+    logs::init(&config.log.filter, config.log.format, None)?;
     Ok(config)
 }

@@ -9,9 +9,10 @@ use std::{
 use tracing::Subscriber;
 use tracing_subscriber::{
     EnvFilter, Layer as _, Registry, filter::ParseError, fmt, fmt::MakeWriter,
-    layer::SubscriberExt as _, reload,
+    layer::SubscriberExt as _, registry::LookupSpan, reload,
 };
 
+use super::traces::Traces;
 use crate::config::LogFormat;
 
 /// Why logging could not be set up.
@@ -73,8 +74,8 @@ impl Filter {
     }
 }
 
-/// Sends log lines to stderr from now on, for the whole process; the filter that is given back
-/// changes which.
+/// Sends log lines to stderr from now on, for the whole process, and spans to `traces`; the filter
+/// that is given back changes which lines are written, and nothing about spans.
 ///
 /// `filter` has the syntax of `EnvFilter` (`info`, `tidegate=debug,hyper=warn`); `RUST_LOG` is not
 /// read, since settings have one order of precedence and it is not among them.
@@ -82,7 +83,11 @@ impl Filter {
 /// # Errors
 ///
 /// The filter is empty or cannot be read, or the process has a subscriber already.
-pub fn init(filter: &str, format: LogFormat) -> Result<Filter, LogsError> {
+pub fn init(
+    filter: &str,
+    format: LogFormat,
+    traces: Option<&Traces>,
+) -> Result<Filter, LogsError> {
     let terminal = io::stderr().is_terminal();
     let json = match format {
         LogFormat::Auto => !terminal,
@@ -90,6 +95,7 @@ pub fn init(filter: &str, format: LogFormat) -> Result<Filter, LogsError> {
         LogFormat::Json => true,
     };
     let (subscriber, filter) = subscriber(filter, json, terminal, io::stderr)?;
+    let subscriber = subscriber.with(traces.map(Traces::layer));
     tracing::subscriber::set_global_default(subscriber).map_err(|_| LogsError::AlreadySet)?;
     Ok(filter)
 }
@@ -116,7 +122,7 @@ fn subscriber<W>(
     json: bool,
     colours: bool,
     writer: W,
-) -> Result<(impl Subscriber + Send + Sync + use<W>, Filter), LogsError>
+) -> Result<(impl Subscriber + for<'a> LookupSpan<'a> + Send + Sync + use<W>, Filter), LogsError>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -128,7 +134,7 @@ where
     };
     let (layer, handle) = reload::Layer::new(parse(filter)?);
     let filter = Filter { handle: Some(handle), ..Filter::detached(filter) };
-    Ok((Registry::default().with(layer).with(lines), filter))
+    Ok((Registry::default().with(lines.with_filter(layer)), filter))
 }
 
 #[cfg(test)]
@@ -193,7 +199,7 @@ mod tests {
     #[test]
     fn a_bad_filter_is_named() {
         for bad in ["tidegate=loud", "info,hyper=warn=error"] {
-            let message = init(bad, LogFormat::Auto).unwrap_err().to_string();
+            let message = init(bad, LogFormat::Auto, None).unwrap_err().to_string();
             assert!(message.starts_with(&format!("bad log filter {bad:?}: ")), "{message}");
             assert_eq!(check_filter(bad).unwrap_err().to_string(), message);
         }

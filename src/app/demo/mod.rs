@@ -55,7 +55,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// come.
 pub(super) async fn run(options: Demo, env: Vec<(String, String)>) -> anyhow::Result<ExitCode> {
     let mut config = settings(env)?;
-    let logs = logs::init(&config.log.filter, config.log.format)?;
+    let logs = logs::init(&config.log.filter, config.log.format, None)?;
     let listener = listen(options.listen).await?;
     let tasks = Tasks::new(|_| {});
     let inside = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
