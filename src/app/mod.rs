@@ -18,6 +18,7 @@ pub use gateway::App;
 
 use crate::{
     cli::{self, Answer, Command, Settings},
+    exchange::bitfinex::PROFILE,
     sim::{Sim, SimConfig, WsConfig},
     tasks::Tasks,
     telemetry::logs,
@@ -34,6 +35,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Sim(options) => simulate(options).await,
         Command::Check(check) => Ok(say(&check.run(env))),
         Command::Config(show) => Ok(say(&show.run(env))),
+        Command::Plan(plan) => Ok(say(&plan.run(env, &PROFILE))),
         Command::Backfill(backfill) => past::backfill(&backfill, env).await,
         Command::Candles(candles) => past::candles(&candles, env).await,
         Command::Health(health) => {
