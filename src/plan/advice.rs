@@ -66,10 +66,7 @@ fn promotion(
         other.feed.max_channels = wanted.clamp(config.feed.max_channels, 300);
         return fits(&other, workload).then(|| Advice {
             change: "open more channels of the exchange's WebSocket".to_owned(),
-            settings: vec![(
-                "feed.max_channels".to_owned(),
-                other.feed.max_channels.to_string(),
-            )],
+            settings: vec![("feed.max_channels".to_owned(), other.feed.max_channels.to_string())],
         });
     }
     let lower = [8, 4, 2, 1].into_iter().filter(|reads| *reads < config.feed.promote_reads);
@@ -109,9 +106,10 @@ fn freshness(
     found: &Forecast,
     fits: &Fits<'_>,
 ) -> Option<Advice> {
-    let refused = workload.demands.iter().zip(&found.demands).filter(|(_, found)| {
-        found.refused_share > TOLERATED || found.degraded_share > TOLERATED
-    });
+    let refused =
+        workload.demands.iter().zip(&found.demands).filter(|(_, found)| {
+            found.refused_share > TOLERATED || found.degraded_share > TOLERATED
+        });
     let mut wanting: Vec<&str> =
         refused.flat_map(|(demand, _)| kinds(demand.what)).copied().collect();
     wanting.sort_unstable();

@@ -104,12 +104,13 @@ pub(super) fn source(profile: &Profile, width: Timeframe) -> Option<(Timeframe, 
 }
 
 /// The model of a gateway that starts with nothing in its memory. Events before `counts_from` do
-/// not count.
+/// not count. Equal seeds make equal models.
 pub(super) fn build(
     config: &Config,
     profile: &Profile,
     workload: &Workload,
     counts_from: Us,
+    seed: u64,
 ) -> Built {
     let mut keys = Keys {
         config,
@@ -119,8 +120,7 @@ pub(super) fn build(
         by_product: HashMap::new(),
         keys: Vec::new(),
     };
-    // Its own dice: when clients ask does not depend on what the gateway does.
-    let mut dice = ChaCha8Rng::seed_from_u64(1);
+    let mut dice = ChaCha8Rng::seed_from_u64(seed);
     let (mut asks, mut of) = (Vec::new(), Vec::new());
     for (number, demand) in workload.demands.iter().enumerate() {
         for symbol in &demand.symbols {
@@ -173,7 +173,7 @@ pub(super) fn build(
         max_tickers: profile.max_tickers,
     };
     let live = Live::new(&config.feed, profile.channels_per_socket, foreign, latency);
-    let mut model = Model::new(settings, counts_from, keys.keys, lanes.into(), live);
+    let mut model = Model::new(settings, counts_from, keys.keys, lanes.into(), live, dice);
     model.asks = asks;
     Built { model, of, markets: keys.markets }
 }
@@ -205,4 +205,3 @@ fn pin(keys: &mut Keys<'_>) -> usize {
     }
     foreign
 }
-

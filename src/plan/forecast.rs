@@ -26,6 +26,8 @@ const LONGEST: Us = 3600 * SECOND;
 const SHORTEST: Us = 600 * SECOND;
 /// Work that a forecast may make: keys and asks, times seconds.
 const MOST_WORK: Us = 1_000_000;
+/// Most gateways that are played through, each with other dice.
+const MOST_RUNS: Us = 8;
 
 /// What is to be expected of a workload.
 #[derive(Clone, Debug)]
@@ -107,12 +109,19 @@ pub struct LiveForecast {
 /// The same workload has the same forecast each time.
 pub fn forecast(config: &Config, profile: &Profile, workload: &Workload) -> Forecast {
     let warm_up = us(WARM_UP);
-    let mut built = build(config, profile, workload, warm_up);
-    let size = (built.model.keys.len() + built.model.asks.len()).max(1) as Us;
-    let span = (MOST_WORK / size * SECOND).clamp(SHORTEST, LONGEST);
-    built.model.run(warm_up + span);
-    let minutes = seconds(span) / 60.0;
-    let Built { model, of, markets } = built;
+    let start = |seed| build(config, profile, workload, warm_up, seed);
+    let Built { mut model, of, markets } = start(0);
+    let size = (model.keys.len() + model.asks.len()).max(1) as Us;
+    let seconds_each = MOST_WORK / size;
+    let span = (seconds_each * SECOND).clamp(SHORTEST, LONGEST);
+    let runs = (seconds_each * SECOND / span).clamp(1, MOST_RUNS);
+    model.run(warm_up + span);
+    for seed in 1..runs {
+        let mut other = start(seed).model;
+        other.run(warm_up + span);
+        model.add(&other);
+    }
+    let minutes = seconds(span * runs) / 60.0;
 
     let mut tallies = vec![Tally::default(); workload.demands.len()];
     for (ask, demand) in model.asks.iter().zip(of) {
@@ -127,8 +136,8 @@ pub fn forecast(config: &Config, profile: &Profile, workload: &Workload) -> Fore
         let at = index(family);
         let own = if family == Family::Conf { markets_list } else { 0.0 };
         let calls_per_minute = model.sent[at] as f64 / minutes + own;
-        let is_used = calls_per_minute > 0.0
-            || model.keys.iter().any(|key| key.product.family() == family);
+        let is_used =
+            calls_per_minute > 0.0 || model.keys.iter().any(|key| key.product.family() == family);
         is_used.then_some(FamilyForecast {
             family,
             calls_per_minute,
@@ -165,7 +174,7 @@ pub fn forecast(config: &Config, profile: &Profile, workload: &Workload) -> Fore
         demands,
         entries,
         live,
-        span: Duration::from_micros(span),
+        span: Duration::from_micros(span * runs),
     }
 }
 

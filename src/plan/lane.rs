@@ -229,8 +229,7 @@ impl Lane {
     /// again; `None` if nobody waits.
     pub(super) fn turn(&mut self, now: Us, fates: &mut Vec<Fate>) -> Option<Us> {
         while self.queue.iter().any(|class| !class.is_empty()) && self.pace.try_send(now) {
-            let heads =
-                std::array::from_fn(|class| Some(self.queue[class].front()?.since));
+            let heads = std::array::from_fn(|class| Some(self.queue[class].front()?.since));
             let Some((class, starved)) = self.order.choose(heads, now) else { break };
             self.order.granted(starved);
             let waiter = self.queue[class].pop_front();
@@ -320,9 +319,9 @@ mod tests {
     fn a_full_budget_is_used_and_no_window_holds_more() {
         let mut lane = Lane::new(30, rules());
         let sent = greedy(&mut lane, 600);
-        let fullest = sent.iter().map(|from| {
-            sent.iter().filter(|at| **at >= *from && **at < from + 60 * S).count()
-        });
+        let fullest = sent
+            .iter()
+            .map(|from| sent.iter().filter(|at| **at >= *from && **at < from + 60 * S).count());
         assert_eq!(fullest.max(), Some(30));
         assert!((290..=301).contains(&sent.len()), "{}", sent.len());
         assert_eq!(sent.iter().filter(|at| **at == 0).count(), 10, "a third at once");

@@ -127,9 +127,7 @@ impl Live {
         }
         let mut ranked: Vec<usize> =
             (0..keys.len()).filter(|key| keys[*key].warmth.is_wanted()).collect();
-        ranked.sort_by(|a, b| {
-            keys[*b].warmth.weight(now).total_cmp(&keys[*a].warmth.weight(now))
-        });
+        ranked.sort_by(|a, b| keys[*b].warmth.weight(now).total_cmp(&keys[*a].warmth.weight(now)));
         let chosen = ranked.len().min(self.room);
         let mut stays = vec![false; keys.len()];
         ranked[..chosen].iter().for_each(|key| stays[*key] = true);

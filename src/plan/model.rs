@@ -2,7 +2,6 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
-use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
 use super::{
@@ -14,9 +13,6 @@ use super::{
     time::{SECOND, Us},
 };
 use crate::exchange::Family;
-
-/// The seed of the dice; a forecast is the same each time.
-const SEED: u64 = 0x71de;
 
 /// A load ends this much before its caller's patience does.
 const LAST_WORD: Us = 50_000;
@@ -93,13 +89,14 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// `lanes`: one for each of [`Family::ALL`].
+    /// `lanes`: one for each of [`Family::ALL`]. Equal dice bring equal events.
     pub(super) fn new(
         settings: Settings,
         counts_from: Us,
         keys: Vec<Key>,
         lanes: Vec<Lane>,
         live: Live,
+        dice: ChaCha8Rng,
     ) -> Self {
         Self {
             settings,
@@ -111,7 +108,7 @@ impl Model {
             lanes,
             live,
             reads: slab::Slab::new(),
-            dice: ChaCha8Rng::seed_from_u64(SEED),
+            dice,
             calls: slab::Slab::new(),
             batches: Default::default(),
             events: BinaryHeap::new(),
@@ -147,6 +144,19 @@ impl Model {
                 Event::Wake(family) => self.turn(family),
                 Event::Land(call) => self.land(call),
             }
+        }
+    }
+
+    /// Counts what another run of the same workload has counted as well.
+    pub(super) fn add(&mut self, other: &Self) {
+        for (sent, more) in self.sent.iter_mut().zip(&other.sent) {
+            *sent += more;
+        }
+        for (key, more) in self.keys.iter_mut().zip(&other.keys) {
+            key.fetches += more.fetches;
+        }
+        for (ask, more) in self.asks.iter_mut().zip(&other.asks) {
+            ask.tally.add(&more.tally);
         }
     }
 
@@ -344,7 +354,7 @@ impl Model {
         }
         if it.pending == 0 {
             let read = self.reads.remove(read);
-            let wait = self.now - read.since;
+            let wait = (self.now - read.since).min(self.settings.request_deadline);
             let ask = &mut self.asks[read.ask];
             ask.tally.count(&read, wait, ask.is_context, &ask.keys);
         }

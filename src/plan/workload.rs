@@ -88,9 +88,9 @@ impl Workload {
 /// One spelling for the spellings of a market that need no market list to be seen through:
 /// `BTC/USD`, `btc-usd`, `BTC_USD`, `BTCUSD` and `tBTCUSD`.
 pub(super) fn spelling(symbol: &str) -> String {
-    let native = symbol.strip_prefix('t').filter(|rest| {
-        rest.len() >= 6 && !rest.contains(|c: char| c.is_ascii_lowercase())
-    });
+    let native = symbol
+        .strip_prefix('t')
+        .filter(|rest| rest.len() >= 6 && !rest.contains(|c: char| c.is_ascii_lowercase()));
     let letters = native.unwrap_or(symbol).chars().filter(|c| !matches!(c, '/' | '-' | '_' | ':'));
     letters.map(|c| c.to_ascii_uppercase()).collect()
 }

@@ -30,7 +30,7 @@ fn demand(what: What, markets: usize, clients: u32, every_ms: u64, rhythm: Rhyth
         clients,
         every: Duration::from_millis(every_ms),
         max_age: None,
-        limit: if matches!(what, What::Orderbook) { 20 } else { 100 },
+        limit: 20,
         rhythm,
     }
 }
@@ -71,11 +71,13 @@ async fn check(config: Config, workload: Workload, minutes: u64, seed: u64) {
         println!(
             "{:12} {requests} requests: refused {refused:.4} told {:.4}, degraded {degraded:.4} \
              told {:.4}, age {:?} wait {:?}",
-            demand.what.to_string(), told.refused_share, told.degraded_share, told.age_seconds,
+            demand.what.to_string(),
+            told.refused_share,
+            told.degraded_share,
+            told.age_seconds,
             told.wait_seconds
         );
-        if !agree(refused, told.refused_share, 0.01)
-            || !agree(degraded, told.degraded_share, 0.01)
+        if !agree(refused, told.refused_share, 0.01) || !agree(degraded, told.degraded_share, 0.01)
         {
             wrong.push(format!("{}: {refused} refused, {degraded} degraded", demand.what));
         }
@@ -95,10 +97,10 @@ async fn check(config: Config, workload: Workload, minutes: u64, seed: u64) {
 #[tokio::test(start_paused = true)]
 async fn what_fits_without_channels() {
     let demands = vec![
-        demand(What::Ticker, 6, 4, 5_000, Rhythm::Random),
-        demand(What::Orderbook, 4, 4, 5_000, Rhythm::Random),
-        demand(What::Candles(Timeframe::M1), 2, 5, 5_000, Rhythm::Even),
-        demand(What::Candles(Timeframe::H1), 2, 1, 30_000, Rhythm::Random),
+        demand(What::Ticker, 6, 2, 8_000, Rhythm::Random),
+        demand(What::Orderbook, 6, 2, 8_000, Rhythm::Random),
+        demand(What::Candles(Timeframe::M1), 2, 5, 20_000, Rhythm::Even),
+        demand(What::Candles(Timeframe::H1), 2, 1, 40_000, Rhythm::Random),
         demand(What::Trades, 1, 2, 20_000, Rhythm::Random),
     ];
     check(without_feed(), workload(demands), 40, 1).await;
@@ -107,42 +109,47 @@ async fn what_fits_without_channels() {
 #[tokio::test(start_paused = true)]
 async fn what_fits_with_channels() {
     let demands = vec![
-        demand(What::Ticker, 10, 5, 4_000, Rhythm::Random),
-        demand(What::Orderbook, 10, 2, 5_000, Rhythm::Random),
-        demand(What::Candles(Timeframe::M1), 8, 2, 6_000, Rhythm::Even),
-        demand(What::Candles(Timeframe::M5), 6, 1, 20_000, Rhythm::Random),
+        demand(What::Ticker, 6, 4, 10_000, Rhythm::Random),
+        demand(What::Orderbook, 6, 1, 20_000, Rhythm::Even),
+        demand(What::Candles(Timeframe::M1), 4, 2, 8_000, Rhythm::Even),
+        demand(What::Candles(Timeframe::M5), 3, 1, 30_000, Rhythm::Random),
     ];
-    check(Config::default(), workload(demands), 30, 2).await;
+    check(Config::default(), workload(demands), 20, 2).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn twice_too_much() {
     let demands = vec![
-        demand(What::Candles(Timeframe::M1), 10, 3, 4_000, Rhythm::Random),
-        demand(What::Candles(Timeframe::M5), 10, 3, 4_000, Rhythm::Random),
-        demand(What::Candles(Timeframe::M15), 10, 3, 4_000, Rhythm::Random),
-        demand(What::Trades, 10, 2, 5_000, Rhythm::Random),
+        demand(What::Candles(Timeframe::M1), 10, 1, 8_000, Rhythm::Random),
+        demand(What::Candles(Timeframe::M5), 10, 1, 8_000, Rhythm::Random),
+        demand(What::Candles(Timeframe::M15), 10, 1, 8_000, Rhythm::Random),
+        demand(What::Trades, 6, 1, 8_000, Rhythm::Random),
     ];
-    check(without_feed(), workload(demands), 40, 3).await;
+    let mut config = without_feed();
+    // What is refused is refused, not given old.
+    config.cache.ohlcv.stale_if_error = Duration::from_secs(15);
+    config.cache.trades.stale_while_revalidate = Duration::from_secs(5);
+    config.cache.trades.stale_if_error = Duration::from_secs(10);
+    check(config, workload(demands), 30, 3).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_timeframe_only() {
-    let demands = vec![demand(What::Candles(Timeframe::M5), 4, 20, 10_000, Rhythm::Even)];
-    check(without_feed(), workload(demands), 60, 4).await;
+    let demands = vec![demand(What::Candles(Timeframe::M5), 4, 10, 20_000, Rhythm::Even)];
+    check(without_feed(), workload(demands), 30, 4).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn contexts() {
-    let demands = vec![demand(What::Context(Timeframe::M1), 5, 3, 5_000, Rhythm::Random)];
-    check(without_feed(), workload(demands), 40, 5).await;
+    let demands = vec![demand(What::Context(Timeframe::M1), 5, 2, 10_000, Rhythm::Random)];
+    check(without_feed(), workload(demands), 30, 5).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn clients_who_demand_young_data() {
     let young = Demand {
         max_age: Some(Duration::from_secs(4)),
-        ..demand(What::Candles(Timeframe::M1), 4, 3, 3_000, Rhythm::Random)
+        ..demand(What::Candles(Timeframe::M1), 4, 2, 6_000, Rhythm::Random)
     };
-    check(without_feed(), workload(vec![young]), 40, 6).await;
+    check(without_feed(), workload(vec![young]), 30, 6).await;
 }

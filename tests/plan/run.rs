@@ -78,8 +78,7 @@ pub(crate) async fn run(config: &Config, workload: &Workload, span: Duration, se
         history: Duration::from_secs(3 * 86_400),
         ..SimConfig::default()
     });
-    let exchange =
-        Arc::new(Counted::new(InProcess::new(venue.clone(), TICK), workload.latency));
+    let exchange = Arc::new(Counted::new(InProcess::new(venue.clone(), TICK), workload.latency));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let (spoken, settings) = (exchange.clone(), config.feed.clone());
     let connector = Arc::new(exchange.inner.clone());
@@ -90,6 +89,7 @@ pub(crate) async fn run(config: &Config, workload: &Workload, span: Duration, se
     let app = App::with_parts(config.clone(), exchange.clone(), open, clock, listener);
     let app = app.await.expect("a gateway");
 
+    let router = router(app.gateway().clone());
     let mut dice = StdRng::seed_from_u64(seed);
     let (mut clients, mut due) = (Vec::new(), BinaryHeap::new());
     let start = Instant::now();
@@ -121,7 +121,7 @@ pub(crate) async fn run(config: &Config, workload: &Workload, span: Duration, se
         }
         let Client { demand: number, path } = &clients[client];
         let demand = &workload.demands[*number];
-        let (router, request) = (router(app.gateway().clone()), request(demand, path));
+        let (router, request) = (router.clone(), request(demand, path));
         let (number, is_context) = (*number, matches!(demand.what, What::Context(_)));
         under_way.push(async move {
             let response = router.oneshot(request).await.unwrap();

@@ -71,11 +71,7 @@ impl File<'_> {
         format!("{}:{line}", self.path)
     }
 
-    fn group(
-        &self,
-        group: &Spanned<DeValue<'_>>,
-        mistakes: &mut Mistakes,
-    ) -> Option<Draft> {
+    fn group(&self, group: &Spanned<DeValue<'_>>, mistakes: &mut Mistakes) -> Option<Draft> {
         let place = self.place(group.span().start);
         let DeValue::Table(table) = group.get_ref() else {
             mistakes.add(&place, "clients: expected a table");

@@ -97,7 +97,7 @@ fn sources(found: &Forecast) -> String {
         false => "\nNothing is live: feed.enabled is false\n".to_owned(),
     };
     for (what, entries) in by_kind(found, |entry| entry.is_live) {
-        let _ = writeln!(text, "  {what:14} {}", names(&entries));
+        let _ = writeln!(text, "  {:14} {}", what.to_string(), names(&entries));
     }
     let polled = by_kind(found, |entry| !entry.is_live);
     if !polled.is_empty() {
@@ -114,7 +114,7 @@ fn sources(found: &Forecast) -> String {
             0 => String::new(),
             count => format!("; {count} would be live if there were room"),
         };
-        let _ = writeln!(text, "  {what:14} {often:14} {}{lacks}", names(&entries));
+        let _ = writeln!(text, "  {:14} {often:14} {}{lacks}", what.to_string(), names(&entries));
     }
     text
 }
@@ -131,8 +131,7 @@ fn by_kind(
 }
 
 fn names(entries: &[&EntryForecast]) -> String {
-    let names: Vec<&str> =
-        entries.iter().take(NAMED).map(|entry| entry.symbol.as_str()).collect();
+    let names: Vec<&str> = entries.iter().take(NAMED).map(|entry| entry.symbol.as_str()).collect();
     match entries.len().saturating_sub(NAMED) {
         0 => names.join(", "),
         more => format!("{} and {more} more", names.join(", ")),

@@ -29,7 +29,11 @@ fn what_is_asked_often_is_live_and_fits() {
     assert_eq!(told["refused_share"], 0.0);
     let text = run(line);
     assert_eq!(text.code, 0);
-    assert!(text.out.starts_with("It fits: 1,920 requests a minute, 0 % refused.\n"), "{}", text.out);
+    assert!(
+        text.out.starts_with("It fits: 1,920 requests a minute, 0 % refused.\n"),
+        "{}",
+        text.out
+    );
     assert!(text.out.contains("\n  ohlcv 5m       BTC/USD, ETH/USD\n"), "{}", text.out);
 }
 
@@ -63,10 +67,9 @@ fn what_does_not_fit_is_told_what_would_make_it() {
 
 #[test]
 fn every_mistake_is_told_with_its_place() {
-    let answer = run(
-        "tidegate plan --symbols BTC/USD,§ --timeframes 1m,2h --clients 0 --every soon \
-         --set cache.ticker.ttl=never",
-    );
+    let answer =
+        run("tidegate plan --symbols BTC/USD,§ --timeframes 1m,2h --clients 0 --every soon \
+         --set cache.ticker.ttl=never");
     assert_eq!((answer.code, answer.out.as_str()), (2, ""));
     assert_eq!(
         answer.err,
