@@ -18,6 +18,7 @@
 //! | [`registry`] | which markets an exchange lists, every spelling of them, near names |
 //! | [`upstream`] | one call: breaker, budget, queue, deadline, retry, merging |
 //! | [`exchange`] | what an exchange can be asked, one method one request; the adapters |
+//! | [`plan`] | whether a workload fits the budgets: the gateway's rules played through in small |
 //! | [`sim`] | a simulated exchange over real sockets, for `demo`, tests and benches |
 //! | [`market`] | values and their arithmetic: symbols, candles, tickers, books, trades, numbers |
 //! | [`config`] | layers of settings to one checked [`Config`](config::Config) |
@@ -31,6 +32,7 @@
 //! api ─► service ─► feed, cache, store, registry, upstream ─► exchange
 //!                   feed, cache, store ─► tasks
 //! sim ─► tasks                   (named by app, tests and benches only)
+//! cli ─► plan ─► exchange        (what exchanges allow, as data)
 //! everyone ─► market, clock, telemetry, its section of config
 //! app ─► everyone
 //! ```
@@ -122,6 +124,7 @@ pub mod config;
 pub mod exchange;
 pub mod feed;
 pub mod market;
+pub mod plan;
 pub mod registry;
 pub mod service;
 pub mod sim;

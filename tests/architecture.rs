@@ -27,7 +27,9 @@ const ROOMS: &[(&str, &[&[&str]])] = &[
     ("api", &[&["service"], BELOW_SERVICE, COMMON]),
     // Written from the exchange's documentation, so that it cannot share an error with the adapter.
     ("sim", &[&["tasks"], COMMON]),
-    ("cli", &[COMMON]),
+    // Arithmetic: no runtime, no network.
+    ("plan", &[&["exchange"], COMMON]),
+    ("cli", &[&["plan", "exchange"], COMMON]),
     ("main", &[&["app", "cli"], COMMON]),
     ("lib", &[]),
 ];
@@ -67,6 +69,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("market/", &["tokio", "http", "axum"]),
     ("cache/", &["axum", "bitfinex"]),
     ("upstream/", &["axum", "bitfinex"]),
+    ("plan/", &["tokio", "axum"]),
 ];
 
 /// Words that promise work, in comments too.

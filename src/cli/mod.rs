@@ -8,6 +8,7 @@ mod endpoint;
 mod gateways;
 mod health;
 mod page;
+mod plan;
 mod problem;
 mod screen;
 mod settings;
@@ -23,6 +24,7 @@ pub use client::{Client, ClientError, Reply};
 pub use endpoint::{BadUrl, Endpoint};
 pub use gateways::{Failure, FindError, Found, Gateways};
 pub use health::{Health, HealthError};
+pub use plan::{Look as PlanLook, Plan};
 pub use problem::Told;
 pub use screen::Screen;
 pub use settings::{LoadError, Settings, environment};
@@ -60,6 +62,8 @@ pub enum Command {
     Backfill(Backfill),
     /// Print candles as a table, CSV, JSON or a chart
     Candles(Candles),
+    /// Tell whether a workload fits the exchange's budgets; nothing is asked of anybody
+    Plan(Plan),
     /// Exit 0 if a gateway is alive; for health checks of containers
     Health(Health),
 }
