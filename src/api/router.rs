@@ -1,6 +1,6 @@
 //! Every route, and the whole middleware stack in its order.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::{Router, extract::FromRef, routing::get};
 use tokio::sync::Semaphore;
@@ -15,7 +15,7 @@ use super::{
     stream::{sse, ws},
     upgrade::Streams,
 };
-use crate::{tasks::Tasks, telemetry::Metrics};
+use crate::{tasks::Tasks, telemetry::{Metrics, logs::Filter}};
 
 /// What the routes are served from.
 #[derive(Clone)]
@@ -25,6 +25,7 @@ pub struct Gateway {
     phase: Arc<Phase>,
     waiting: Arc<Semaphore>,
     streams: Streams,
+    log: Arc<OnceLock<Filter>>,
 }
 
 /// Where the process is in its life.
@@ -55,7 +56,8 @@ impl Gateway {
     pub fn new(reader: Arc<Reader>, tasks: &Tasks) -> Self {
         let streams = Streams::new(&reader.config.stream, tasks.clone());
         let waiting = Arc::new(Semaphore::new(reader.config.server.limits.max_waiting));
-        Self { metrics: reader.metrics.clone(), phase: Arc::default(), waiting, streams, reader }
+        let metrics = reader.metrics.clone();
+        Self { metrics, phase: Arc::default(), waiting, streams, log: Arc::default(), reader }
     }
 
     /// The products.
@@ -66,6 +68,15 @@ impl Gateway {
     /// Where the process is in its life.
     pub fn phase(&self) -> &Arc<Phase> {
         &self.phase
+    }
+
+    /// Lets operators change which log lines the process writes; the first filter stays.
+    pub fn log_by(&self, filter: Filter) {
+        let _is_set = self.log.set(filter);
+    }
+
+    pub(super) fn log(&self) -> Option<&Filter> {
+        self.log.get()
     }
 
     pub(super) fn metrics(&self) -> &Arc<Metrics> {
@@ -123,7 +134,8 @@ pub fn router(gateway: Gateway) -> Router {
         .merge(ops::routes(&gateway.reader))
         .fallback(async || Problem::new(Code::NotFound, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
-            Problem::new(Code::MethodNotAllowed, "only GET and HEAD are answered here")
+            let detail = "this is not answered here; Allow names what is";
+            Problem::new(Code::MethodNotAllowed, detail)
         })
         .layer(observe)
         .with_state(gateway)

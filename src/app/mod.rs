@@ -53,12 +53,16 @@ fn say(answer: &Answer) -> ExitCode {
 
 async fn serve(settings: &Settings, env: Vec<(String, String)>) -> anyhow::Result<ExitCode> {
     let config = settings.load(env)?.config;
-    logs::init(&config.log.filter, config.log.format)?;
+    let filter = logs::init(&config.log.filter, config.log.format)?;
     let listener = bind(config.server.listen).await?;
     let app = App::start(config, listener).await?;
+    app.gateway().log_by(filter);
     println!("tidegate is listening on {}", app.url());
     tracing::info!(url = app.url(), version = env!("CARGO_PKG_VERSION"), "listening");
-    stop_signal().await?;
+    tokio::select! {
+        stopped = stop_signal() => stopped?,
+        () = app.gateway().phase().drains() => {}
+    }
     tracing::info!("draining");
     if app.drain().await {
         return Ok(ExitCode::SUCCESS);

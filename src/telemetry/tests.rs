@@ -331,8 +331,8 @@ fn those_who_follow_streams_are_counted_while_they_are_there() {
     for name in names.into_iter().chain(["skipped_total", "goaways_total"]) {
         assert_eq!(kinds(name), [0.0; 3], "{name}");
     }
-    let mut client = metrics.stream(StreamKind::Ws).client();
-    let other = metrics.stream(StreamKind::Ws).client();
+    let mut client = metrics.stream(StreamKind::Ws).client(ClientId::ANONYMOUS);
+    let other = metrics.stream(StreamKind::Ws).client(ClientId::ANONYMOUS);
     client.follows(5);
     client.follows(3);
     client.sent(2, 700);
