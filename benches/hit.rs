@@ -63,6 +63,7 @@ static STAGE: LazyLock<Stage> = LazyLock::new(|| {
             metrics: reader.metrics.clone(),
             clock: reader.clock.clone(),
             config: reader.config.clone(),
+            logs: reader.logs.clone(),
         });
         let encoding = router(Gateway::new(reader, &tasks));
         for path in PATHS {

@@ -23,7 +23,7 @@ use crate::{
     clock::Clock,
     config::Config,
     service::{Desk, Desks},
-    telemetry::{CacheOutcome, ClientId, Endpoint, Metrics},
+    telemetry::{CacheOutcome, ClientId, Endpoint, Metrics, logs},
 };
 
 /// The products behind every handler, and the answers made from them.
@@ -38,6 +38,8 @@ pub struct Reader {
     pub clock: Clock,
     /// Settings.
     pub config: Arc<Config>,
+    /// Which log lines are written.
+    pub logs: logs::Filter,
 }
 
 impl Reader {

@@ -1,6 +1,6 @@
 //! Every route, and the whole middleware stack in its order.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use axum::{Router, extract::FromRef, routing::get};
 use tokio::sync::Semaphore;
@@ -15,7 +15,7 @@ use super::{
     stream::{sse, ws},
     upgrade::Streams,
 };
-use crate::{tasks::Tasks, telemetry::{Metrics, logs::Filter}};
+use crate::{tasks::Tasks, telemetry::Metrics};
 
 /// What the routes are served from.
 #[derive(Clone)]
@@ -25,7 +25,6 @@ pub struct Gateway {
     phase: Arc<Phase>,
     waiting: Arc<Semaphore>,
     streams: Streams,
-    log: Arc<OnceLock<Filter>>,
 }
 
 /// Where the process is in its life.
@@ -56,8 +55,7 @@ impl Gateway {
     pub fn new(reader: Arc<Reader>, tasks: &Tasks) -> Self {
         let streams = Streams::new(&reader.config.stream, tasks.clone());
         let waiting = Arc::new(Semaphore::new(reader.config.server.limits.max_waiting));
-        let metrics = reader.metrics.clone();
-        Self { metrics, phase: Arc::default(), waiting, streams, log: Arc::default(), reader }
+        Self { metrics: reader.metrics.clone(), phase: Arc::default(), waiting, streams, reader }
     }
 
     /// The products.
@@ -68,15 +66,6 @@ impl Gateway {
     /// Where the process is in its life.
     pub fn phase(&self) -> &Arc<Phase> {
         &self.phase
-    }
-
-    /// Lets operators change which log lines the process writes; the first filter stays.
-    pub fn log_by(&self, filter: Filter) {
-        let _is_set = self.log.set(filter);
-    }
-
-    pub(super) fn log(&self) -> Option<&Filter> {
-        self.log.get()
     }
 
     pub(super) fn metrics(&self) -> &Arc<Metrics> {

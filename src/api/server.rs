@@ -37,7 +37,11 @@ use super::{
     router,
     upgrade::Lifeline,
 };
-use crate::{cache::Demand, tasks::Tasks, telemetry::{Endpoint, Outcome}};
+use crate::{
+    cache::Demand,
+    tasks::Tasks,
+    telemetry::{Endpoint, Outcome},
+};
 
 /// Headers of one request.
 const MAX_HEADERS: usize = 64;

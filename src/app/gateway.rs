@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::memory::Memories;
+use super::{memory::Memories, setup::Setup};
 use crate::{
     api::{Answers, Gateway, Reader, Server},
     cache::Cache,
@@ -66,7 +66,9 @@ impl App {
     ///
     /// # Errors
     /// The listener has no address, or the exchange's client cannot be made.
-    pub async fn start(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
+    pub async fn start(setup: impl Into<Setup>, listener: TcpListener) -> anyhow::Result<Self> {
+        let setup = setup.into();
+        let config = &setup.config;
         let settings = &config.exchanges.bitfinex;
         let bitfinex = Bitfinex::new(&settings.rest_url, settings.request_timeout)
             .context("cannot make a client for Bitfinex")?;
@@ -77,7 +79,7 @@ impl App {
         let open = |sink, metrics: &_, tasks: &_| {
             Feed::start(&feed, spoken, connector, sink, metrics, tasks)
         };
-        Self::with_parts(config, exchange, open, Clock::system(), listener).await
+        Self::with_parts(setup, exchange, open, Clock::system(), listener).await
     }
 
     /// The same with any exchange in Bitfinex's place, and without live channels.
@@ -85,12 +87,12 @@ impl App {
     /// # Errors
     /// The listener has no address.
     pub async fn with_exchange(
-        config: Config,
+        setup: impl Into<Setup>,
         exchange: Arc<dyn Exchange>,
         listener: TcpListener,
     ) -> anyhow::Result<Self> {
         let open = |_, _: &_, _: &_| Feed::disabled();
-        Self::with_parts(config, exchange, open, Clock::system(), listener).await
+        Self::with_parts(setup, exchange, open, Clock::system(), listener).await
     }
 
     /// The same with any exchange, any wall time, and the feed that `open` makes; the feed's
@@ -100,13 +102,14 @@ impl App {
     /// # Errors
     /// The listener has no address.
     pub async fn with_parts(
-        config: Config,
+        setup: impl Into<Setup>,
         exchange: Arc<dyn Exchange>,
         open: impl FnOnce(Arc<dyn Sink>, &Arc<Metrics>, &Tasks) -> Feed,
         clock: Clock,
         listener: TcpListener,
     ) -> anyhow::Result<Self> {
         let address = listener.local_addr().context("the listener has no address")?;
+        let Setup { config, logs } = setup.into();
         let config = Arc::new(config);
         let metrics = Metrics::new();
         metrics.expect_tasks(&TASKS);
@@ -144,7 +147,7 @@ impl App {
         });
         let desks = Desks::new(vec![desk], &config.exchanges.default);
         let answers = Answers::new(answers);
-        let reader = Arc::new(Reader { desks, answers, metrics, clock, config });
+        let reader = Arc::new(Reader { desks, answers, metrics, clock, config, logs });
         tasks.spawn_until_stop("history", keep_history(reader.clone()));
         let gateway = Gateway::new(reader, &tasks);
         let accepting = tasks.stopping();

@@ -5,6 +5,7 @@ mod gateway;
 mod memory;
 mod past;
 mod reach;
+mod setup;
 
 use std::{
     io::{self, Write as _},
@@ -15,6 +16,7 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 
 pub use gateway::App;
+pub use setup::Setup;
 
 use crate::{
     cli::{self, Answer, Command, Settings},
@@ -53,10 +55,9 @@ fn say(answer: &Answer) -> ExitCode {
 
 async fn serve(settings: &Settings, env: Vec<(String, String)>) -> anyhow::Result<ExitCode> {
     let config = settings.load(env)?.config;
-    let filter = logs::init(&config.log.filter, config.log.format)?;
+    let logs = logs::init(&config.log.filter, config.log.format)?;
     let listener = bind(config.server.listen).await?;
-    let app = App::start(config, listener).await?;
-    app.gateway().log_by(filter);
+    let app = App::start(Setup { config, logs }, listener).await?;
     println!("tidegate is listening on {}", app.url());
     tracing::info!(url = app.url(), version = env!("CARGO_PKG_VERSION"), "listening");
     tokio::select! {

@@ -27,7 +27,8 @@ pub struct Cache<K, V, E> {
 
 pub(super) struct Inner<K, V, E> {
     pub(super) entries: moka::sync::Cache<K, Arc<Entry<V>>, foldhash::quality::RandomState>,
-    pub(super) failures: moka::sync::Cache<K, (E, Instant, Instant), foldhash::quality::RandomState>,
+    pub(super) failures:
+        moka::sync::Cache<K, (E, Instant, Instant), foldhash::quality::RandomState>,
     flights: Flights<K, Held<V, E>>,
     refresh_deadline: Duration,
     warnings: Gate,

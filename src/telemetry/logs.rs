@@ -1,11 +1,15 @@
 //! The set-up of log lines.
 
-use std::io::{self, IsTerminal as _};
+use std::{
+    io::{self, IsTerminal as _},
+    mem,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use tracing::Subscriber;
 use tracing_subscriber::{
     EnvFilter, Layer as _, Registry, filter::ParseError, fmt, fmt::MakeWriter,
-    layer::SubscriberExt as _,
+    layer::SubscriberExt as _, reload,
 };
 
 use crate::config::LogFormat;
@@ -21,51 +25,98 @@ pub enum LogsError {
         /// What is wrong with it.
         source: ParseError,
     },
+    /// The filter says nothing.
+    #[error("an empty log filter")]
+    Empty,
     /// The process has a subscriber already.
     #[error("logging has been set up before")]
     AlreadySet,
+    /// The subscriber that the filter belonged to is no more.
+    #[error("nothing is logged any more")]
+    Gone,
 }
 
-/// Sends log lines to stderr from now on, for the whole process.
+/// Which log lines are written; may be changed while lines are being written. Clones are the same
+/// filter.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    text: Arc<Mutex<String>>,
+    /// `None`: nothing is filtered by it.
+    handle: Option<reload::Handle<EnvFilter, Registry>>,
+}
+
+impl Filter {
+    /// A filter that only keeps its text, for a gateway inside of another process, which has a
+    /// subscriber of its own.
+    pub fn detached(filter: &str) -> Self {
+        Self { text: Arc::new(Mutex::new(filter.to_owned())), handle: None }
+    }
+
+    /// The filter in force, as it was given.
+    pub fn current(&self) -> String {
+        self.text.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts another filter in force, for the next line on, and gives the one before.
+    ///
+    /// # Errors
+    ///
+    /// The filter is empty or cannot be read, or its subscriber is no more; then nothing changed.
+    pub fn set(&self, filter: &str) -> Result<String, LogsError> {
+        let parsed = parse(filter)?;
+        // Held over both, so that of two changes at once the text tells the later one.
+        let mut text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(handle) = &self.handle {
+            handle.reload(parsed).map_err(|_| LogsError::Gone)?;
+        }
+        Ok(mem::replace(&mut *text, filter.to_owned()))
+    }
+}
+
+/// Sends log lines to stderr from now on, for the whole process; the filter that is given back
+/// changes which.
 ///
 /// `filter` has the syntax of `EnvFilter` (`info`, `tidegate=debug,hyper=warn`); `RUST_LOG` is not
 /// read, since settings have one order of precedence and it is not among them.
 ///
 /// # Errors
 ///
-/// The filter cannot be read, or the process has a subscriber already.
-pub fn init(filter: &str, format: LogFormat) -> Result<(), LogsError> {
-    let filter = parse(filter)?;
+/// The filter is empty or cannot be read, or the process has a subscriber already.
+pub fn init(filter: &str, format: LogFormat) -> Result<Filter, LogsError> {
     let terminal = io::stderr().is_terminal();
     let json = match format {
         LogFormat::Auto => !terminal,
         LogFormat::Pretty => false,
         LogFormat::Json => true,
     };
-    tracing::subscriber::set_global_default(subscriber(filter, json, terminal, io::stderr))
-        .map_err(|_| LogsError::AlreadySet)
+    let (subscriber, filter) = subscriber(filter, json, terminal, io::stderr)?;
+    tracing::subscriber::set_global_default(subscriber).map_err(|_| LogsError::AlreadySet)?;
+    Ok(filter)
 }
 
 /// Checks a filter as [`init`] does.
 ///
 /// # Errors
 ///
-/// The filter cannot be read.
+/// The filter is empty or cannot be read.
 pub fn check_filter(filter: &str) -> Result<(), LogsError> {
     parse(filter).map(drop)
 }
 
 fn parse(filter: &str) -> Result<EnvFilter, LogsError> {
+    if filter.trim().is_empty() {
+        return Err(LogsError::Empty);
+    }
     let parsed = EnvFilter::builder().parse(filter);
     parsed.map_err(|source| LogsError::Filter { filter: filter.to_owned(), source })
 }
 
 fn subscriber<W>(
-    filter: EnvFilter,
+    filter: &str,
     json: bool,
     colours: bool,
     writer: W,
-) -> impl Subscriber + Send + Sync
+) -> Result<(impl Subscriber + Send + Sync + use<W>, Filter), LogsError>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -75,7 +126,9 @@ where
     } else {
         lines.with_ansi(colours).boxed()
     };
-    Registry::default().with(filter).with(lines)
+    let (layer, handle) = reload::Layer::new(parse(filter)?);
+    let filter = Filter { handle: Some(handle), ..Filter::detached(filter) };
+    Ok((Registry::default().with(layer).with(lines), filter))
 }
 
 #[cfg(test)]
@@ -101,7 +154,7 @@ mod tests {
     fn logged(filter: &str, json: bool) -> String {
         let sink = Sink::default();
         let into = sink.clone();
-        let subscriber = subscriber(parse(filter).unwrap(), json, false, move || into.clone());
+        let (subscriber, _) = subscriber(filter, json, false, move || into.clone()).unwrap();
         tracing::subscriber::with_default(subscriber, || {
             let request = tracing::info_span!("request", request_id = "r-1");
             let _inside = request.enter();
@@ -145,5 +198,40 @@ mod tests {
             assert_eq!(check_filter(bad).unwrap_err().to_string(), message);
         }
         check_filter("info,tidegate=debug").unwrap();
+        assert_eq!(check_filter(" ").unwrap_err().to_string(), "an empty log filter");
+    }
+
+    #[test]
+    fn a_filter_is_changed_while_lines_are_written() {
+        let sink = Sink::default();
+        let into = sink.clone();
+        let (subscriber, filter) = subscriber("warn", false, false, move || into.clone()).unwrap();
+        let elsewhere = filter.clone();
+        tracing::subscriber::with_default(subscriber, || {
+            let line = |name| tracing::info!(name, "a line");
+            line("before");
+            assert_eq!(filter.set("tidegate=info").unwrap(), "warn");
+            line("after");
+            assert!(matches!(filter.set("tidegate=loud"), Err(LogsError::Filter { .. })));
+            assert!(matches!(filter.set(""), Err(LogsError::Empty)));
+            line("still");
+            assert_eq!(elsewhere.current(), "tidegate=info");
+            assert_eq!(elsewhere.set("off").unwrap(), "tidegate=info");
+            line("never");
+        });
+        let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        let names: Vec<_> =
+            text.lines().map(|line| line.rsplit_once("name=").unwrap().1.to_owned()).collect();
+        assert_eq!(names, ["\"after\"", "\"still\""], "{text}");
+        assert!(matches!(filter.set("info"), Err(LogsError::Gone)));
+        assert_eq!(filter.current(), "off");
+    }
+
+    #[test]
+    fn a_detached_filter_keeps_what_it_is_told() {
+        let filter = Filter::detached("info");
+        assert_eq!(filter.set("debug").unwrap(), "info");
+        assert!(filter.set("tidegate=loud").is_err());
+        assert_eq!(filter.clone().current(), "debug");
     }
 }

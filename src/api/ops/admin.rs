@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::body::Body;
 use crate::{
     api::{
-        Code, Payload, Problem, Reader,
+        Payload, Problem, Reader,
         caller::{Caller, Right},
         reader::Asked,
         router::{Gateway, Phase},
@@ -226,17 +226,13 @@ fn set_cordon(
 )]
 pub(crate) async fn log(
     operator: Operator,
-    State(gateway): State<Gateway>,
+    State(reader): State<Arc<Reader>>,
     Body(WantedLogBody { filter }): Body<WantedLogBody>,
 ) -> Result<Response<Payload>, Problem> {
     let bad = |error: logs::LogsError| Problem::parameter("filter", &filter, error.to_string());
-    let Some(log) = gateway.log() else {
-        let detail = "another process's log, which this gateway is a part of, has its own filter";
-        return Err(Problem::new(Code::Unsupported, detail));
-    };
     logs::check_filter(&filter).map_err(bad)?;
     // Before the change: it may be that nothing is written after it.
     operator.does("log", &filter);
-    let before = log.set(&filter).map_err(bad)?;
+    let before = reader.logs.set(&filter).map_err(bad)?;
     Ok(uncached(&ChangedLogBody { filter, before }))
 }

@@ -13,7 +13,7 @@ use crate::api::Problem;
 const MOST_BYTES: usize = 4096;
 
 /// A body of JSON, all of whose fields are known.
-pub(super) struct Body<T>(pub(super) T);
+pub(crate) struct Body<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Problem;
@@ -26,7 +26,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             return Err(Problem::parameter("content-type", media, "must be application/json"));
         }
         let bytes = to_bytes(request.into_body(), MOST_BYTES).await;
-        let bytes = bytes.map_err(|_| bad(format!("at most {MOST_BYTES} bytes, all of them sent")))?;
+        let bytes =
+            bytes.map_err(|_| bad(format!("at most {MOST_BYTES} bytes, all of them sent")))?;
         serde_json::from_slice(&bytes).map(Self).map_err(|error| bad(error.to_string()))
     }
 }

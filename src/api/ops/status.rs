@@ -17,14 +17,9 @@ use super::{
     hot::{HotBody, hot},
 };
 use crate::{
-    api::{
-        Payload, Problem, Reader,
-        reader::Asked,
-        router::{Gateway, Phase},
-        uncached,
-    },
+    api::{Payload, Problem, Reader, reader::Asked, router::Phase, uncached},
     service::Desk,
-    telemetry::{BreakerState, logs::Filter},
+    telemetry::BreakerState,
     upstream::FamilySnapshot,
 };
 
@@ -64,10 +59,9 @@ pub(crate) struct StatusBody {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Log)]
 pub(crate) struct LogBody {
-    /// As in the settings; `null` where the gateway is part of a process that has a log of its
-    /// own.
+    /// As in the settings.
     #[schema(example = "info")]
-    filter: Option<String>,
+    filter: String,
 }
 
 /// What happened since the start.
@@ -196,7 +190,6 @@ pub(crate) fn budgets(desk: &Desk) -> Vec<BudgetBody> {
 pub(crate) async fn status(
     State(reader): State<Arc<Reader>>,
     State(phase): State<Arc<Phase>>,
-    State(gateway): State<Gateway>,
     asked: Asked,
 ) -> Result<Response<Payload>, Problem> {
     asked.params(&[])?;
@@ -240,7 +233,7 @@ pub(crate) async fn status(
         hot: hot(&reader, now),
         clients: clients(&reader),
         faults: faults(&reader),
-        log: LogBody { filter: gateway.log().map(Filter::current) },
+        log: LogBody { filter: reader.logs.current() },
         access: access(&reader),
     }))
 }

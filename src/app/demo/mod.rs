@@ -25,7 +25,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval_at, sleep},
 };
 
-use super::{App, bind, stop_signal};
+use super::{App, Setup, bind, stop_signal};
 use crate::{
     cache::Ask,
     cli::{Demo, Settings},
@@ -55,7 +55,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// come.
 pub(super) async fn run(options: Demo, env: Vec<(String, String)>) -> anyhow::Result<ExitCode> {
     let mut config = settings(env)?;
-    logs::init(&config.log.filter, config.log.format)?;
+    let logs = logs::init(&config.log.filter, config.log.format)?;
     let listener = listen(options.listen).await?;
     let tasks = Tasks::new(|_| {});
     let inside = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
@@ -63,7 +63,7 @@ pub(super) async fn run(options: Demo, env: Vec<(String, String)>) -> anyhow::Re
     let sim = Sim::start(sim_config, inside, &tasks).await?;
     config.exchanges.bitfinex.rest_url = sim.rest_url();
     config.exchanges.bitfinex.ws_url = sim.ws_url();
-    let show = Show::open(options, config, listener, sim).await?;
+    let show = Show::open(options, Setup { config, logs }, listener, sim).await?;
     let shown = show.run().await;
     tasks.drain(GRACE).await;
     match shown {
@@ -122,12 +122,12 @@ impl Show {
     /// Starts the gateway and waits until it knows the markets.
     async fn open(
         options: Demo,
-        config: Config,
+        setup: Setup,
         listener: TcpListener,
         sim: Sim,
     ) -> anyhow::Result<Self> {
-        let deadline = Instant::now() + config.server.request_deadline;
-        let app = App::start(config, listener).await?;
+        let deadline = Instant::now() + setup.config.server.request_deadline;
+        let app = App::start(setup, listener).await?;
         let desk = app.gateway().reader().desks.get(None)?;
         desk.markets.get(Ask::by(deadline)).await.context("the market list does not come")?;
         Ok(Self { options, app, sim, began: Instant::now() })
