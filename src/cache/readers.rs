@@ -47,6 +47,7 @@ impl Readers {
                 }
                 Some(_) if at(held) >= longest_ago.0 => {}
                 Some(_) => longest_ago = (at(held), place),
+                None if longest_ago.0 == i64::MIN => {}
                 None => longest_ago = (i64::MIN, place),
             }
         }

@@ -190,22 +190,24 @@ fn between(before: &Reading, now: &Reading, passed: Duration, bounds: Bounds) ->
         hit_ratio: (answers > 0.0).then(|| (from_cache / answers) as f32),
         collapsed_per_second: rate(since(|it| it.collapsed)),
         upstream_calls_per_second: rate(since(|it| it.upstream_calls)),
-        latency_ms: spread(durations, &before.durations, &now.durations)
-            .map(|[p50, p99]| Spread { p50: p50 * 1000.0, p99: p99 * 1000.0 }),
-        served_age_seconds: spread(ages, &before.ages, &now.ages)
-            .map(|[p50, p99]| Spread { p50, p99 }),
+        latency_ms: spread(durations, &before.durations, &now.durations, 1000.0),
+        served_age_seconds: spread(ages, &before.ages, &now.ages, 1.0),
         stream_clients: u32::try_from(now.stream_clients).ok(),
         left: Box::default(),
     }
 }
 
-/// Seconds below which half, and 99 %, of what was counted in between lies.
-fn spread(bounds: &[Duration], before: &[u64], now: &[u64]) -> Option<[f32; 2]> {
+/// What half, and 99 %, of what was counted in between stayed below, `per_second` to the second.
+#[expect(clippy::cast_possible_truncation, reason = "figures of a plot")]
+fn spread(bounds: &[Duration], before: &[u64], now: &[u64], per_second: f64) -> Option<Spread> {
     let before = before.iter().chain(std::iter::repeat(&0));
     let counts: Vec<u64> =
         now.iter().zip(before).map(|(now, then)| now.saturating_sub(*then)).collect();
-    let at = |share| quantile(bounds, &counts, share).map(|value| value.as_secs_f32());
-    Some([at(0.5)?, at(0.99)?])
+    let at = |share| {
+        let value = quantile(bounds, &counts, share)?;
+        Some((value.as_secs_f64() * per_second) as f32)
+    };
+    Some(Spread { p50: at(0.5)?, p99: at(0.99)? })
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ fn everything_that_can_happen_stands_at_zero_from_the_start() {
     );
     assert_eq!(count("tidegate_served_age_seconds_count{"), DataKind::ALL.len());
     assert_eq!(count("tidegate_upstream_calls_total{"), 10);
-    assert_eq!(count("tidegate_upstream_refusals_total{"), 6);
+    assert_eq!(count("tidegate_upstream_refusals_total{"), 7);
     assert_eq!(count("tidegate_upstream_call_duration_seconds_count{"), 1);
     assert_eq!(count("tidegate_upstream_wait_seconds_count{"), Wait::ALL.len());
     assert_eq!(count("tidegate_breaker_state{"), BreakerState::ALL.len());
