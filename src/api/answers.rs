@@ -58,6 +58,16 @@ impl Answers {
         self.by_uri.entry_by_ref(uri).or_insert_with_if(make, outdated).into_value()
     }
 
+    /// Drops the answers that will never be given again, since a part of theirs is not held any
+    /// more. Others are only replaced when they are asked for.
+    pub fn drop_superseded(&self) {
+        for (uri, answer) in &self.by_uri {
+            if answer.stamps().iter().any(|stamp| stamp.is_superseded()) {
+                self.by_uri.invalidate(&*uri);
+            }
+        }
+    }
+
     /// Entries and bytes held.
     pub fn size(&self) -> (u64, u64) {
         self.by_uri.run_pending_tasks();

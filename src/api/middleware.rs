@@ -16,6 +16,8 @@ use tracing::Instrument as _;
 use super::{
     Gateway,
     bitfinex::{self, Refusal},
+    caller::Caller,
+    faults::{Failing, Reason},
     problem::{Code, Problem},
     reader::Arrived,
     request_id::{X_REQUEST_ID, request_id},
@@ -41,6 +43,7 @@ pub(super) async fn observe(
     let endpoint = bitfinex::endpoint(&path)
         .unwrap_or_else(|| matched.map_or(Endpoint::Unknown, |route| endpoint(route.as_str())));
     let method = request.method().clone();
+    let caller = request.extensions().get().copied().unwrap_or(Caller::ANYONE);
     let name = id.to_str().unwrap_or_default();
     let kind = tracing::field::Empty;
     let span =
@@ -61,12 +64,22 @@ pub(super) async fn observe(
             Problem::new(Code::DeadlineExceeded, "the request took too long").into_response()
         }
     };
+    let mut reason = response.extensions_mut().remove::<Reason>();
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        reason = Some(Reason::from(&problem));
         response = refuse(&problem, &method, &path, name);
         let _entered = span.enter();
         let status = problem.code.status().as_u16();
         let (code, detail) = (problem.code.as_str(), problem.detail);
         tracing::debug!(status, code, detail, "refused");
+    }
+    if let Some(reason) = reason {
+        let client = caller.payer.client;
+        Failing { id: name, client, method: &method, path: &path, endpoint }.note(
+            gateway.reader(),
+            response.status(),
+            reason,
+        );
     }
     response.headers_mut().insert(X_REQUEST_ID, id);
     let known = response.extensions_mut().remove::<Outcome>();

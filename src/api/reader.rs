@@ -23,7 +23,7 @@ use crate::{
     clock::Clock,
     config::Config,
     service::{Desk, Desks},
-    telemetry::{CacheOutcome, Endpoint, Metrics, logs},
+    telemetry::{CacheOutcome, ClientId, Endpoint, Metrics, logs},
 };
 
 /// The products behind every handler, and the answers made from them.
@@ -56,11 +56,17 @@ impl Reader {
         (entries + answers, bytes + encoded, flights)
     }
 
-    /// Notes how an answer was come by, and the ages at which it was given.
-    pub(super) fn served(&self, stamps: &[Arc<Stamp>], outcome: CacheOutcome, now: Instant) {
+    /// Notes how an answer was come by, to whom and at which ages it was given.
+    pub(super) fn served(
+        &self,
+        client: ClientId,
+        (stamps, outcome): (&[Arc<Stamp>], CacheOutcome),
+        now: Instant,
+    ) {
         self.metrics.gave(outcome, source(stamps).unwrap_or(Source::Rest));
         for stamp in stamps {
             stamp.hit();
+            stamp.hit_by(client, now);
             self.metrics.served(stamp.kind, stamp.age(now));
         }
     }
@@ -167,7 +173,7 @@ impl Asked {
 
     fn give(&self, reader: &Reader, answer: &Answer, outcome: CacheOutcome) -> Response<Payload> {
         let now = Instant::now();
-        reader.served(answer.stamps(), outcome, now);
+        reader.served(self.ask.payer.client, (answer.stamps(), outcome), now);
         answer.respond(&self.headers, outcome, now)
     }
 }

@@ -123,7 +123,8 @@ pub fn router(gateway: Gateway) -> Router {
         .merge(ops::routes(&gateway.reader))
         .fallback(async || Problem::new(Code::NotFound, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
-            Problem::new(Code::MethodNotAllowed, "only GET and HEAD are answered here")
+            let detail = "this is not answered here; Allow names what is";
+            Problem::new(Code::MethodNotAllowed, detail)
         })
         .layer(observe)
         .with_state(gateway)

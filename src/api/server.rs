@@ -28,7 +28,9 @@ use tower::ServiceExt as _;
 
 use super::{
     Gateway, Payload,
+    caller::Caller,
     demand::demand,
+    faults::{Failing, Reason},
     middleware,
     problem::{Code, Problem},
     request_id::{X_REQUEST_ID, request_id},
@@ -38,7 +40,7 @@ use super::{
 use crate::{
     cache::Demand,
     tasks::Tasks,
-    telemetry::{Outcome, traces},
+    telemetry::{Endpoint, Outcome, traces},
 };
 
 /// Headers of one request.
@@ -168,6 +170,16 @@ impl Server {
             let detail = format!("path and query may have {max} bytes");
             let problem = Problem::new(Code::UriTooLong, detail);
             let name = id.to_str().unwrap_or_default();
+            let caller = request.extensions().get().copied().unwrap_or(Caller::ANYONE);
+            let failing = Failing {
+                id: name,
+                client: caller.payer.client,
+                method: request.method(),
+                path: request.uri().path(),
+                endpoint: Endpoint::Unknown,
+            };
+            let status = problem.code.status();
+            failing.note(self.gateway.reader(), status, Reason::from(&problem));
             // A path too long to be echoed still tells by its beginning who reads the answer.
             let path = match request.uri().path() {
                 path if path.len() <= max => path,
@@ -217,7 +229,8 @@ impl Server {
                 .in_scope(|| tracing::debug!("answered from memory"));
         }
         response.headers_mut().insert(X_REQUEST_ID, id);
-        reader.served(answer.stamps(), outcome, now);
+        let caller = request.extensions().get().copied().unwrap_or(Caller::ANYONE);
+        reader.served(caller.payer.client, (answer.stamps(), outcome), now);
         let metrics = self.gateway.metrics();
         for stamp in answer.stamps() {
             metrics.looked_up(stamp.kind, outcome);

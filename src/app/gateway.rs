@@ -17,7 +17,7 @@ use crate::{
     service::{Desk, Desks, ProductCache},
     store::Store,
     tasks::Tasks,
-    telemetry::Metrics,
+    telemetry::{BudgetLeft, History, Metrics},
     upstream::{Memory, Upstream},
 };
 
@@ -28,12 +28,13 @@ const ANSWERS_SHARE: u64 = 4;
 const UPKEEP: Duration = Duration::from_secs(1);
 
 /// Tasks that are started, for the metrics that count their panics.
-const TASKS: [&str; 18] = [
+const TASKS: [&str; 19] = [
     "connection",
     "fetch ahead",
     "feed plan",
     "feed socket",
     "flight",
+    "history",
     "keep markets",
     "live polls",
     "live upkeep",
@@ -147,6 +148,7 @@ impl App {
         let desks = Desks::new(vec![desk], &config.exchanges.default);
         let answers = Answers::new(answers);
         let reader = Arc::new(Reader { desks, answers, metrics, clock, config, logs });
+        tasks.spawn_until_stop("history", keep_history(reader.clone()));
         let gateway = Gateway::new(reader, &tasks);
         let accepting = tasks.stopping();
         let server = Server::new(gateway.clone());
@@ -178,6 +180,23 @@ impl App {
         self.accepting.cancel();
         let are_done = self.tasks.drain(server.drain_grace).await;
         self.keeping.drain(server.drain_grace).await && are_done
+    }
+}
+
+/// Takes a sample of what happens and of what is left of every budget, again and again.
+async fn keep_history(reader: Arc<Reader>) {
+    loop {
+        tokio::time::sleep(History::STEP).await;
+        let left = reader.desks.all().iter().flat_map(|desk| {
+            let exchange = desk.shelf.name();
+            desk.shelf.upstream.snapshot().families.into_iter().map(move |family| BudgetLeft {
+                exchange,
+                family: family.family.as_str(),
+                limit: family.limit,
+                left: family.left,
+            })
+        });
+        reader.metrics.note_history(reader.clock.now(), left);
     }
 }
 

@@ -63,7 +63,10 @@ async fn serve(settings: &Settings, env: Vec<(String, String)>) -> anyhow::Resul
     let app = App::start(Setup { config, logs }, listener).await?;
     println!("tidegate is listening on {}", app.url());
     tracing::info!(url = app.url(), version = env!("CARGO_PKG_VERSION"), "listening");
-    stop_signal().await?;
+    tokio::select! {
+        stopped = stop_signal() => stopped?,
+        () = app.gateway().phase().drains() => {}
+    }
     tracing::info!("draining");
     let is_done = app.drain().await;
     if let Some(traces) = traces {

@@ -10,10 +10,11 @@ use std::{
 
 use tokio::time::Instant;
 
+use super::readers::Readers;
 use crate::{
     config::Policy,
     market::UnixMs,
-    telemetry::{DataKind, Source},
+    telemetry::{ClientId, DataKind, Source},
 };
 
 /// What is known about a value besides the value: enough to decide whether it may be served.
@@ -37,6 +38,7 @@ pub struct Stamp {
     hits: AtomicU64,
     /// Those of `hits` that were given from the values before this one.
     inherited: AtomicU64,
+    readers: Readers,
 }
 
 impl Stamp {
@@ -59,6 +61,7 @@ impl Stamp {
             refreshing: AtomicBool::new(false),
             hits: AtomicU64::new(0),
             inherited: AtomicU64::new(0),
+            readers: Readers::default(),
         }
     }
 
@@ -81,9 +84,14 @@ impl Stamp {
         self.confirmed.fetch_max(nanos, Ordering::Relaxed);
     }
 
-    /// True once a newer value has taken its place.
+    /// True once a newer value has taken its place, or it was dropped.
     pub fn is_superseded(&self) -> bool {
         self.superseded.load(Ordering::Acquire)
+    }
+
+    /// Marks the value as dropped, with no other in its place.
+    pub(super) fn retire(&self) {
+        self.superseded.store(true, Ordering::Release);
     }
 
     /// True while the value is being fetched anew, so that whoever reads it need not start that.
@@ -100,6 +108,23 @@ impl Stamp {
     /// Counts one answer given from the value.
     pub fn hit(&self) {
         self.hits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes to whom an answer was given from the value.
+    pub fn hit_by(&self, client: ClientId, now: Instant) {
+        self.readers.note(client, self.micros(now));
+    }
+
+    /// Who was given answers from the value, or those before it, within the last minute: the last
+    /// four clients at most.
+    pub fn read_by(&self, now: Instant) -> Vec<ClientId> {
+        self.readers.lately(self.micros(now))
+    }
+
+    /// Since the value was received.
+    fn micros(&self, now: Instant) -> i64 {
+        let since = now.saturating_duration_since(self.received);
+        i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
     }
 
     /// Answers given from the value and from those that it replaced.
@@ -131,6 +156,7 @@ impl Stamp {
         let hits = self.hits();
         newer.inherited.store(hits, Ordering::Relaxed);
         newer.hits.fetch_add(hits, Ordering::Relaxed);
+        newer.readers.inherit(&self.readers, self.micros(newer.received));
         self.superseded.store(true, Ordering::Release);
     }
 }

@@ -6,11 +6,13 @@
 //! clock. Loads run in tasks of their own ([`flight`](Flights)), one per key.
 
 mod ask;
+mod clear;
 mod content;
 mod demand;
 mod entry;
 mod flight;
 mod read;
+mod readers;
 #[cfg(test)]
 mod tests;
 

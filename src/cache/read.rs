@@ -22,12 +22,13 @@ type Held<V, E> = Result<Arc<Entry<V>>, E>;
 
 /// Entries by key, bounded by bytes, with their loads and remembered failures.
 pub struct Cache<K, V, E> {
-    inner: Arc<Inner<K, V, E>>,
+    pub(super) inner: Arc<Inner<K, V, E>>,
 }
 
-struct Inner<K, V, E> {
-    entries: moka::sync::Cache<K, Arc<Entry<V>>, foldhash::quality::RandomState>,
-    failures: moka::sync::Cache<K, (E, Instant, Instant), foldhash::quality::RandomState>,
+pub(super) struct Inner<K, V, E> {
+    pub(super) entries: moka::sync::Cache<K, Arc<Entry<V>>, foldhash::quality::RandomState>,
+    pub(super) failures:
+        moka::sync::Cache<K, (E, Instant, Instant), foldhash::quality::RandomState>,
     flights: Flights<K, Held<V, E>>,
     refresh_deadline: Duration,
     warnings: Gate,

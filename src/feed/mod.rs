@@ -173,6 +173,14 @@ impl Feed {
         self.shared.changed.notify_one();
     }
 
+    /// Closes every connection and makes none, or makes again those that are needed. Topics that
+    /// are wanted lapse meanwhile as where there is no room.
+    pub fn cordon(&self, cordoned: bool) {
+        if self.is_enabled() {
+            self.wish(|plan| plan.cordon(cordoned));
+        }
+    }
+
     /// Wants these topics live for good, before all others; replaces what was pinned before.
     pub fn pin(&self, topics: Vec<Arc<Topic>>) {
         if self.is_enabled() {

@@ -162,6 +162,9 @@ impl From<CallError> for ServiceError {
                 retry_after,
             },
             CallError::Maintenance { retry_after } => Self::Maintenance { retry_after },
+            CallError::Cordoned { retry_after } => {
+                Self::Unavailable { reason: "cordoned by an operator".to_owned(), retry_after }
+            }
             CallError::DeadlineExceeded => Self::UpstreamTimeout,
         }
     }

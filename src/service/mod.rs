@@ -6,6 +6,7 @@
 mod books;
 mod candles;
 mod context;
+mod control;
 mod desk;
 mod documents;
 mod error;

@@ -40,6 +40,16 @@ impl ClientId {
     pub const fn index(self) -> usize {
         self.0 as usize
     }
+
+    /// The client of [`ClientId::bits`].
+    pub(crate) const fn from_bits(bits: u16) -> Self {
+        Self(bits)
+    }
+
+    /// The client as a number, for where many are kept in little room.
+    pub(crate) const fn bits(self) -> u16 {
+        self.0
+    }
 }
 
 /// For whom an upstream call is made, how it waits for its turn, and how large a share of the

@@ -26,8 +26,8 @@ pub(super) const RESULTS: [&str; 10] = [
 const RATE_LIMITED: usize = 1;
 
 /// Why a call can be refused before it is made.
-pub(super) const REASONS: [&str; 6] =
-    ["budget", "banned", "breaker", "queue_full", "deadline", OTHER];
+pub(super) const REASONS: [&str; 7] =
+    ["budget", "banned", "breaker", "queue_full", "deadline", "cordoned", OTHER];
 
 /// Where a name that is none of these is counted, so that the series stay bounded.
 const OTHER: &str = "other";
@@ -158,7 +158,8 @@ impl FamilyMetrics {
         self.0.waits[class.index()].record(wait);
     }
 
-    /// A call was refused: `budget`, `banned`, `breaker`, `queue_full`, `deadline`.
+    /// A call was refused: `budget`, `banned`, `breaker`, `queue_full`, `deadline`,
+    /// `cordoned`.
     pub fn refused(&self, reason: &'static str) {
         self.0.refusals.count(position(&REASONS, reason));
     }

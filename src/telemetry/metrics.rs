@@ -15,9 +15,12 @@ use super::{
     CacheOutcome, DataKind, Endpoint, Outcome, Source, StreamKind, StreamMetrics,
     candles::{self, CandleMetrics},
     client::{self, ClientId, ClientMetrics, Clients},
+    cordon::{self, CordonMetrics},
     family::{self, FamilyMetrics},
+    faults::Faults,
     feed::{self, FeedMetrics},
     histogram::Histograms,
+    history::History,
     latency::Latency,
     process,
     store::{self, StoreMetrics},
@@ -38,7 +41,7 @@ const fn bounds<const N: usize>(micros: u64, steps: [u64; N]) -> [Duration; N] {
 }
 
 /// 50 µs to 10 s.
-static DURATIONS: [Duration; 17] = bounds(
+pub(super) static DURATIONS: [Duration; 17] = bounds(
     10,
     [
         5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000,
@@ -47,7 +50,7 @@ static DURATIONS: [Duration; 17] = bounds(
 );
 
 /// 0.1 s to a day.
-static AGES: [Duration; 14] = bounds(
+pub(super) static AGES: [Duration; 14] = bounds(
     50_000,
     [2, 5, 10, 20, 50, 100, 200, 600, 1_200, 6_000, 18_000, 72_000, 432_000, 1_728_000],
 );
@@ -62,10 +65,12 @@ static AGES: [Duration; 14] = bounds(
 pub struct Metrics {
     recorder: PrometheusRecorder,
     started: (Instant, UnixMs),
-    series: Series,
+    pub(super) series: Series,
     request_duration: Histograms<1_000_000_000>,
-    served_age: Histograms<1_000>,
+    pub(super) served_age: Histograms<1_000>,
     latency: Mutex<Latency>,
+    pub(super) history: History,
+    pub(super) faults: Faults,
     clients: Clients,
     families: Mutex<Vec<FamilyMetrics>>,
     candles: Mutex<Vec<CandleMetrics>>,
@@ -74,16 +79,16 @@ pub struct Metrics {
 
 /// What the exporter shows, except for families and panics.
 #[derive(Debug)]
-struct Series {
+pub(super) struct Series {
     requests: Tally,
     lookups: Tally,
-    answers: Tally,
+    pub(super) answers: Tally,
     sources: Tally,
     cache_entries: Gauge,
     cache_bytes: Gauge,
     connections_open: Gauge,
     connections_refused: Counter,
-    streams: Streams,
+    pub(super) streams: Streams,
     store: StoreMetrics,
     uptime: Gauge,
 }
@@ -137,6 +142,8 @@ impl Default for Metrics {
                 &AGES,
             ),
             latency: Mutex::new(Latency::new(DURATIONS.len() + 1)),
+            history: History::new(),
+            faults: Faults::default(),
             families: Mutex::default(),
             candles: Mutex::default(),
             feeds: Mutex::default(),
@@ -150,6 +157,7 @@ impl Series {
         describe();
         candles::describe();
         client::describe();
+        cordon::describe();
         family::describe();
         feed::describe();
         stream::describe();
@@ -313,6 +321,11 @@ impl Metrics {
         made
     }
 
+    /// The handle for an exchange's being cordoned; the same name brings the same series.
+    pub fn cordon(&self, exchange: &'static str) -> CordonMetrics {
+        with_local_recorder(&self.recorder, || CordonMetrics::register(exchange))
+    }
+
     /// Handles for an exchange's live feed; made once and kept. The same name brings the same
     /// series.
     pub fn feed(&self, exchange: &'static str) -> FeedMetrics {
@@ -380,7 +393,7 @@ impl Metrics {
         latency.quantile(&DURATIONS, &self.durations(), 0.99)
     }
 
-    fn durations(&self) -> Vec<u64> {
+    pub(super) fn durations(&self) -> Vec<u64> {
         let mut counts = vec![0; DURATIONS.len() + 1];
         for endpoint in Endpoint::ALL.iter().filter(|endpoint| **endpoint != Endpoint::Ops) {
             self.request_duration.add_counts(endpoint.index(), &mut counts);

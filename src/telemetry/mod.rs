@@ -5,15 +5,19 @@
 
 mod candles;
 mod client;
+mod cordon;
 mod family;
+mod faults;
 mod feed;
 mod gate;
 mod histogram;
+mod history;
 mod labels;
 mod latency;
 pub mod logs;
 mod metrics;
 mod process;
+mod recent;
 mod store;
 mod stream;
 mod tally;
@@ -23,13 +27,16 @@ mod tests;
 
 pub use candles::CandleMetrics;
 pub use client::{ClientId, ClientMetrics, ClientTotals, Payer};
+pub use cordon::CordonMetrics;
 pub use family::FamilyMetrics;
+pub use faults::{Fault, Faults};
 pub use feed::{FeedMetrics, FeedTotals, LastWords};
 pub use gate::Gate;
+pub use history::{BudgetLeft, History, Past, Sample, Spread};
 pub use labels::{
     BreakerState, CacheOutcome, Connect, DataKind, Endpoint, FeedKind, Outcome, Reconnect, Resync,
     Source, StoreFault, StoreState, StreamKind, Wait,
 };
 pub use metrics::{Metrics, Totals};
 pub use store::{StoreMetrics, StoreTotals};
-pub use stream::{StreamClient, StreamMetrics, StreamTotals};
+pub use stream::{SlowFollower, StreamClient, StreamMetrics, StreamTotals};

@@ -1,17 +1,63 @@
 //! The metrics of those who follow streams.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::Relaxed},
+use std::{
+    cmp::Reverse,
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use metrics::{Gauge, counter, gauge};
+use tokio::time::Instant;
 
-use super::{labels::StreamKind, tally::Tally};
+use super::{ClientId, labels::StreamKind, tally::Tally};
 
 /// What is told to the clients of each kind.
 #[derive(Debug)]
-pub(super) struct Streams(Vec<StreamMetrics>);
+pub(super) struct Streams {
+    kinds: Vec<StreamMetrics>,
+    open: Arc<Open>,
+}
+
+/// Those who follow at present, by their numbers; as many as there may be.
+#[derive(Debug, Default)]
+struct Open {
+    next: AtomicU64,
+    followers: Mutex<BTreeMap<u64, Arc<Lag>>>,
+}
+
+/// How one who follows keeps up.
+#[derive(Debug)]
+struct Lag {
+    kind: StreamKind,
+    client: ClientId,
+    since: Instant,
+    topics: AtomicUsize,
+    conflated: AtomicU64,
+    skipped: AtomicU64,
+}
+
+/// One who follows and does not keep up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlowFollower {
+    /// His number among those of the process.
+    pub id: u64,
+    /// How he follows.
+    pub kind: StreamKind,
+    /// Who he is.
+    pub client: ClientId,
+    /// Topics that he follows.
+    pub topics: usize,
+    /// Updates that a later state made superfluous before he was ready for them.
+    pub conflated: u64,
+    /// Trades that he was too slow for.
+    pub skipped: u64,
+    /// For how long he has been following.
+    pub follows_for: Duration,
+}
 
 /// The metrics of one kind of stream. Clones share the same series.
 #[derive(Clone, Debug)]
@@ -19,6 +65,8 @@ pub struct StreamMetrics(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    kind: StreamKind,
+    open: Arc<Open>,
     clients: (AtomicUsize, Gauge),
     topics: (AtomicUsize, Gauge),
     /// See [`COUNTERS`].
@@ -48,7 +96,8 @@ pub struct StreamTotals {
 #[derive(Debug)]
 pub struct StreamClient {
     metrics: StreamMetrics,
-    topics: usize,
+    id: u64,
+    lag: Arc<Lag>,
 }
 
 /// What is counted of each kind.
@@ -86,26 +135,46 @@ pub(super) fn describe() {
 impl Streams {
     /// Registers every series with the exporter in force.
     pub(super) fn register() -> Self {
-        Self(StreamKind::ALL.iter().map(|kind| StreamMetrics::register(*kind)).collect())
+        let open = Arc::<Open>::default();
+        let kinds = StreamKind::ALL.iter().map(|kind| StreamMetrics::register(*kind, &open));
+        Self { kinds: kinds.collect(), open }
     }
 
     pub(super) fn of(&self, kind: StreamKind) -> &StreamMetrics {
-        &self.0[kind.index()]
+        &self.kinds[kind.index()]
+    }
+
+    /// Those who follow, in whatever way.
+    pub(super) fn clients(&self) -> usize {
+        self.kinds.iter().map(|kind| kind.0.clients.0.load(Relaxed)).sum()
+    }
+
+    /// Those who lag, the worst of them first.
+    pub(super) fn slow(&self, most: usize) -> Vec<SlowFollower> {
+        let followers = self.open.followers.lock().unwrap_or_else(PoisonError::into_inner);
+        let shown = followers.iter().map(|(id, lag)| lag.shown(*id));
+        let mut slow: Vec<_> = shown.filter(|it| it.skipped + it.conflated > 0).collect();
+        drop(followers);
+        slow.sort_by_key(|it| Reverse((it.skipped, it.conflated)));
+        slow.truncate(most);
+        slow
     }
 
     /// Brings the exporter up to date.
     pub(super) fn publish(&self) {
-        self.0.iter().for_each(StreamMetrics::publish);
+        self.kinds.iter().for_each(StreamMetrics::publish);
     }
 }
 
 impl StreamMetrics {
-    fn register(kind: StreamKind) -> Self {
-        let kind = kind.as_str();
+    fn register(kind: StreamKind, open: &Arc<Open>) -> Self {
+        let name = kind.as_str();
         Self(Arc::new(Inner {
-            clients: (AtomicUsize::new(0), gauge!("tidegate_stream_clients", "kind" => kind)),
-            topics: (AtomicUsize::new(0), gauge!("tidegate_stream_topics", "kind" => kind)),
-            counters: Tally::new(COUNTERS.map(|name| counter!(name, "kind" => kind))),
+            kind,
+            open: open.clone(),
+            clients: (AtomicUsize::new(0), gauge!("tidegate_stream_clients", "kind" => name)),
+            topics: (AtomicUsize::new(0), gauge!("tidegate_stream_topics", "kind" => name)),
+            counters: Tally::new(COUNTERS.map(|counted| counter!(counted, "kind" => name))),
         }))
     }
 
@@ -118,9 +187,21 @@ impl StreamMetrics {
     }
 
     /// A client has come.
-    pub fn client(&self) -> StreamClient {
+    pub fn client(&self, client: ClientId) -> StreamClient {
         self.0.clients.0.fetch_add(1, Relaxed);
-        StreamClient { metrics: self.clone(), topics: 0 }
+        let lag = Arc::new(Lag {
+            kind: self.0.kind,
+            client,
+            since: Instant::now(),
+            topics: AtomicUsize::new(0),
+            conflated: AtomicU64::new(0),
+            skipped: AtomicU64::new(0),
+        });
+        let id = self.0.open.next.fetch_add(1, Relaxed) + 1;
+        let mut followers = self.0.open.followers.lock().unwrap_or_else(PoisonError::into_inner);
+        followers.insert(id, lag.clone());
+        drop(followers);
+        StreamClient { metrics: self.clone(), id, lag }
     }
 
     /// What all clients of this kind are told.
@@ -138,13 +219,26 @@ impl StreamMetrics {
     }
 }
 
+impl Lag {
+    fn shown(&self, id: u64) -> SlowFollower {
+        SlowFollower {
+            id,
+            kind: self.kind,
+            client: self.client,
+            topics: self.topics.load(Relaxed),
+            conflated: self.conflated.load(Relaxed),
+            skipped: self.skipped.load(Relaxed),
+            follows_for: self.since.elapsed(),
+        }
+    }
+}
+
 impl StreamClient {
     /// He follows so many topics now.
     pub fn follows(&mut self, topics: usize) {
         let all = &self.metrics.0.topics.0;
         all.fetch_add(topics, Relaxed);
-        all.fetch_sub(self.topics, Relaxed);
-        self.topics = topics;
+        all.fetch_sub(self.lag.topics.swap(topics, Relaxed), Relaxed);
     }
 
     /// So many messages of this size were sent to him.
@@ -157,6 +251,8 @@ impl StreamClient {
     pub fn left_out(&self, conflated: u64, skipped: u64) {
         self.metrics.0.counters.add(CONFLATED, conflated);
         self.metrics.0.counters.add(SKIPPED, skipped);
+        self.lag.conflated.fetch_add(conflated, Relaxed);
+        self.lag.skipped.fetch_add(skipped, Relaxed);
     }
 
     /// He was asked to go elsewhere.
@@ -169,5 +265,7 @@ impl Drop for StreamClient {
     fn drop(&mut self) {
         self.follows(0);
         self.metrics.0.clients.0.fetch_sub(1, Relaxed);
+        let followers = &self.metrics.0.open.followers;
+        followers.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
     }
 }

@@ -66,7 +66,7 @@ fn everything_that_can_happen_stands_at_zero_from_the_start() {
     );
     assert_eq!(count("tidegate_served_age_seconds_count{"), DataKind::ALL.len());
     assert_eq!(count("tidegate_upstream_calls_total{"), 10);
-    assert_eq!(count("tidegate_upstream_refusals_total{"), 6);
+    assert_eq!(count("tidegate_upstream_refusals_total{"), 7);
     assert_eq!(count("tidegate_upstream_call_duration_seconds_count{"), 1);
     assert_eq!(count("tidegate_upstream_wait_seconds_count{"), Wait::ALL.len());
     assert_eq!(count("tidegate_breaker_state{"), BreakerState::ALL.len());
@@ -331,8 +331,8 @@ fn those_who_follow_streams_are_counted_while_they_are_there() {
     for name in names.into_iter().chain(["skipped_total", "goaways_total"]) {
         assert_eq!(kinds(name), [0.0; 3], "{name}");
     }
-    let mut client = metrics.stream(StreamKind::Ws).client();
-    let other = metrics.stream(StreamKind::Ws).client();
+    let mut client = metrics.stream(StreamKind::Ws).client(ClientId::ANONYMOUS);
+    let other = metrics.stream(StreamKind::Ws).client(ClientId::ANONYMOUS);
     client.follows(5);
     client.follows(3);
     client.sent(2, 700);

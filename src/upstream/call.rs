@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
     CallError, Memory, UpstreamSnapshot,
+    cordon::Cordon,
     lane::Lane,
     ledger::{Ask, End, Ledger},
     turn::{Desk, Sent},
@@ -25,6 +26,7 @@ const BACKOFF_MS: std::ops::RangeInclusive<u64> = 50..=250;
 #[derive(Debug)]
 pub struct Upstream {
     exchange: &'static str,
+    pub(super) cordon: Cordon,
     desk: Arc<Desk>,
     max_attempts: u32,
     window: Duration,
@@ -69,6 +71,7 @@ impl Upstream {
         ledger.close_again(&saved.bans, now);
         let upstream = Self {
             exchange,
+            cordon: Cordon::new(metrics.cordon(exchange)),
             desk: Desk::new(exchange, ledger, journal, tasks),
             max_attempts: settings.max_attempts.max(1),
             window: settings.window,
@@ -152,8 +155,15 @@ impl Upstream {
             if ask.deadline <= Instant::now() {
                 return Err(CallError::DeadlineExceeded);
             }
+            if self.is_cordoned() {
+                return Err(Cordon::refusal());
+            }
             let permit = self.desk.pass_breaker(lane)?;
-            let slot = self.desk.turn(lane, ask).await?;
+            let slot = tokio::select! {
+                biased;
+                () = self.cordon.is_being_drawn() => return Err(Cordon::refusal()),
+                slot = self.desk.turn(lane, ask) => slot?,
+            };
             if let Some(sent) = slot.send(permit) {
                 return Ok(sent);
             }
@@ -161,8 +171,11 @@ impl Upstream {
     }
 
     /// Calls of `family` that could be sent now without waiting; 0 while it is closed by a ban
-    /// or the breaker, 1 when only a probe may pass.
+    /// the breaker or operators, 1 when only a probe may pass.
     pub fn ready(&self, family: Family) -> u32 {
+        if self.is_cordoned() {
+            return 0;
+        }
         let now = Instant::now();
         let mut ledger = self.desk.ledger();
         ledger.settle(now);

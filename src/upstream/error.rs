@@ -43,6 +43,12 @@ pub enum CallError {
         /// When to come back.
         retry_after: Duration,
     },
+    /// Operators keep the exchange from being called. Nothing was sent.
+    #[error("operators have cordoned the exchange off")]
+    Cordoned {
+        /// When to come back, although nobody knows when they let calls through again.
+        retry_after: Duration,
+    },
     /// The deadline passed while the request was under way, or had passed before the call began.
     #[error("the deadline passed before the exchange answered")]
     DeadlineExceeded,
@@ -56,7 +62,8 @@ impl CallError {
             | Self::RateLimited { retry_after }
             | Self::BreakerOpen { retry_after }
             | Self::Maintenance { retry_after }
-            | Self::QueueFull { retry_after } => Some(*retry_after),
+            | Self::QueueFull { retry_after }
+            | Self::Cordoned { retry_after } => Some(*retry_after),
             Self::Upstream(_) | Self::DeadlineExceeded => None,
         }
     }
@@ -68,6 +75,7 @@ impl CallError {
             Self::RateLimited { .. } => "banned",
             Self::BreakerOpen { .. } | Self::Maintenance { .. } => "breaker",
             Self::QueueFull { .. } => "queue_full",
+            Self::Cordoned { .. } => "cordoned",
             Self::DeadlineExceeded | Self::Upstream(_) => "deadline",
         }
     }

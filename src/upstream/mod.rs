@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! Upstream::call
+//!   cordon    refuses while operators say so
 //!   breaker   admits, or refuses at once
 //!   queue     client before refresh before background, first come first served within a class
 //!   gate      closed by a 429, reopened by one probe; one per family and one for the exchange
@@ -28,6 +29,7 @@
 
 mod breaker;
 mod call;
+mod cordon;
 mod error;
 mod gate;
 mod journal;

@@ -90,8 +90,18 @@ impl Bench {
 
     fn operations(&self) -> Vec<Operation<'_>> {
         let paths = self.document["paths"].as_object().unwrap();
-        let operation = |(path, item): (&String, &_)| self.operation(path, item);
-        paths.iter().map(operation).collect()
+        let asked = paths.iter().filter(|(_, item)| item["get"].is_object());
+        asked.map(|(path, _)| self.operation(path, "get")).collect()
+    }
+
+    /// Those that change something, with their methods.
+    fn changing(&self) -> Vec<(&str, Operation<'_>)> {
+        let paths = self.document["paths"].as_object().unwrap();
+        let methods = paths.iter().flat_map(|(path, item)| {
+            item.as_object().unwrap().keys().map(move |method| (path, method.as_str()))
+        });
+        let others = methods.filter(|(_, method)| *method != "get");
+        others.map(|(path, method)| (method, self.operation(path, method))).collect()
     }
 
     /// Those whose answers end by themselves.
@@ -101,11 +111,9 @@ impl Bench {
         operations
     }
 
-    fn operation(&self, path: &str, item: &Value) -> Operation<'_> {
-        let methods: Vec<_> = item.as_object().unwrap().keys().collect();
-        assert_eq!(methods, ["get"], "{path}");
+    fn operation(&self, path: &str, method: &str) -> Operation<'_> {
         let schemas = Schemas::of(&self.document);
-        let details = &self.document["paths"][path]["get"];
+        let details = &self.document["paths"][path][method];
         let parameters = details["parameters"].as_array().unwrap();
         let parameters = parameters.iter().map(|parameter| schemas.follow(parameter)).collect();
         Operation { path: path.to_owned(), details, parameters, schemas }
@@ -208,7 +216,8 @@ async fn every_route_is_described_and_every_description_routed() {
     };
     let routes: BTreeSet<String> =
         quoted.filter(is_described).map(|route| route.replace("{*", "{")).collect();
-    let paths: BTreeSet<String> = bench.operations().into_iter().map(|it| it.path).collect();
+    let paths: BTreeSet<String> =
+        bench.document["paths"].as_object().unwrap().keys().cloned().collect();
     assert!(routes.contains("/api/market-data/ticker/{symbol}"), "{routes:?}");
     assert_eq!(routes, paths);
 }
@@ -345,7 +354,8 @@ async fn a_held_answer_is_confirmed_as_described() {
 async fn examples_of_answers_are_as_described() {
     let bench = Bench::start().await;
     let mut seen = 0;
-    for operation in bench.operations() {
+    let changing = bench.changing().into_iter().map(|(_, operation)| operation);
+    for operation in bench.operations().into_iter().chain(changing) {
         for (status, response) in operation.details["responses"].as_object().unwrap() {
             let response = operation.schemas.follow(response);
             for (media, content) in response["content"].as_object().into_iter().flatten() {
@@ -372,4 +382,37 @@ async fn examples_of_answers_are_as_described() {
         }
     }
     assert!(seen > 100, "{seen} examples");
+}
+
+/// Whoever has no key that may is refused as described, whatever he sends, and before it is read.
+#[tokio::test]
+async fn what_changes_something_is_for_operators_only() {
+    let bench = Bench::start().await;
+    let changing = bench.changing();
+    let named = changing.iter().map(|(method, it)| (*method, it.path.as_str()));
+    assert_eq!(
+        named.collect::<BTreeSet<_>>(),
+        BTreeSet::from([
+            ("post", "/api/admin/drain"),
+            ("post", "/api/admin/cache/clear"),
+            ("put", "/api/admin/exchanges/{exchange}/cordon"),
+            ("delete", "/api/admin/exchanges/{exchange}/cordon"),
+            ("put", "/api/admin/log"),
+        ])
+    );
+    for (method, operation) in changing {
+        let target = operation.target(&[]);
+        let method = reqwest::Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+        let request = bench.client.request(method, format!("{}{target}", bench.app.url()));
+        let response = request.body("no JSON").send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let reply = Reply { status, headers, text: response.text().await.unwrap() };
+        assert_eq!((reply.status, operation.mistakes(&reply)), (403, vec![]), "{target}");
+        assert_eq!(reply.body()["code"], "forbidden", "{target}");
+        let by_get = bench.get(&target, &[]).await;
+        assert_eq!((by_get.status, &by_get.body()["code"]), (405, &json!("method_not_allowed")));
+        let allowed = by_get.headers["allow"].to_str().unwrap();
+        assert!(!allowed.contains("GET") && !allowed.is_empty(), "{target}: {allowed}");
+    }
+    assert_eq!(bench.get("/readyz", &[]).await.status, 200, "nothing drains");
 }

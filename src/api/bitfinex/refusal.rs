@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::route::NotAsked;
 use crate::{
     api::{
+        faults::Reason,
         payload::Payload,
         problem::{Code, Problem, seconds_rounded_up},
         reader::json,
@@ -93,6 +94,15 @@ impl Refusal {
         Self::error(StatusCode::INTERNAL_SERVER_ERROR, code::UNKNOWN, message)
     }
 
+    fn reason(&self) -> Reason {
+        let (code, detail) = match self {
+            Self::NoRoute => ("not_found".into(), "there is no such route"),
+            Self::Error { code, message, .. } => (code.to_string().into(), message.as_str()),
+            Self::Unavailable { reason, .. } => ("temporarily_unavailable".into(), reason.as_str()),
+        };
+        Reason { code, detail: detail.to_owned() }
+    }
+
     /// The response to a request of this method and path.
     pub(in crate::api) fn respond(&self, method: &str, path: &str) -> Response<Payload> {
         const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
@@ -116,6 +126,7 @@ impl Refusal {
             // The exchange's status says 500, yet it is the client's mistake.
             response.extensions_mut().insert(Outcome::ClientError);
         }
+        response.extensions_mut().insert(self.reason());
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, content_type);
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

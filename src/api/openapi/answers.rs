@@ -168,6 +168,12 @@ fn examples(operation: &str) -> &'static [(&'static str, &'static str, &'static 
         }
         "readyz" => &[(TEXT, "plain", "ready\n"), (JSON, "verbose", recorded!("health.json"))],
         "status" => &[(JSON, "status", recorded!("status.json"))],
+        "status_history" => &[(JSON, "history", recorded!("status_history.json"))],
+        "drain" => &[(JSON, "draining", r#"{"state":"draining"}"#)],
+        "clear" => &[(JSON, "cleared", r#"{"cleared":true}"#)],
+        "cordon" => &[(JSON, "cordoned", r#"{"exchange":"bitfinex","cordoned":true}"#)],
+        "uncordon" => &[(JSON, "open", r#"{"exchange":"bitfinex","cordoned":false}"#)],
+        "log" => &[(JSON, "log", r#"{"filter":"info,tidegate=debug","before":"info"}"#)],
         "metrics" => &[(TEXT, "some", recorded!("metrics.txt"))],
         _ => &[],
     }

@@ -16,7 +16,7 @@ use utoipa::OpenApi;
 use super::{
     Reader,
     market_data::{context, exchanges, markets, ohlcv, orderbook, ticker, trades, validate},
-    ops::{health, pages, status},
+    ops::{admin, health, history, pages, status},
     params::{Kind, Param},
     problem::Document,
     stream::{sse, ws},
@@ -30,6 +30,11 @@ use super::{
         (name = "Market data", description = "The same for every exchange."),
         (name = "Streams", description = "Market data as it comes."),
         (name = "Operations", description = "For those who run it."),
+        (
+            name = "Administration",
+            description = "What operators do; with a key that has the right `admin`, even where \
+                           no key is needed for anything else."
+        ),
     ),
     paths(
         ohlcv::ohlcv,
@@ -49,6 +54,12 @@ use super::{
         health::healthz,
         status::metrics,
         status::status,
+        history::history,
+        admin::drain,
+        admin::clear,
+        admin::cordon,
+        admin::uncordon,
+        admin::log,
         pages::openapi,
     ),
     components(schemas(Document))
@@ -79,7 +90,9 @@ pub(super) fn document(reader: &Reader) -> Value {
     let mut document =
         serde_json::to_value(Annotations::openapi()).expect("names and texts serialise");
     for (path, item) in object(&mut document["paths"]) {
-        complete(path, &mut item["get"], reader);
+        for (method, operation) in object(item) {
+            complete((method, path), operation, reader);
+        }
     }
     let components = object(&mut document["components"]);
     components.insert("parameters".to_owned(), parameters::shared());
@@ -90,7 +103,7 @@ pub(super) fn document(reader: &Reader) -> Value {
 }
 
 /// Adds to an annotated operation what follows from its place and its parameters.
-fn complete(path: &str, operation: &mut Value, reader: &Reader) {
+fn complete((method, path): (&str, &str), operation: &mut Value, reader: &Reader) {
     let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
     let params = params(&id);
     let asks_exchange = params.iter().any(|param| matches!(param.kind, Kind::Exchange));
@@ -99,15 +112,19 @@ fn complete(path: &str, operation: &mut Value, reader: &Reader) {
     let responses = object(&mut operation["responses"]);
     match id.as_str() {
         "ws" => responses["101"]["headers"] = references("headers", &["X-Request-Id"]),
+        "drain" => answers::complete(&id, &mut responses["202"], is_cached),
         _ => answers::complete(&id, &mut responses["200"], is_cached),
     }
     if is_cached {
         responses.insert("304".to_owned(), answers::not_modified(&id));
     }
+    let is_admin = method != "get";
     let is_timeframe = |param: &Param| matches!(param.kind, Kind::Timeframe | Kind::Channels);
     let has_timeframe = params.iter().any(is_timeframe);
     for (status, applies) in [
-        (404, asks_exchange),
+        (401, is_admin),
+        (403, is_admin),
+        (404, asks_exchange || matches!(id.as_str(), "clear" | "cordon" | "uncordon")),
         (414, true),
         (422, !matches!(id.as_str(), "metrics" | "openapi")),
         (426, id == "ws"),

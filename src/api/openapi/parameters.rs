@@ -25,6 +25,14 @@ pub(super) fn shared() -> Value {
             "schema": { "type": "string", "minLength": 1 },
             "example": "BTC/USD"
         },
+        "Exchange": {
+            "name": "exchange",
+            "in": "path",
+            "required": true,
+            "description": "Which exchange.",
+            "schema": { "type": "string", "minLength": 1 },
+            "example": "bitfinex"
+        },
         "Cache-Control": {
             "name": "Cache-Control",
             "in": "header",
@@ -73,6 +81,9 @@ pub(super) fn of(path: &str, params: &[Param], is_cached: bool, reader: &Reader)
     let mut names = Vec::new();
     if path.contains("{symbol}") {
         names.push("Symbol");
+    }
+    if path.contains("{exchange}") {
+        names.push("Exchange");
     }
     let has_token = params.iter().any(|param| matches!(param.kind, Kind::Token));
     let headers: &[&str] = match is_cached {

@@ -4,16 +4,18 @@ use serde::Serialize;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
-use super::status::millis;
+use super::{clients::name, status::millis};
 use crate::{
     api::Reader,
     feed::{SocketSnapshot, TopicSnapshot},
     service::Desk,
-    telemetry::{FeedTotals, StreamKind},
+    telemetry::{FeedTotals, SlowFollower, StreamKind},
 };
 
 /// Topics listed of each feed.
 const TOPICS: usize = 500;
+/// Those who lag that are listed.
+const SLOW: usize = 20;
 
 /// One exchange's WebSocket feed.
 #[derive(Serialize, ToSchema)]
@@ -112,6 +114,29 @@ pub(crate) struct StreamsBody {
     topics: usize,
     max_topics: usize,
     kinds: Vec<StreamBody>,
+    /// Those who lag, the worst of them first: 20 at most.
+    slow: Vec<SlowBody>,
+}
+
+/// One who follows and does not keep up.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SlowFollower)]
+pub(crate) struct SlowBody {
+    /// His number among those of the process.
+    id: u64,
+    /// As in `kinds`.
+    #[schema(example = "sse")]
+    kind: &'static str,
+    /// Who he is.
+    #[schema(example = "anonymous")]
+    client: String,
+    topics: usize,
+    /// Updates that a later state made superfluous before he was ready for them.
+    conflated: u64,
+    /// Trades that he was too slow for, and was told so.
+    skipped: u64,
+    /// For how long he has been following.
+    since_seconds: f64,
 }
 
 /// Those who follow streams of one kind, and what they were told since the start.
@@ -208,7 +233,17 @@ pub(super) fn streams(reader: &Reader) -> StreamsBody {
     };
     let kinds: Vec<StreamBody> = StreamKind::ALL.iter().map(kind).collect();
     let lines = reader.desks.all().iter().flat_map(|desk| desk.live.hub().all());
+    let slow = |it: SlowFollower| SlowBody {
+        id: it.id,
+        kind: it.kind.as_str(),
+        client: name(reader, it.client),
+        topics: it.topics,
+        conflated: it.conflated,
+        skipped: it.skipped,
+        since_seconds: it.follows_for.as_secs_f64(),
+    };
     StreamsBody {
+        slow: reader.metrics.slow_followers(SLOW).into_iter().map(slow).collect(),
         clients: kinds.iter().map(|kind| kind.clients).sum(),
         max_clients: reader.config.stream.max_clients,
         topics: lines.filter(|line| line.followers() > 0).count(),

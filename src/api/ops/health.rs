@@ -37,6 +37,8 @@ pub(crate) struct ExchangeHealthBody {
     exchange: &'static str,
     /// Whether every family's breaker is closed and none is banned.
     healthy: bool,
+    /// Operators keep it from being called and connected to. What is held of it is still served.
+    cordoned: bool,
     /// How its WebSocket feed is, as in `/api/status`. It is no part of health: without it, data
     /// comes by requests.
     #[schema(example = "connected")]
@@ -57,7 +59,8 @@ fn verbose(reader: &Reader, phase: &Phase) -> Response<Payload> {
         let budgets = budgets(desk);
         let healthy = budgets.iter().all(BudgetBody::is_open);
         let feed = desk.live.feed().snapshot().state().as_str();
-        ExchangeHealthBody { exchange: desk.shelf.name(), healthy, feed, budgets }
+        let cordoned = desk.shelf.upstream.is_cordoned();
+        ExchangeHealthBody { exchange: desk.shelf.name(), healthy, cordoned, feed, budgets }
     });
     let status = if phase.is_draining() { "draining" } else { "ok" };
     uncached(&HealthBody { status, exchanges: exchanges.collect() })

@@ -11,19 +11,17 @@ use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::{
+    clients::{AccessBody, ClientBody, FaultBody, access, clients, faults},
     disk::StoreBody,
     feeds::{FeedBody, StreamsBody, feed, streams},
+    hot::{HotBody, hot},
 };
 use crate::{
     api::{Payload, Problem, Reader, reader::Asked, router::Phase, uncached},
-    cache::{Demand, Verdict},
     service::Desk,
     telemetry::BreakerState,
     upstream::FamilySnapshot,
 };
-
-/// Keys listed as hot.
-const HOT_KEYS: usize = 20;
 
 /// The state of the gateway.
 #[derive(Serialize, ToSchema)]
@@ -49,6 +47,21 @@ pub(crate) struct StatusBody {
     feeds: Vec<FeedBody>,
     /// The keys that most answers were given from.
     hot: Vec<HotBody>,
+    clients: Vec<ClientBody>,
+    /// The last requests that were refused or have failed, the newest first: 50 at most, and four
+    /// at most of one kind.
+    faults: Vec<FaultBody>,
+    log: LogBody,
+    access: AccessBody,
+}
+
+/// Which log lines are written.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Log)]
+pub(crate) struct LogBody {
+    /// As in the settings.
+    #[schema(example = "info")]
+    filter: String,
 }
 
 /// What happened since the start.
@@ -92,6 +105,8 @@ pub(crate) struct ExchangeStatusBody {
     /// Markets listed; `null` while the list is not there.
     markets: Option<usize>,
     markets_age_seconds: Option<f64>,
+    /// Operators keep it from being called and connected to.
+    cordoned: bool,
     budgets: Vec<BudgetBody>,
 }
 
@@ -133,23 +148,6 @@ pub(crate) struct LastErrorBody {
     ago_seconds: f64,
 }
 
-/// One entry of the cache.
-#[derive(Serialize, ToSchema)]
-#[schema(as = HotKey)]
-pub(crate) struct HotBody {
-    #[schema(example = "ticker tBTCUSD")]
-    key: String,
-    #[schema(example = "ticker")]
-    kind: &'static str,
-    #[schema(example = "rest")]
-    source: &'static str,
-    age_ms: u64,
-    hits: u64,
-    /// `fresh`, `stale` or `expired`.
-    #[schema(example = "fresh")]
-    state: &'static str,
-}
-
 pub(super) fn millis(time: std::time::Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
@@ -180,7 +178,8 @@ pub(crate) fn budgets(desk: &Desk) -> Vec<BudgetBody> {
     desk.shelf.upstream.snapshot().families.into_iter().map(body).collect()
 }
 
-/// The state of the gateway: requests, cache, budgets, breakers, bans, feeds, streams, hot keys.
+/// The state of the gateway: requests, cache, budgets, breakers, bans, feeds, streams, hot keys,
+/// clients, recent faults.
 #[utoipa::path(
     get,
     path = "/api/status",
@@ -203,6 +202,7 @@ pub(crate) async fn status(
             default: desk.shelf.name() == default,
             markets: directory.as_ref().map(|directory| directory.registry.all().len()),
             markets_age_seconds: directory.map(|it| it.stamp().age(now).as_secs_f64()),
+            cordoned: desk.shelf.upstream.is_cordoned(),
             budgets: budgets(desk),
         }
     });
@@ -231,30 +231,11 @@ pub(crate) async fn status(
         streams: streams(&reader),
         feeds: reader.desks.all().iter().map(|desk| feed(desk, now)).collect(),
         hot: hot(&reader, now),
+        clients: clients(&reader),
+        faults: faults(&reader),
+        log: LogBody { filter: reader.logs.current() },
+        access: access(&reader),
     }))
-}
-
-fn hot(reader: &Reader, now: Instant) -> Vec<HotBody> {
-    let Some(desk) = reader.desks.all().first() else { return Vec::new() };
-    let mut entries = desk.shelf.cache.entries();
-    entries.sort_by_key(|(_, entry)| std::cmp::Reverse(entry.stamp.hits()));
-    let body = |(key, entry): (crate::service::Key, Arc<crate::cache::Entry<_>>)| {
-        let stamp = &entry.stamp;
-        let age = stamp.age(now);
-        HotBody {
-            key: key.product.to_string(),
-            kind: stamp.kind.as_str(),
-            source: stamp.source.as_str(),
-            age_ms: millis(age),
-            hits: stamp.hits(),
-            state: match Demand::default().judge(age, &stamp.policy) {
-                Verdict::Fresh => "fresh",
-                Verdict::Stale => "stale",
-                Verdict::Unusable => "expired",
-            },
-        }
-    };
-    entries.into_iter().take(HOT_KEYS).map(body).collect()
 }
 
 /// The metrics in the Prometheus text format.

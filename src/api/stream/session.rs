@@ -11,7 +11,7 @@ use crate::{
     api::{Reader, reader::json, router::Phase, upgrade::Streams},
     clock::Clock,
     market::UnixMs,
-    telemetry::StreamKind,
+    telemetry::{ClientId, StreamKind},
 };
 
 /// The shortest time in which clients that were sent away are to be back.
@@ -60,12 +60,12 @@ struct GoAway {
 impl Session {
     pub(super) fn new(
         reader: &Reader,
-        kind: StreamKind,
+        (kind, client): (StreamKind, ClientId),
         streams: &Streams,
         phase: Arc<Phase>,
     ) -> Self {
         let settings = &reader.config.stream;
-        let client = reader.metrics.stream(kind).client();
+        let client = reader.metrics.stream(kind).client(client);
         Self {
             following: Following::new(settings.max_topics, reader.clock.clone(), client),
             phase,

@@ -112,7 +112,8 @@ pub(crate) async fn stream(
     let place = streams.place()?;
     let header = headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or_default());
     let after = header.or_else(|| params.text("last_event_id")).filter(|token| !token.is_empty());
-    let mut session = Session::new(&reader, StreamKind::Sse, &streams, phase);
+    let client = asked.ask.payer.client;
+    let mut session = Session::new(&reader, (StreamKind::Sse, client), &streams, phase);
     let mut topics = Vec::with_capacity(subjects.len());
     for subject in &subjects {
         let joined = session.following.follow(desk, subject, after)?;

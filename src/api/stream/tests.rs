@@ -13,7 +13,7 @@ use crate::{
     market::Channel,
     sim::{Sim, SimConfig},
     tasks::Tasks,
-    telemetry::StreamKind,
+    telemetry::{ClientId, StreamKind},
 };
 
 #[tokio::test]
@@ -32,7 +32,7 @@ async fn nobody_is_told_to_go_on_from_beyond_what_was_taken() {
     let market = desk.markets.resolve("BTC/USD", ask).await.unwrap();
 
     let topic = desk.live.topic(&market, Channel::Ticker).unwrap();
-    let client = reader.metrics.stream(StreamKind::Sse).client();
+    let client = reader.metrics.stream(StreamKind::Sse).client(ClientId::ANONYMOUS);
     let mut following = Following::new(10, reader.clock.clone(), client);
     let subject = Subject { exchange: desk.shelf.name(), market, channel: Channel::Ticker };
     following.follow(desk, &subject, None).unwrap();

@@ -56,7 +56,8 @@ pub(crate) async fn ws(
     asked.params(&PARAMS)?;
     let upgrade = upgrade?;
     refuse_draining(&phase)?;
-    let session = Session::new(&reader, StreamKind::Ws, &streams, phase);
+    let client = asked.ask.payer.client;
+    let session = Session::new(&reader, (StreamKind::Ws, client), &streams, phase);
     upgrade.accept(&streams, move |socket| converse(socket, session, reader))
 }
 

@@ -173,6 +173,7 @@ impl Show {
             tokio::select! {
                 () = &mut time_over => return Ok(()),
                 signal = &mut stopped => return Ok(signal?),
+                () = self.app.gateway().phase().drains() => return Ok(()),
                 _ = ticks.tick() => {}
             }
             let seen = fleet.seen();

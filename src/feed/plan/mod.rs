@@ -42,6 +42,8 @@ const HOT_PER_CHANNEL: usize = 4;
 #[derive(Debug)]
 pub(super) struct Plan {
     max_channels: usize,
+    /// Nothing may be live, whatever is wanted.
+    cordoned: bool,
     promote_reads: f64,
     idle: Duration,
     backoff_max: Duration,
@@ -68,6 +70,7 @@ impl Plan {
     pub(super) fn new(settings: &config::Feed, per_socket: usize, epoch: Instant) -> Self {
         Self {
             max_channels: settings.max_channels,
+            cordoned: false,
             promote_reads: f64::from(settings.promote_reads),
             idle: settings.idle,
             backoff_max: settings.backoff_max,
@@ -129,6 +132,16 @@ impl Plan {
         }
     }
 
+    /// Gives every channel up and opens none, or opens again what is wanted.
+    pub(super) fn cordon(&mut self, cordoned: bool) {
+        self.cordoned = cordoned;
+    }
+
+    /// Channels that there may be.
+    fn room(&self) -> usize {
+        if self.cordoned { 0 } else { self.max_channels }
+    }
+
     /// Makes the plan anew: who gets a channel, and where.
     pub(super) fn make(&mut self, now: Instant) -> Made {
         let mut made = Made::default();
@@ -141,7 +154,7 @@ impl Plan {
             .filter_map(|(topic, entry)| Some((entry.rank(now)?, topic.clone())))
             .collect();
         ranked.sort_by(|a, b| a.0.cmp(&b.0));
-        let chosen = ranked.len().min(self.max_channels);
+        let chosen = ranked.len().min(self.room());
         for (_, topic) in &ranked[..chosen] {
             self.stay(topic, true);
         }
@@ -212,9 +225,10 @@ impl Plan {
     }
 
     fn seat(&mut self, topic: &Arc<Topic>, now: Instant, made: &mut Made) {
+        let room = self.room();
         let Some(entry) = self.entries.get_mut(topic) else { return };
         // Seats that are being given up count until they are.
-        if entry.is_seated() || self.places.seats() >= self.max_channels {
+        if entry.is_seated() || self.places.seats() >= room {
             return;
         }
         let place = self.places.sit(topic, &entry.mark, &mut made.start);

@@ -105,3 +105,22 @@ async fn the_feed_shows_its_sockets_topics_and_counts() {
     assert!(age("worst") >= 2.0 && age("worst") < 3.5, "{}", age("worst"));
     assert!(age("median") < 1.2, "{}", age("median"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_cordon_closes_every_connection_until_it_is_lifted() {
+    let rig = Rig::open("A B C D").await;
+    rig.forget();
+    rig.feed.cordon(true);
+    rig.run(secs(2)).await;
+    assert_eq!((rig.snapshot().state(), rig.snapshot().sockets.len()), (FeedState::Idle, 0));
+    assert!(rig.world().connections.iter().all(|connection| connection.gone));
+    assert_eq!(rig.turns("A"), "lapsed no_room", "its followers are told");
+    let attempts = rig.world().attempts.len();
+    rig.run(secs(120)).await;
+    assert_eq!(rig.world().attempts.len(), attempts);
+    rig.forget();
+    rig.feed.cordon(false);
+    rig.run_with(secs(10), |world| world.each("hb")).await;
+    assert_eq!(rig.all(&Standing::Live), "A B C D");
+    assert_eq!(rig.turns("A"), "opened");
+}

@@ -137,6 +137,7 @@ impl<'a> Reading<'a> {
         // Who wants the newest ones of these would be served by the series' channel, too.
         if let Some(entry) = self.entry.as_ref().filter(|_| self.want.grows) {
             entry.stamp.hit();
+            entry.stamp.hit_by(self.ask.payer.client, Instant::now());
         }
         let stamp = series.stamp_of(&rows, &self.want, self.at);
         let cache = &series.learner.shelf.cache;

@@ -22,6 +22,7 @@ use axum::{extract::State, http::Response};
 use self::{conversation::Terms, pump::Pump, request::Request};
 use crate::{
     api::{
+        caller::Caller,
         payload::Payload,
         problem::Problem,
         reader::Reader,
@@ -49,10 +50,11 @@ pub(in crate::api) fn is_message(text: &str) -> bool {
 pub(in crate::api) async fn ws(
     State(reader): State<Arc<Reader>>,
     State(streams): State<Streams>,
+    caller: Caller,
     upgrade: Upgrade,
 ) -> Result<Response<Payload>, Problem> {
     let desk = reader.desks.get(Some(PROFILE.name))?.clone();
-    let client = reader.metrics.stream(StreamKind::Bitfinex).client();
+    let client = reader.metrics.stream(StreamKind::Bitfinex).client(caller.payer.client);
     let config = &reader.config;
     let terms = Terms {
         heartbeat: config.stream.heartbeat,

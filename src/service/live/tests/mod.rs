@@ -3,6 +3,7 @@
 
 mod books;
 mod candles;
+mod clear;
 mod polls;
 mod property;
 mod reads;
