@@ -64,7 +64,7 @@ static STAGE: LazyLock<Stage> = LazyLock::new(|| {
             clock: reader.clock.clone(),
             config: reader.config.clone(),
         });
-        let encoding = router(Gateway::new(reader, &tasks));
+        let encoding = router(Gateway::new(reader, app.gateway().access().clone(), &tasks));
         for path in PATHS {
             let response = router(app.gateway().clone()).oneshot(get(path)).await.unwrap();
             assert_eq!(response.status(), StatusCode::OK, "{path}");

@@ -24,10 +24,11 @@ const ROOMS: &[(&str, &[&[&str]])] = &[
     ("feed", &[&["registry", "upstream", "exchange", "tasks"], COMMON]),
     ("fleet", &[&["cache", "upstream", "tasks"], COMMON]),
     ("service", &[BELOW_SERVICE, COMMON]),
-    ("api", &[&["service"], BELOW_SERVICE, COMMON]),
+    ("access", &[COMMON]),
+    ("api", &[&["access", "service"], BELOW_SERVICE, COMMON]),
     // Written from the exchange's documentation, so that it cannot share an error with the adapter.
     ("sim", &[&["tasks"], COMMON]),
-    ("cli", &[COMMON]),
+    ("cli", &[&["access"], COMMON]),
     ("main", &[&["app", "cli"], COMMON]),
     ("lib", &[]),
 ];

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::memory::Memories;
 use crate::{
+    access::Access,
     api::{Answers, Gateway, Reader, Server},
     cache::Cache,
     clock::Clock,
@@ -64,7 +65,8 @@ impl App {
     /// being fetched meanwhile.
     ///
     /// # Errors
-    /// The listener has no address, or the exchange's client cannot be made.
+    /// The listener has no address, the keys file cannot be used, or the exchange's client cannot
+    /// be made.
     pub async fn start(config: Config, listener: TcpListener) -> anyhow::Result<Self> {
         let settings = &config.exchanges.bitfinex;
         let bitfinex = Bitfinex::new(&settings.rest_url, settings.request_timeout)
@@ -82,7 +84,7 @@ impl App {
     /// The same with any exchange in Bitfinex's place, and without live channels.
     ///
     /// # Errors
-    /// The listener has no address.
+    /// The listener has no address, or the keys file cannot be used.
     pub async fn with_exchange(
         config: Config,
         exchange: Arc<dyn Exchange>,
@@ -97,7 +99,7 @@ impl App {
     /// gateway's.
     ///
     /// # Errors
-    /// The listener has no address.
+    /// The listener has no address, or the keys file cannot be used.
     pub async fn with_parts(
         config: Config,
         exchange: Arc<dyn Exchange>,
@@ -108,6 +110,7 @@ impl App {
         let address = listener.local_addr().context("the listener has no address")?;
         let config = Arc::new(config);
         let metrics = Metrics::new();
+        let access = Arc::new(Access::open(&config.access, &metrics)?);
         metrics.expect_tasks(&TASKS);
         let panics = metrics.clone();
         let tasks = Tasks::new(move |name| panics.task_panicked(name));
@@ -144,7 +147,7 @@ impl App {
         let desks = Desks::new(vec![desk], &config.exchanges.default);
         let answers = Answers::new(answers);
         let reader = Arc::new(Reader { desks, answers, metrics, clock, config });
-        let gateway = Gateway::new(reader, &tasks);
+        let gateway = Gateway::new(reader, access, &tasks);
         let accepting = tasks.stopping();
         let server = Server::new(gateway.clone());
         tasks.spawn("listener", server.run(listener, accepting.clone(), tasks.clone()));
