@@ -170,7 +170,7 @@ fn presented(headers: &HeaderMap) -> Result<Option<&str>, &'static str> {
 
 /// What a request needs; `None`: it is open to all. What is not named here needs a key where one
 /// is needed at all, so that no later path is open by oversight.
-fn needed(method: &Method, path: &str) -> Option<Right> {
+pub(super) fn needed(method: &Method, path: &str) -> Option<Right> {
     // A browser asks without a key whether it may ask with one (Fetch, section 4.9, 2026-11).
     if method == Method::OPTIONS {
         return None;
