@@ -65,7 +65,7 @@ static STAGE: LazyLock<Stage> = LazyLock::new(|| {
             config: reader.config.clone(),
             logs: reader.logs.clone(),
         });
-        let encoding = router(Gateway::new(reader, &tasks));
+        let encoding = router(Gateway::new(reader, app.gateway().access().clone(), &tasks));
         for path in PATHS {
             let response = router(app.gateway().clone()).oneshot(get(path)).await.unwrap();
             assert_eq!(response.status(), StatusCode::OK, "{path}");
@@ -83,7 +83,7 @@ fn get(path: &str) -> Request<Body> {
 #[divan::bench(args = PATHS)]
 fn hit(bencher: Bencher<'_, '_>, path: &str) {
     let request = get(path);
-    bencher.bench_local(|| STAGE.server.hit(black_box(&request)).expect("the answer is held"));
+    bencher.bench_local(|| STAGE.server.hit(black_box(&request), ClientId::ANONYMOUS).expect("the answer is held"));
 }
 
 #[divan::bench(args = PATHS)]

@@ -11,6 +11,7 @@
 //! | [`cli`] | arguments to typed commands; what those do that are clients of a gateway |
 //! | [`app`] | the composition root: starts, drains, `demo`; the only room that names every other |
 //! | [`api`] | HTTP: routes, middleware, encoded answers, problems, streams, the drop-in `/v2` and `/ws/2`, operations |
+//! | [`access`] | who may ask: clients, their keys, rights and quotas |
 //! | [`service`] | the products: tickers, books, candles, trades, market context, validation; what of them is live |
 //! | [`cache`] | entries that know their age, one flight per key; generic, the loader is passed in |
 //! | [`feed`] | the exchange's WebSocket: what is followed there, sockets, topics and their followers |
@@ -31,6 +32,7 @@
 //! ```text
 //! api ─► service ─► feed, cache, store, registry, upstream ─► exchange
 //!                   feed, cache, store ─► tasks
+//! api, cli ─► access
 //! sim ─► tasks                   (named by app, tests and benches only)
 //! cli ─► plan ─► exchange        (what exchanges allow, as data)
 //! everyone ─► market, clock, telemetry, its section of config
@@ -115,6 +117,7 @@
 //! Ages, deadlines and windows are [`tokio::time::Instant`]s, so that tests in process run on a
 //! paused clock; tests over sockets do not pause it. Dates come from [`clock::Clock`].
 
+pub mod access;
 pub mod api;
 pub mod app;
 pub mod cache;

@@ -24,12 +24,13 @@ const ROOMS: &[(&str, &[&[&str]])] = &[
     ("feed", &[&["registry", "upstream", "exchange", "tasks"], COMMON]),
     ("fleet", &[&["cache", "upstream", "tasks"], COMMON]),
     ("service", &[BELOW_SERVICE, COMMON]),
-    ("api", &[&["service"], BELOW_SERVICE, COMMON]),
+    ("access", &[COMMON]),
+    ("api", &[&["access", "service"], BELOW_SERVICE, COMMON]),
     // Written from the exchange's documentation, so that it cannot share an error with the adapter.
     ("sim", &[&["tasks"], COMMON]),
     // Arithmetic: no runtime, no network.
     ("plan", &[&["exchange"], COMMON]),
-    ("cli", &[&["plan", "exchange"], COMMON]),
+    ("cli", &[&["access", "plan", "exchange"], COMMON]),
     ("main", &[&["app", "cli"], COMMON]),
     ("lib", &[]),
 ];

@@ -330,7 +330,7 @@ fn each_key_sets_its_own_place() {
         let moved =
             ["7s", "70ms", "13", "4", "13MiB", "13KiB", "false", "[::1]:1", "ws://x", "http://x"]
                 .iter()
-                .chain(&["json", "debug", "ticker", "0.5"])
+                .chain(&["json", "debug", "ticker", "0.5", "true"])
                 .filter_map(|value| {
                     let ws_url = ("exchanges.bitfinex.ws_url", BITFINEX_WS);
                     let follows = key.path() == "exchanges.bitfinex.rest_url";

@@ -4,29 +4,22 @@ use std::convert::Infallible;
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 
-use super::problem::{Code, Problem};
+use super::{
+    admission::KEY_NEEDED,
+    problem::{Code, Problem},
+};
+pub(crate) use crate::access::{Right, Rights};
 use crate::telemetry::{ClientId, Payer};
 
-/// What somebody may do.
+/// How somebody is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Right {
-    /// Ask for market data.
-    Read,
-    /// Follow streams.
-    Stream,
-    /// See metrics and the state of the gateway.
-    Ops,
-    /// Change what the gateway does.
-    Admin,
-}
-
-/// All that somebody may do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Rights {
-    pub(crate) read: bool,
-    pub(crate) stream: bool,
-    pub(crate) ops: bool,
-    pub(crate) admin: bool,
+pub(crate) enum Standing {
+    /// No keys are configured, so nobody is known.
+    NoKeys,
+    /// No key was shown, and none was needed.
+    NoKey,
+    /// By a key.
+    Key,
 }
 
 /// Who sent a request, as far as is known, and what he may do.
@@ -34,13 +27,15 @@ pub(crate) struct Rights {
 pub(crate) struct Caller {
     pub(crate) payer: Payer,
     pub(crate) rights: Rights,
+    pub(crate) standing: Standing,
 }
 
 impl Caller {
     /// Somebody without a key, where none is needed: everything but changes.
     pub(crate) const ANYONE: Self = Self {
         payer: Payer::of(ClientId::ANONYMOUS),
-        rights: Rights { read: true, stream: true, ops: true, admin: false },
+        rights: Rights::ANYONE,
+        standing: Standing::NoKeys,
     };
 
     /// Who sent this request.
@@ -48,19 +43,25 @@ impl Caller {
         parts.extensions.get::<Self>().copied().unwrap_or(Self::ANYONE)
     }
 
-    /// Refuses those who may not.
+    /// Refuses those who may not: 401 `unauthorized` where a key would help, else 403 `forbidden`.
     pub(crate) fn require(&self, right: Right) -> Result<(), Problem> {
-        let (may, what) = match right {
-            Right::Read => (self.rights.read, "read"),
-            Right::Stream => (self.rights.stream, "stream"),
-            Right::Ops => (self.rights.ops, "ops"),
-            Right::Admin => (self.rights.admin, "admin"),
-        };
-        if may {
+        if self.rights.has(right) {
             return Ok(());
         }
-        let detail = format!("this needs a key with the right {what}");
-        Err(Problem::new(Code::Forbidden, detail))
+        let right = right.as_str();
+        Err(match self.standing {
+            Standing::NoKey => Problem::new(Code::Unauthorized, KEY_NEEDED),
+            Standing::Key => {
+                Problem::new(Code::Forbidden, format!("this needs a key with the right {right}"))
+            }
+            Standing::NoKeys => {
+                let detail = format!(
+                    "this needs a key with the right {right}, and no keys are configured here \
+                     (access.keys_file)"
+                );
+                Problem::new(Code::Forbidden, detail)
+            }
+        })
     }
 }
 

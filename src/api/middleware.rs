@@ -15,6 +15,7 @@ use tracing::Instrument as _;
 
 use super::{
     Gateway,
+    admission::Admission,
     bitfinex::{self, Refusal},
     caller::Caller,
     faults::{Failing, Reason},
@@ -53,7 +54,15 @@ pub(super) async fn observe(
         traces::continue_from(&span, request.headers());
     }
     let deadline = arrived + gateway.reader().config.server.request_deadline + HANDLER_GRACE;
-    let handled = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let admission = request.extensions().get::<Box<Admission>>().cloned();
+    let refusal = admission.as_ref().and_then(|admission| admission.verdict.clone().err());
+    let handle = async move {
+        match refusal {
+            Some(problem) => problem.into_response(),
+            None => next.run(request).await,
+        }
+    };
+    let handled = AssertUnwindSafe(handle).catch_unwind();
     let mut response = match timeout_at(deadline, handled.instrument(span.clone())).await {
         Ok(Ok(response)) => response,
         Ok(Err(_panic)) => {
@@ -90,6 +99,10 @@ pub(super) async fn observe(
     }
     let outcome = known.unwrap_or_else(|| Outcome::of_status(status));
     gateway.metrics().answered(endpoint, outcome, arrived.elapsed());
+    if let Some(admission) = admission {
+        admission.tell(response.headers_mut());
+        admission.grant.client().metrics().answered(outcome);
+    }
     response
 }
 

@@ -9,6 +9,7 @@
 //! Handlers turn a request into a question for [`crate::service`] and its answer into bytes; they
 //! hold no state and make no decision about freshness or budget.
 
+mod admission;
 mod answer;
 mod answers;
 mod bitfinex;

@@ -245,6 +245,9 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.code == Code::Unauthorized {
+            headers.insert(header::WWW_AUTHENTICATE, CHALLENGE);
+        }
         if self.code == Code::UpgradeRequired {
             // RFC 9110, section 15.5.22.
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
@@ -256,6 +259,9 @@ impl Problem {
         response
     }
 }
+
+/// How a key is asked for (RFC 9110, section 11.6.1; RFC 6750, section 3).
+pub(super) const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"tidegate\"");
 
 /// A client that waits as long as it was told is not to come too early.
 pub(super) fn millis_rounded_up(wait: Duration) -> u64 {

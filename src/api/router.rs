@@ -15,12 +15,13 @@ use super::{
     stream::{sse, ws},
     upgrade::Streams,
 };
-use crate::{tasks::Tasks, telemetry::Metrics};
+use crate::{access::Access, tasks::Tasks, telemetry::Metrics};
 
 /// What the routes are served from.
 #[derive(Clone)]
 pub struct Gateway {
     reader: Arc<Reader>,
+    access: Arc<Access>,
     metrics: Arc<Metrics>,
     phase: Arc<Phase>,
     waiting: Arc<Semaphore>,
@@ -51,16 +52,23 @@ impl Phase {
 }
 
 impl Gateway {
-    /// A gateway that serves `reader`'s products; those who follow streams are served by `tasks`.
-    pub fn new(reader: Arc<Reader>, tasks: &Tasks) -> Self {
+    /// A gateway that serves `reader`'s products to those whom `access` lets in; those who follow
+    /// streams are served by `tasks`.
+    pub fn new(reader: Arc<Reader>, access: Arc<Access>, tasks: &Tasks) -> Self {
         let streams = Streams::new(&reader.config.stream, tasks.clone());
         let waiting = Arc::new(Semaphore::new(reader.config.server.limits.max_waiting));
-        Self { metrics: reader.metrics.clone(), phase: Arc::default(), waiting, streams, reader }
+        let metrics = reader.metrics.clone();
+        Self { metrics, access, phase: Arc::default(), waiting, streams, reader }
     }
 
     /// The products.
     pub fn reader(&self) -> &Arc<Reader> {
         &self.reader
+    }
+
+    /// Who may ask.
+    pub fn access(&self) -> &Arc<Access> {
+        &self.access
     }
 
     /// Where the process is in its life.
@@ -81,6 +89,12 @@ impl Gateway {
 impl FromRef<Gateway> for Arc<Reader> {
     fn from_ref(gateway: &Gateway) -> Self {
         gateway.reader.clone()
+    }
+}
+
+impl FromRef<Gateway> for Arc<Access> {
+    fn from_ref(gateway: &Gateway) -> Self {
+        gateway.access.clone()
     }
 }
 

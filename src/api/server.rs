@@ -28,7 +28,7 @@ use tower::ServiceExt as _;
 
 use super::{
     Gateway, Payload,
-    caller::Caller,
+    admission::{self, Admission},
     demand::demand,
     faults::{Failing, Reason},
     middleware,
@@ -40,7 +40,7 @@ use super::{
 use crate::{
     cache::Demand,
     tasks::Tasks,
-    telemetry::{Endpoint, Outcome, traces},
+    telemetry::{ClientId, Endpoint, Outcome, traces},
 };
 
 /// Headers of one request.
@@ -93,13 +93,19 @@ impl Server {
     /// Accepts connections until `stop`; then each ends after the answer that it is giving.
     /// Connections are tasks of `tasks`, which waits for them.
     pub async fn run(self, listener: TcpListener, stop: CancellationToken, tasks: Tasks) {
+        // On a listener that others reach, a peer on the loopback may well be a proxy before them.
+        let is_loopback =
+            listener.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => return,
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, _peer)) => self.connect(stream, &stop, &tasks),
+                Ok((stream, peer)) => {
+                    let is_near = is_loopback && peer.ip().to_canonical().is_loopback();
+                    self.connect(stream, is_near, &stop, &tasks);
+                }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     tracing::error!(%error, "cannot accept connections");
@@ -109,7 +115,7 @@ impl Server {
         }
     }
 
-    fn connect(&self, stream: TcpStream, stop: &CancellationToken, tasks: &Tasks) {
+    fn connect(&self, stream: TcpStream, is_near: bool, stop: &CancellationToken, tasks: &Tasks) {
         let Some(connected) = Connected::new(self) else {
             self.gateway.metrics().connection_refused();
             tasks.spawn("refusal", refuse(stream));
@@ -118,11 +124,11 @@ impl Server {
         let (server, stop) = (self.clone(), stop.clone());
         tasks.spawn("connection", async move {
             let _connected = connected;
-            server.converse(stream, stop).await;
+            server.converse(stream, is_near, stop).await;
         });
     }
 
-    async fn converse(self, stream: TcpStream, stop: CancellationToken) {
+    async fn converse(self, stream: TcpStream, is_near: bool, stop: CancellationToken) {
         let limits = &self.gateway.reader().config.server.limits;
         // Small answers are not to wait for the acknowledgement of earlier ones.
         let _ = stream.set_nodelay(true);
@@ -139,7 +145,7 @@ impl Server {
             .header_read_timeout(limits.header_timeout)
             .max_headers(MAX_HEADERS)
             .max_buf_size(limits.max_header_bytes.max(MIN_BUFFER));
-        let service = service_fn(|request| self.answer(request, &lifeline));
+        let service = service_fn(|request| self.answer(request, is_near, &lifeline));
         let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
         tokio::pin!(connection);
         // An error here is the client's: it hung up, was too slow, or sent no HTTP.
@@ -158,11 +164,13 @@ impl Server {
     async fn answer(
         &self,
         mut request: Request<Incoming>,
+        is_near: bool,
         lifeline: &Lifeline,
     ) -> Result<Response<Payload>, Infallible> {
-        if let Some(response) = self.hit(&request) {
-            return Ok(response);
-        }
+        let admission = match self.hit_as(&request, is_near) {
+            Ok(response) => return Ok(response),
+            Err(admission) => admission,
+        };
         let max = self.gateway.reader().config.server.limits.max_uri_bytes;
         let uri = request.uri().path_and_query().map_or("", |uri| uri.as_str());
         if uri.len() > max {
@@ -170,10 +178,9 @@ impl Server {
             let detail = format!("path and query may have {max} bytes");
             let problem = Problem::new(Code::UriTooLong, detail);
             let name = id.to_str().unwrap_or_default();
-            let caller = request.extensions().get().copied().unwrap_or(Caller::ANYONE);
             let failing = Failing {
                 id: name,
-                client: caller.payer.client,
+                client: admission.grant.client().id(),
                 method: request.method(),
                 path: request.uri().path(),
                 endpoint: Endpoint::Unknown,
@@ -192,13 +199,43 @@ impl Server {
             return Ok(response);
         }
         request.extensions_mut().insert(lifeline.clone());
+        request.extensions_mut().insert(admission.caller());
+        request.extensions_mut().insert(admission);
         let response = self.router.clone().oneshot(request.map(Body::new)).await;
         Ok(response?.map(Payload::Handler))
     }
 
+    /// The fast path for a request that is let in, or what the router is to know of who sent it.
+    /// `is_near`: it came over the loopback.
+    ///
+    /// # Errors
+    /// The router has to be asked.
+    fn hit_as<B>(
+        &self,
+        request: &Request<B>,
+        is_near: bool,
+    ) -> Result<Response<Payload>, Box<Admission>> {
+        let access = self.gateway.access();
+        admission::admit(access, request, is_near, |grant, verdict| {
+            let hit = match &verdict {
+                Ok(allowance) => {
+                    self.hit(request, grant.client().id()).map(|hit| (hit, *allowance))
+                }
+                Err(_) => None,
+            };
+            let Some((mut response, allowance)) = hit else {
+                return Err(Box::new(Admission::new(access, grant, verdict)));
+            };
+            admission::tell(grant, allowance, response.headers_mut());
+            let outcome = Outcome::of_status(response.status().as_u16());
+            grant.client().metrics().answered(outcome);
+            Ok(response)
+        })
+    }
+
     /// The fast path: the answer to a GET that was encoded before and can be given as it is, or
     /// `None` where the router has to be asked. Neither parses, clones nor serialises market data.
-    pub fn hit<B>(&self, request: &Request<B>) -> Option<Response<Payload>> {
+    pub fn hit<B>(&self, request: &Request<B>, client: ClientId) -> Option<Response<Payload>> {
         if request.method() != Method::GET {
             return None;
         }
@@ -229,8 +266,7 @@ impl Server {
                 .in_scope(|| tracing::debug!("answered from memory"));
         }
         response.headers_mut().insert(X_REQUEST_ID, id);
-        let caller = request.extensions().get().copied().unwrap_or(Caller::ANYONE);
-        reader.served(caller.payer.client, (answer.stamps(), outcome), now);
+        reader.served(client, (answer.stamps(), outcome), now);
         let metrics = self.gateway.metrics();
         for stamp in answer.stamps() {
             metrics.looked_up(stamp.kind, outcome);

@@ -1,6 +1,6 @@
 //! From a request to a WebSocket or a stream of events: the places of those who stay.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::Future, sync::Arc, time::Duration};
 
 use axum::{
     extract::FromRequestParts,
@@ -19,10 +19,11 @@ use tokio_tungstenite::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
+    admission::Admission,
     payload::Payload,
     problem::{Code, Problem},
 };
-use crate::{config, tasks::Tasks};
+use crate::{access::Grant, config, tasks::Tasks};
 
 /// A client's WebSocket.
 pub(super) type Socket = WebSocketStream<TokioIo<Upgraded>>;
@@ -95,16 +96,45 @@ impl Lifeline {
     }
 }
 
+/// How long one who follows a stream may go on doing so.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Stay(Option<Grant>);
+
+impl Stay {
+    /// Does `work` until it is done, or until what it was let in by is taken back: then it is
+    /// dropped where it stands.
+    pub(super) async fn through(self, work: impl Future<Output = ()>) {
+        match self.0 {
+            None => work.await,
+            Some(grant) => tokio::select! {
+                () = work => {}
+                () = grant.revoked() => {}
+            },
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Stay {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let admission = parts.extensions.get::<Box<Admission>>();
+        Ok(Self(admission.map(|admission| admission.grant.clone())))
+    }
+}
+
 /// A request to become a WebSocket (RFC 6455, section 4.2.1).
 pub(super) struct Upgrade {
     on_upgrade: OnUpgrade,
     accept: HeaderValue,
+    stay: Stay,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Upgrade {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Ok(stay) = Stay::from_request_parts(parts, state).await;
         let headers = &parts.headers;
         let refused = |why: &str| Problem::new(Code::UpgradeRequired, why);
         if parts.method != Method::GET
@@ -122,7 +152,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Upgrade {
             .map_err(|_| refused("Sec-WebSocket-Key is invalid"))?;
         let on_upgrade = parts.extensions.remove::<OnUpgrade>();
         let on_upgrade = on_upgrade.ok_or_else(|| refused("the connection cannot be upgraded"))?;
-        Ok(Self { on_upgrade, accept })
+        Ok(Self { on_upgrade, accept, stay })
     }
 }
 
@@ -150,14 +180,14 @@ impl Upgrade {
             .max_write_buffer_size(MAX_WRITE_BUFFER)
             .max_message_size(Some(streams.max_message_bytes))
             .max_frame_size(Some(streams.max_message_bytes));
-        let on_upgrade = self.on_upgrade;
+        let (on_upgrade, stay) = (self.on_upgrade, self.stay);
         streams.tasks.spawn("stream", async move {
             let _place = place;
             // A client that hangs up now is none.
             let Ok(upgraded) = on_upgrade.await else { return };
             let io = TokioIo::new(upgraded);
             let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
-            converse(socket).await;
+            stay.through(converse(socket)).await;
         });
         let mut response = Response::new(Payload::Shared(None));
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

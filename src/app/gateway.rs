@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{memory::Memories, setup::Setup};
 use crate::{
+    access::Access,
     api::{Answers, Gateway, Reader, Server},
     cache::Cache,
     clock::Clock,
@@ -65,7 +66,8 @@ impl App {
     /// being fetched meanwhile.
     ///
     /// # Errors
-    /// The listener has no address, or the exchange's client cannot be made.
+    /// The listener has no address, the keys file cannot be used, or the exchange's client cannot
+    /// be made.
     pub async fn start(setup: impl Into<Setup>, listener: TcpListener) -> anyhow::Result<Self> {
         let setup = setup.into();
         let config = &setup.config;
@@ -85,7 +87,7 @@ impl App {
     /// The same with any exchange in Bitfinex's place, and without live channels.
     ///
     /// # Errors
-    /// The listener has no address.
+    /// The listener has no address, or the keys file cannot be used.
     pub async fn with_exchange(
         setup: impl Into<Setup>,
         exchange: Arc<dyn Exchange>,
@@ -100,7 +102,7 @@ impl App {
     /// gateway's.
     ///
     /// # Errors
-    /// The listener has no address.
+    /// The listener has no address, or the keys file cannot be used.
     pub async fn with_parts(
         setup: impl Into<Setup>,
         exchange: Arc<dyn Exchange>,
@@ -112,6 +114,7 @@ impl App {
         let Setup { config, logs } = setup.into();
         let config = Arc::new(config);
         let metrics = Metrics::new();
+        let access = Arc::new(Access::open(&config.access, &metrics)?);
         metrics.expect_tasks(&TASKS);
         let panics = metrics.clone();
         let tasks = Tasks::new(move |name| panics.task_panicked(name));
@@ -149,7 +152,7 @@ impl App {
         let answers = Answers::new(answers);
         let reader = Arc::new(Reader { desks, answers, metrics, clock, config, logs });
         tasks.spawn_until_stop("history", keep_history(reader.clone()));
-        let gateway = Gateway::new(reader, &tasks);
+        let gateway = Gateway::new(reader, access, &tasks);
         let accepting = tasks.stopping();
         let server = Server::new(gateway.clone());
         tasks.spawn("listener", server.run(listener, accepting.clone(), tasks.clone()));

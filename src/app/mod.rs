@@ -38,6 +38,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Check(check) => Ok(say(&check.run(env))),
         Command::Config(show) => Ok(say(&show.run(env))),
         Command::Plan(plan) => Ok(say(&plan.run(env, &PROFILE))),
+        Command::Key(key) => Ok(say_at_last(&key.run())),
         Command::Backfill(backfill) => past::backfill(&backfill, env).await,
         Command::Candles(candles) => past::candles(&candles, env).await,
         Command::Health(health) => {
@@ -53,6 +54,12 @@ fn say(answer: &Answer) -> ExitCode {
     let _seen = io::stdout().write_all(answer.out.as_bytes());
     let _told = io::stderr().write_all(answer.err.as_bytes());
     ExitCode::from(answer.code)
+}
+
+/// The same with what goes to standard error first, where the rest follows on it.
+fn say_at_last(answer: &Answer) -> ExitCode {
+    let _told = io::stderr().write_all(answer.err.as_bytes());
+    say(&Answer { err: String::new(), ..answer.clone() })
 }
 
 async fn serve(settings: &Settings, env: Vec<(String, String)>) -> anyhow::Result<ExitCode> {

@@ -20,12 +20,13 @@ pub(super) async fn backfill(
     backfill: &Backfill,
     env: Vec<(String, String)>,
 ) -> anyhow::Result<ExitCode> {
+    let key = backfill.identity.key(&env);
     let config = settings(&backfill.settings, env)?;
     let mut run = match backfill.plan(Clock::system().now()) {
         Ok(run) => run,
         Err(failure) => return Ok(refuse(&failure)),
     };
-    let mut reach = reach(backfill.url.as_deref(), config)?.with_store();
+    let mut reach = reach(backfill.url.as_deref(), config)?.with_key(key).with_store();
     let outcome = select! {
         outcome = run.go(&mut reach) => outcome,
         signal = stop_signal() => signal.map(|()| Outcome::Interrupted)?,
@@ -45,8 +46,9 @@ pub(super) async fn candles(
     candles: &Candles,
     env: Vec<(String, String)>,
 ) -> anyhow::Result<ExitCode> {
+    let key = candles.identity.key(&env);
     let config = settings(&candles.settings, env)?;
-    let mut reach = reach(candles.url.as_deref(), config)?;
+    let mut reach = reach(candles.url.as_deref(), config)?.with_key(key);
     let screen = Screen::of_stdout();
     let printed = select! {
         printed = candles.run(&mut reach, &screen) => printed,

@@ -4,8 +4,9 @@ use std::{net::Ipv4Addr, time::Duration};
 
 use super::{App, bind};
 use crate::{
+    access::Key,
     cli::{Client, ClientError, Endpoint, FindError, Found, Gateways, Status, StatusError},
-    config::Config,
+    config::{self, Config},
 };
 
 /// How long a gateway in this process may take to write what it still has to: whoever presses
@@ -40,10 +41,16 @@ impl Reach {
         let running = (listen.port() != 0).then(|| Client::new(Endpoint::of_listener(listen)));
         // It answers one client, who needs no stream and no time to notice its end.
         config.feed.enabled = false;
+        config.access = config::Access::default();
         config.server.drain_delay = Duration::ZERO;
         config.server.drain_grace = GRACE;
         let config = Some(config);
         Self { running, has_answered: false, config, own: None, needs_store: false }
+    }
+
+    /// Shows this key to one that runs.
+    pub(super) fn with_key(self, key: Option<Key>) -> Self {
+        Self { running: self.running.map(|client| client.with_key(key)), ..self }
     }
 
     /// One that keeps what it fetches.

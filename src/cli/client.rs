@@ -4,13 +4,14 @@ use std::{io, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::join;
-use http::{HeaderName, Request, header};
+use http::{HeaderName, HeaderValue, Request, header};
 use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, time::timeout};
 
 use super::endpoint::Endpoint;
+use crate::access::Key;
 
 /// A page of 10,000 candles takes about 1.5 MB.
 const LARGEST: usize = 32 * 1024 * 1024;
@@ -23,6 +24,7 @@ const CONNECT: Duration = Duration::from_secs(3);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
     endpoint: Endpoint,
+    key: Option<Key>,
 }
 
 /// A whole answer.
@@ -74,12 +76,21 @@ pub enum ClientError {
     /// What was to be asked is no path.
     #[error("not a path that can be asked: {0:?}")]
     Path(String),
+    /// The key is none. It is not repeated.
+    #[error("the key has characters that no header can carry")]
+    Key,
 }
 
 impl Client {
     /// A client of the gateway there; nothing is sent yet.
     pub fn new(endpoint: Endpoint) -> Self {
-        Self { endpoint }
+        Self { endpoint, key: None }
+    }
+
+    /// The same with a key that it shows.
+    #[must_use]
+    pub fn with_key(self, key: Option<Key>) -> Self {
+        Self { key, ..self }
     }
 
     /// Who is asked.
@@ -116,6 +127,12 @@ impl Client {
             .header(header::CONNECTION, "close");
         for (name, value) in headers {
             request = request.header(name, *value);
+        }
+        if let Some(key) = &self.key {
+            let value = HeaderValue::try_from(format!("Bearer {}", key.reveal()));
+            let mut value = value.map_err(|_| ClientError::Key)?;
+            value.set_sensitive(true);
+            request = request.header(header::AUTHORIZATION, value);
         }
         let request = request.body(Empty::<Bytes>::new()).ok();
         let request = request.filter(|_| path.starts_with('/'));

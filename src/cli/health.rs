@@ -143,7 +143,9 @@ mod tests {
     #[test]
     fn the_address_follows_the_url_or_the_settings() {
         let at = |url: Option<&str>, listen: &str| {
-            let env = vec![("TIDEGATE__SERVER__LISTEN".to_owned(), listen.to_owned())];
+            let set = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+            let env = [("TIDEGATE__SERVER__LISTEN", listen), ("TIDEGATE__ACCESS__OPEN", "true")];
+            let env = env.map(set).to_vec();
             Health { url: url.map(str::to_owned), config: None }.address(env)
         };
         assert_eq!(at(None, "0.0.0.0:9000").unwrap(), "127.0.0.1:9000");

@@ -7,6 +7,7 @@ mod client;
 mod endpoint;
 mod gateways;
 mod health;
+mod key;
 mod page;
 mod plan;
 mod problem;
@@ -24,13 +25,18 @@ pub use client::{Client, ClientError, Reply};
 pub use endpoint::{BadUrl, Endpoint};
 pub use gateways::{Failure, FindError, Found, Gateways};
 pub use health::{Health, HealthError};
+pub use key::{Identity, NewKey};
 pub use plan::{Look as PlanLook, Plan};
 pub use problem::Told;
 pub use screen::Screen;
 pub use settings::{LoadError, Settings, environment};
 pub use status::{Budget, Status, StatusError};
 
-use crate::{config::duration, market::Timeframe};
+use crate::{
+    access::{self, Mistakes},
+    config::duration,
+    market::Timeframe,
+};
 
 /// A caching market-data gateway.
 ///
@@ -58,6 +64,8 @@ pub enum Command {
     Check(Check),
     /// Print the settings in force and where each came from
     Config(ShowConfig),
+    /// Make a key for a client, and its entry for the keys file
+    Key(NewKey),
     /// Fetch the past and keep it in the store, within the budget; a running gateway is used
     Backfill(Backfill),
     /// Print candles as a table, CSV, JSON or a chart
@@ -158,7 +166,12 @@ impl Check {
     pub fn run(&self, env: Vec<(String, String)>) -> Answer {
         let settings = Settings { config: self.file.clone(), ..Settings::default() };
         match settings.load(env) {
-            Ok(_) => Answer { out: "OK\n".to_owned(), err: String::new(), code: 0 },
+            Ok(loaded) => match loaded.config.access.keys_file.as_deref().map(access::check) {
+                None | Some(Ok(())) => {
+                    Answer { out: "OK\n".to_owned(), err: String::new(), code: 0 }
+                }
+                Some(Err(mistakes)) => mistakes.into(),
+            },
             Err(error) => error.into(),
         }
     }
@@ -186,6 +199,16 @@ impl From<LoadError> for Answer {
             LoadError::Unreadable { .. } => 2,
         };
         Self { out: String::new(), err: format!("{error}\n"), code }
+    }
+}
+
+impl From<Mistakes> for Answer {
+    fn from(mistakes: Mistakes) -> Self {
+        let code = match mistakes {
+            Mistakes::Invalid(_) => 1,
+            Mistakes::Unreadable { .. } => 2,
+        };
+        Self { out: String::new(), err: format!("{mistakes}\n"), code }
     }
 }
 

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::client::{Client, ClientError};
+use super::{
+    client::{Client, ClientError},
+    endpoint::Endpoint,
+    problem::Told,
+};
 
 /// A gateway that is well answers in a fraction of it.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -59,6 +63,14 @@ pub enum StatusError {
     /// No answer.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// The key, or the want of one, does not let us in.
+    #[error("the gateway at {endpoint} refuses: {told}; show it a key with --key or TIDEGATE_KEY")]
+    Refused {
+        /// Who was asked.
+        endpoint: Endpoint,
+        /// What it says.
+        told: Told,
+    },
     /// An answer that is no gateway's.
     #[error("what listens at {0} is no Tidegate gateway")]
     Foreign(String),
@@ -68,9 +80,16 @@ impl Status {
     /// Asks a gateway. Dropping it hangs up.
     ///
     /// # Errors
-    /// No answer within 2 s, or one that is not a gateway's.
+    /// No answer within 2 s, one that lets nobody without a better key in, or one that is not a
+    /// gateway's.
     pub async fn ask(client: &Client) -> Result<Self, StatusError> {
         let reply = client.get("/api/status", &[], PATIENCE).await?;
+        if matches!(reply.status, 401 | 403) {
+            let told = Told::of(&reply);
+            if matches!(told.code.as_str(), "unauthorized" | "forbidden") {
+                return Err(StatusError::Refused { endpoint: client.endpoint().clone(), told });
+            }
+        }
         let status = serde_json::from_slice::<Self>(&reply.body).ok();
         let status = status.filter(|it| reply.status == 200 && it.name == env!("CARGO_PKG_NAME"));
         status.ok_or_else(|| StatusError::Foreign(client.endpoint().to_string()))

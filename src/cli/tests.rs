@@ -62,6 +62,7 @@ fn backfill_takes_lists_and_times() {
         until: Some("2024-01-01T12:00:00Z".parse().unwrap()),
         exchange: Some("bitfinex".to_owned()),
         url: None,
+        identity: Identity::default(),
         json: true,
         settings: Settings { listen: Some("127.0.0.1:1".to_owned()), ..Settings::default() },
     };
@@ -79,6 +80,7 @@ fn candles_has_its_defaults() {
         format: Look::Table,
         exchange: None,
         url: None,
+        identity: Identity::default(),
         settings: Settings::default(),
     };
     assert_eq!(parsed("tidegate candles BTC/USD").unwrap(), Command::Candles(expected.clone()));

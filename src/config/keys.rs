@@ -7,7 +7,7 @@ use std::{sync::LazyLock, time::Duration};
 
 use serde_json::Value;
 
-use super::{Config, Policy, given::Given, rule, rule::Rule};
+use super::{Config, Policy, access, given::Given, rule, rule::Rule};
 
 /// One setting.
 pub struct Key {
@@ -67,11 +67,12 @@ const fn hours(hours: u64) -> Duration {
     Duration::from_secs(hours * 3600)
 }
 
+/// The settings so far.
 #[derive(Default)]
-struct List(Vec<Key>);
+pub(super) struct List(Vec<Key>);
 
 impl List {
-    fn add<T: 'static>(
+    pub(super) fn add<T: 'static>(
         &mut self,
         path: impl Into<String>,
         about: impl Into<String>,
@@ -127,6 +128,7 @@ impl List {
 fn list() -> Vec<Key> {
     let mut list = List::default();
     server(&mut list);
+    access::list(&mut list);
     exchanges(&mut list);
     upstream(&mut list);
     cache(&mut list);

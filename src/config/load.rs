@@ -154,6 +154,16 @@ fn clashes(config: &Config, origins: &Origins) -> Vec<Clash> {
         config.upstream.breaker_open,
         config.upstream.breaker_open_max,
     );
+    let (listen, access) = (config.server.listen.ip().to_canonical(), &config.access);
+    if !listen.is_loopback() && access.keys_file.is_none() && !access.open {
+        found.push(Clash {
+            between: ["server.listen", "access.keys_file"],
+            what: format!(
+                "whoever reaches {listen} could ask: set access.keys_file, or access.open = true \
+                 if that is what is wanted"
+            ),
+        });
+    }
     let limits = &config.server.limits;
     if limits.max_uri_bytes > limits.max_header_bytes {
         found.push(Clash {

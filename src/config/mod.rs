@@ -4,6 +4,7 @@
 //! each with its path and where it came from. What a setting is called and may be stands in one
 //! list, [`keys()`].
 
+mod access;
 pub mod duration;
 mod file;
 mod given;
@@ -15,6 +16,7 @@ mod render;
 mod rule;
 mod sections;
 
+pub use access::Access;
 pub use keys::{Key, keys};
 pub use layer::{Origin, Sources};
 pub use load::{Loaded, load};

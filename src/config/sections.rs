@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use super::Access;
 use crate::{
     exchange::Family,
     market::{Channel, Timeframe},
@@ -12,6 +13,8 @@ use crate::{
 pub struct Config {
     /// `[server]`
     pub server: Server,
+    /// `[access]`
+    pub access: Access,
     /// `[exchanges]`
     pub exchanges: Exchanges,
     /// `[upstream]`

@@ -14,7 +14,7 @@ use crate::{
     api::{
         faults::Reason,
         payload::Payload,
-        problem::{Code, Problem, seconds_rounded_up},
+        problem::{CHALLENGE, Code, Problem, seconds_rounded_up},
         reader::json,
     },
     exchange::bitfinex::native::BadNative,
@@ -129,6 +129,9 @@ impl Refusal {
         response.extensions_mut().insert(self.reason());
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, content_type);
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, CHALLENGE);
+        }
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(wait) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds_rounded_up(wait)));
@@ -302,6 +305,22 @@ mod tests {
         let panicked = Problem::new(Code::Internal, "the request's handler panicked");
         let body = r#"["error",10000,"the request's handler panicked"]"#;
         assert_eq!(said(&panicked), (500, body.to_owned(), None));
+    }
+
+    /// ccxt takes 10100 for a failed authentication, and 11010 for a rate limit.
+    #[test]
+    fn those_who_may_not_ask_are_told_in_the_exchanges_words() {
+        let unknown = Problem::new(Code::Unauthorized, "the key is not known here");
+        let body = r#"["error",10100,"the key is not known here"]"#;
+        assert_eq!(said(&unknown), (401, body.to_owned(), None));
+        let response = Refusal::from(&unknown).respond("GET", "/v2/x");
+        assert_eq!(response.headers()[header::WWW_AUTHENTICATE], "Bearer realm=\"tidegate\"");
+        let forbidden = Problem::new(Code::Forbidden, "no");
+        assert_eq!(said(&forbidden), (403, r#"["error",10100,"no"]"#.to_owned(), None));
+        let mut exceeded = Problem::new(Code::ClientQuotaExceeded, "used up");
+        exceeded.retry_after = Some(Duration::from_millis(1001));
+        let body = r#"["error",11010,"ratelimit: error"]"#;
+        assert_eq!(said(&exceeded), (429, body.to_owned(), Some("2".to_owned())));
     }
 
     #[test]

@@ -49,6 +49,17 @@ pub(super) fn headers() -> Value {
             "</api/market-data/ohlcv/BTC/USD?since=1795360200000&limit=2>; rel=\"next\"".into(),
             "Where the range that was asked for goes on (RFC 8288); present where it does."
         ),
+        "RateLimit": header(
+            text(), false, "\"bots\";r=5990;t=60".into(),
+            "What is left of the client's quota: `r` requests, and in `t` the seconds over which \
+             to spread them so that they are followed by as many again, or until the next one \
+             where none is left; present where the client has a quota \
+             (draft-ietf-httpapi-ratelimit-headers-11)."
+        ),
+        "RateLimit-Policy": header(
+            text(), false, "\"bots\";q=6000;w=60".into(),
+            "The client's quota: `q` requests in `w` seconds; present where it has one."
+        ),
         "Retry-After": header(
             json!({ "type": "integer", "minimum": 1 }), true, 2.into(),
             "Seconds after which it is worth asking again; `retry_after_ms`, rounded up."
@@ -65,6 +76,9 @@ pub(super) fn headers() -> Value {
             text(), false, "1795363200000; final".into(),
             "The opening time of the last candle that was due, and whether it is `final`, `empty` \
              or `pending`; present where `wait_final` was given and a candle was due."
+        ),
+        "WWW-Authenticate": header(
+            text(), true, "Bearer realm=\"tidegate\"".into(), "How a key is shown (RFC 6750)."
         ),
         "X-Request-Id": header(
             text(), true, "order-bot-7f3a".into(),
@@ -89,6 +103,14 @@ pub(super) fn complete(operation: &str, response: &mut Value, is_cached: bool) {
     }
     if FRAMES.contains(&operation) {
         complete_frames(operation, response);
+    }
+}
+
+/// Adds to an answer what clients with a quota are told of it.
+pub(super) fn tell_quota(response: &mut Value) {
+    let more = references("headers", &["RateLimit", "RateLimit-Policy"]);
+    for (name, reference) in more.as_object().into_iter().flatten() {
+        response["headers"][name] = reference.clone();
     }
 }
 

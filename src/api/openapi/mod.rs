@@ -8,6 +8,7 @@ mod answers;
 mod parameters;
 mod problems;
 mod schemas;
+mod security;
 pub(super) mod streams;
 
 use serde_json::{Map, Value, json};
@@ -98,6 +99,7 @@ pub(super) fn document(reader: &Reader) -> Value {
     components.insert("parameters".to_owned(), parameters::shared());
     components.insert("headers".to_owned(), answers::headers());
     components.insert("responses".to_owned(), problems::responses());
+    components.insert("securitySchemes".to_owned(), security::schemes());
     schemas::complete(object(&mut components["schemas"]));
     document
 }
@@ -109,11 +111,19 @@ fn complete((method, path): (&str, &str), operation: &mut Value, reader: &Reader
     let asks_exchange = params.iter().any(|param| matches!(param.kind, Kind::Exchange));
     let is_cached = asks_exchange && id != "stream";
     operation["parameters"] = parameters::of(path, params, is_cached, reader);
+    operation["security"] = security::of(path);
     let responses = object(&mut operation["responses"]);
     match id.as_str() {
         "ws" => responses["101"]["headers"] = references("headers", &["X-Request-Id"]),
         "drain" => answers::complete(&id, &mut responses["202"], is_cached),
         _ => answers::complete(&id, &mut responses["200"], is_cached),
+    }
+    for status in security::statuses(path) {
+        responses.insert(status.to_string(), problems::reference(*status));
+        if *status == 429 {
+            let success = if id == "ws" { "101" } else { "200" };
+            answers::tell_quota(&mut responses[success]);
+        }
     }
     if is_cached {
         responses.insert("304".to_owned(), answers::not_modified(&id));

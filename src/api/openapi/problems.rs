@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::references;
 use crate::{
     api::{
+        admission::KEY_NEEDED,
         market_data::ohlcv,
         params::{CANDLES, Params},
         problem::{Code, Problem},
@@ -48,7 +49,9 @@ fn response(status: u16) -> Value {
         })
         .collect();
     let headers: &[&str] = match status {
-        429 | 503 => &["Cache-Control", "Retry-After", "X-Request-Id"],
+        401 => &["Cache-Control", "WWW-Authenticate", "X-Request-Id"],
+        429 => &["Cache-Control", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id"],
+        503 => &["Cache-Control", "Retry-After", "X-Request-Id"],
         _ => &["Cache-Control", "X-Request-Id"],
     };
     json!({
@@ -107,7 +110,7 @@ fn problems() -> Vec<Problem> {
         }
         .into(),
         UnknownExchange { asked: "mtgox".to_owned(), served: vec!["bitfinex"] }.into(),
-        Problem::new(Code::Unauthorized, "a key is needed: Authorization: Bearer KEY"),
+        Problem::new(Code::Unauthorized, KEY_NEEDED),
         Problem::new(Code::Forbidden, "this needs a key with the right admin"),
         Problem {
             retry_after: Some(soon),

@@ -3,7 +3,12 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{api::Reader, market::UnixMs, telemetry::ClientId};
+use crate::{
+    access::{Access, Allowance},
+    api::Reader,
+    market::UnixMs,
+    telemetry::ClientId,
+};
 
 /// One client.
 #[derive(Serialize, ToSchema)]
@@ -36,11 +41,21 @@ pub(crate) struct QuotaBody {
     remaining: u64,
 }
 
+impl From<Allowance> for QuotaBody {
+    fn from(allowance: Allowance) -> Self {
+        Self {
+            limit: allowance.quota.requests.get().into(),
+            window_seconds: allowance.quota.window.as_secs(),
+            remaining: allowance.left.into(),
+        }
+    }
+}
+
 /// Who may come in.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AccessStatus)]
 pub(crate) struct AccessBody {
-    /// Whether those without a key are refused.
+    /// Whether those without a key are refused, unless they come over the loopback.
     keys_required: bool,
     /// Whether there is a key that may change what the gateway does.
     admin: bool,
@@ -83,25 +98,28 @@ pub(super) fn name(reader: &Reader, client: ClientId) -> String {
 }
 
 /// Every client whose name became known.
-pub(super) fn clients(reader: &Reader) -> Vec<ClientBody> {
+pub(super) fn clients(reader: &Reader, access: &Access) -> Vec<ClientBody> {
+    let configured = access.clients();
     let body = |client: &crate::telemetry::ClientMetrics| {
         let totals = client.totals();
+        let known = configured.iter().find(|known| known.name() == totals.name);
         ClientBody {
             client: totals.name,
-            class: None,
-            weight: None,
+            class: known.map(|client| client.class().as_str()),
+            weight: known.map(|client| client.weight().get()),
             requests: totals.requests,
             refused: totals.refused,
             upstream_calls: totals.upstream_calls,
-            quota: None,
+            quota: known.and_then(|client| client.allowance()).map(QuotaBody::from),
         }
     };
     reader.metrics.clients().iter().map(body).collect()
 }
 
 /// Who may come in.
-pub(super) fn access(_reader: &Reader) -> AccessBody {
-    AccessBody { keys_required: false, admin: false }
+pub(super) fn access(access: &Access) -> AccessBody {
+    let keys_required = access.has_keys() && !access.is_open();
+    AccessBody { keys_required, admin: access.has_admin() }
 }
 
 /// The last faults, the newest first.

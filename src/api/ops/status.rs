@@ -17,6 +17,7 @@ use super::{
     hot::{HotBody, hot},
 };
 use crate::{
+    access::Access,
     api::{Payload, Problem, Reader, reader::Asked, router::Phase, uncached},
     service::Desk,
     telemetry::BreakerState,
@@ -190,6 +191,7 @@ pub(crate) fn budgets(desk: &Desk) -> Vec<BudgetBody> {
 pub(crate) async fn status(
     State(reader): State<Arc<Reader>>,
     State(phase): State<Arc<Phase>>,
+    State(gate): State<Arc<Access>>,
     asked: Asked,
 ) -> Result<Response<Payload>, Problem> {
     asked.params(&[])?;
@@ -231,10 +233,10 @@ pub(crate) async fn status(
         streams: streams(&reader),
         feeds: reader.desks.all().iter().map(|desk| feed(desk, now)).collect(),
         hot: hot(&reader, now),
-        clients: clients(&reader),
+        clients: clients(&reader, &gate),
         faults: faults(&reader),
         log: LogBody { filter: reader.logs.current() },
-        access: access(&reader),
+        access: access(&gate),
     }))
 }
 

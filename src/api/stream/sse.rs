@@ -32,7 +32,7 @@ use crate::{
         params::{EXCHANGE, Kind, Param, Params},
         reader::Asked,
         router::Phase,
-        upgrade::Lifeline,
+        upgrade::{Lifeline, Stay},
     },
     market::{BadChannel, Channel},
     telemetry::StreamKind,
@@ -82,6 +82,7 @@ pub(crate) async fn stream(
     State(streams): State<Streams>,
     State(phase): State<Arc<Phase>>,
     lifeline: Option<Extension<Lifeline>>,
+    stay: Stay,
     method: Method,
     headers: HeaderMap,
     asked: Asked,
@@ -132,7 +133,7 @@ pub(crate) async fn stream(
         is_first: true,
     };
     let lifeline = lifeline.map(|Extension(lifeline)| lifeline).unwrap_or_default();
-    streams.tasks().spawn("stream", pump.run(lifeline, place));
+    streams.tasks().spawn("stream", stay.through(pump.run(lifeline, place)));
     Ok(response(Body::new(Events(events))))
 }
 

@@ -22,7 +22,7 @@ use clap::Args;
 use tokio::time::Instant;
 
 use super::{
-    Settings,
+    Identity, Settings,
     client::Client,
     gateways::{Failure, Gateways},
     status::Budget,
@@ -60,6 +60,9 @@ pub struct Backfill {
     /// listen, and if none is there, one in this process
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
+    /// The key to show.
+    #[command(flatten)]
+    pub identity: Identity,
     /// Print the summary as JSON
     #[arg(long)]
     pub json: bool,

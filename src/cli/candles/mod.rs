@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::{
-    Settings,
+    Identity, Settings,
     client::{Client, Reply},
     gateways::{Failure, Gateways},
     page::{Page, Query},
@@ -54,6 +54,9 @@ pub struct Candles {
     /// listen, and if none is there, one in this process
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
+    /// The key to show.
+    #[command(flatten)]
+    pub identity: Identity,
     /// Settings of the gateway.
     #[command(flatten)]
     pub settings: Settings,

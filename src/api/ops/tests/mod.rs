@@ -24,7 +24,7 @@ use tower::ServiceExt as _;
 use crate::{
     api::{
         Server,
-        caller::{Caller, Rights},
+        caller::{Caller, Rights, Standing},
         router,
     },
     app::App,
@@ -181,7 +181,7 @@ impl Bench {
     fn caller(&self, name: &str, admin: bool) -> Caller {
         let client = self.app.gateway().reader().metrics.client(name).unwrap();
         let rights = Rights { admin, ..Caller::ANYONE.rights };
-        Caller { payer: Payer::of(client), rights }
+        Caller { payer: Payer::of(client), rights, standing: Standing::Key }
     }
 
     /// Acts as an operator.
@@ -204,6 +204,6 @@ impl Bench {
     /// The fast path's answer.
     fn has_encoded(&self, path: &str) -> bool {
         let server = Server::new(self.app.gateway().clone());
-        server.hit(&Request::get(path).body(()).unwrap()).is_some()
+        server.hit(&Request::get(path).body(()).unwrap(), ClientId::ANONYMOUS).is_some()
     }
 }

@@ -1,0 +1,29 @@
+//! `[access]`: who may ask.
+
+use std::path::PathBuf;
+
+use super::{keys::List, rule};
+
+/// Who may ask.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Access {
+    /// The file of clients and their keys; `None`: whoever reaches the gateway may ask.
+    pub keys_file: Option<PathBuf>,
+    /// Whether those without a key may ask from everywhere, not on the loopback only.
+    pub open: bool,
+}
+
+pub(super) fn list(list: &mut List) {
+    list.add(
+        "access.keys_file",
+        "File of clients and their keys; empty: whoever reaches the gateway may ask.",
+        rule::path(),
+        |c| &mut c.access.keys_file,
+    );
+    list.add(
+        "access.open",
+        "Whether those without a key may ask from everywhere, not on the loopback only.",
+        rule::switch(),
+        |c| &mut c.access.open,
+    );
+}
