@@ -15,7 +15,7 @@ use axum::{
 };
 use divan::{Bencher, black_box};
 use tidegate::{
-    api::{Answers, Gateway, Reader, Server, router},
+    api::{Answers, Gateway, Reader, Server, Surface, router},
     app::App,
     config::{Config, Policy},
     service::Desks,
@@ -65,9 +65,10 @@ static STAGE: LazyLock<Stage> = LazyLock::new(|| {
             config: reader.config.clone(),
             logs: reader.logs.clone(),
         });
-        let encoding = router(Gateway::new(reader, &tasks));
+        let encoding = router(Gateway::new(reader, &tasks), Surface::Whole);
         for path in PATHS {
-            let response = router(app.gateway().clone()).oneshot(get(path)).await.unwrap();
+            let response =
+                router(app.gateway().clone(), Surface::Whole).oneshot(get(path)).await.unwrap();
             assert_eq!(response.status(), StatusCode::OK, "{path}");
         }
         let server = Server::new(app.gateway().clone());

@@ -43,7 +43,7 @@ pub(super) async fn observe(
     let method = request.method().clone();
     let name = id.to_str().unwrap_or_default();
     let span = tracing::info_span!("request", id = name, method = %request.method(), path);
-    let deadline = arrived + gateway.reader().config.server.request_deadline + HANDLER_GRACE;
+    let deadline = arrived + gateway.reader().config.now().server.request_deadline + HANDLER_GRACE;
     let handled = AssertUnwindSafe(next.run(request)).catch_unwind();
     let mut response = match timeout_at(deadline, handled.instrument(span.clone())).await {
         Ok(Ok(response)) => response,

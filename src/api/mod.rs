@@ -13,6 +13,7 @@ mod answer;
 mod answers;
 mod bitfinex;
 mod caller;
+mod cors;
 mod demand;
 mod frames;
 mod gzip;
@@ -28,6 +29,7 @@ mod request_id;
 mod router;
 mod server;
 mod stream;
+mod tls;
 mod understood;
 mod upgrade;
 
@@ -38,8 +40,9 @@ pub use answers::Answers;
 pub use payload::Payload;
 pub use problem::{Code, InvalidParameter, Problem};
 pub use reader::Reader;
-pub use router::{Gateway, router};
+pub use router::{Gateway, Surface, router};
 pub use server::Server;
+pub use tls::{Tls, TlsError};
 pub use understood::{Understood, understood};
 pub use upgrade::Streams;
 

@@ -166,6 +166,22 @@ fn clashes(config: &Config, origins: &Origins) -> Vec<Clash> {
             ),
         });
     }
+    let tls = &config.server.tls;
+    for (one, other, between) in [
+        (&tls.cert, &tls.key, ["server.tls.cert", "server.tls.key"]),
+        (&tls.key, &tls.cert, ["server.tls.key", "server.tls.cert"]),
+    ] {
+        if one.is_some() && other.is_none() {
+            found.push(Clash { between, what: format!("is of no use without {}", between[1]) });
+        }
+    }
+    let listen = config.server.listen;
+    if listen.port() != 0 && config.server.admin.listen == Some(listen) {
+        found.push(Clash {
+            between: ["server.admin.listen", "server.listen"],
+            what: format!("is server.listen, too ({})", origins.of("server.listen")),
+        });
+    }
     if config.exchanges.default == "bitfinex" && !config.exchanges.bitfinex.enabled {
         found.push(Clash {
             between: ["exchanges.default", "exchanges.bitfinex.enabled"],

@@ -4,19 +4,23 @@
 //! each with its path and where it came from. What a setting is called and may be stands in one
 //! list, [`keys()`].
 
+mod current;
 pub mod duration;
 mod file;
 mod given;
 mod keys;
 mod layer;
+mod listener;
 mod load;
 mod mistake;
 mod render;
 mod rule;
 mod sections;
 
+pub use current::{Change, Current, is_changeable};
 pub use keys::{Key, keys};
 pub use layer::{Origin, Sources};
+pub use listener::{Admin, Cors, Tls};
 pub use load::{Loaded, load};
 pub use mistake::{ConfigErrors, Mistake};
 pub use sections::{

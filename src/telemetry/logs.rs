@@ -205,8 +205,7 @@ mod tests {
     fn a_filter_is_changed_while_lines_are_written() {
         let sink = Sink::default();
         let into = sink.clone();
-        let (subscriber, filter) =
-            subscriber("warn", false, false, move || into.clone()).unwrap();
+        let (subscriber, filter) = subscriber("warn", false, false, move || into.clone()).unwrap();
         let elsewhere = filter.clone();
         tracing::subscriber::with_default(subscriber, || {
             let line = |name| tracing::info!(name, "a line");

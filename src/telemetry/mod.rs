@@ -19,6 +19,7 @@ mod stream;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub use candles::CandleMetrics;
 pub use client::{ClientId, ClientMetrics, ClientTotals, Payer};
@@ -32,3 +33,4 @@ pub use labels::{
 pub use metrics::{Metrics, Totals};
 pub use store::{StoreMetrics, StoreTotals};
 pub use stream::{StreamClient, StreamMetrics, StreamTotals};
+pub use tls::TlsMetrics;

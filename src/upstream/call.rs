@@ -25,7 +25,7 @@ const BACKOFF_MS: std::ops::RangeInclusive<u64> = 50..=250;
 #[derive(Debug)]
 pub struct Upstream {
     exchange: &'static str,
-    desk: Arc<Desk>,
+    pub(super) desk: Arc<Desk>,
     max_attempts: u32,
     window: Duration,
 }

@@ -210,9 +210,9 @@ pub(super) fn streams(reader: &Reader) -> StreamsBody {
     let lines = reader.desks.all().iter().flat_map(|desk| desk.live.hub().all());
     StreamsBody {
         clients: kinds.iter().map(|kind| kind.clients).sum(),
-        max_clients: reader.config.stream.max_clients,
+        max_clients: reader.config.now().stream.max_clients,
         topics: lines.filter(|line| line.followers() > 0).count(),
-        max_topics: reader.config.stream.max_total_topics,
+        max_topics: reader.config.now().stream.max_total_topics,
         kinds,
     }
 }

@@ -3,6 +3,7 @@
 mod ban;
 mod breaker;
 mod budget;
+mod limits;
 mod merge;
 mod restart;
 mod retry;

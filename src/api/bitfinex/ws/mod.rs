@@ -53,7 +53,7 @@ pub(in crate::api) async fn ws(
 ) -> Result<Response<Payload>, Problem> {
     let desk = reader.desks.get(Some(PROFILE.name))?.clone();
     let client = reader.metrics.stream(StreamKind::Bitfinex).client();
-    let config = &reader.config;
+    let config = reader.config.now();
     let terms = Terms {
         heartbeat: config.stream.heartbeat,
         ack_timeout: config.feed.ack_timeout,
