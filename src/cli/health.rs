@@ -19,9 +19,6 @@ use super::{
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// `tidegate health`
-///
-/// Over TLS, any certificate will do, as for the probes of Kubernetes: whether a gateway lives is
-/// no secret, and a certificate that has just been renewed is no reason to restart it.
 #[derive(Args, Clone, Debug, PartialEq)]
 pub struct Health {
     /// Gateway to ask, such as http://127.0.0.1:8087; without one, where the settings listen
@@ -95,6 +92,8 @@ async fn status_line(endpoint: &Endpoint) -> io::Result<String> {
     const MOST: u64 = 256;
     let address = endpoint.authority();
     let stream = TcpStream::connect(address).await?;
+    // Whether a gateway lives is no secret, and a certificate that has just been renewed is no
+    // reason to restart it; the probes of Kubernetes accept any, too.
     let mut stream = secure(stream, endpoint, &Trust::Anyone).await?;
     let request = format!("GET /livez HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;

@@ -122,7 +122,7 @@ mod tests {
             [
                 "server.listen: \"127.0.0.1:8087\" -> \"127.0.0.1:1\"",
                 "cache.max_bytes: \"64MiB\" -> \"128MiB\"",
-                "cache.ticker.ttl: \"2s\" -> \"7s\"",
+                "cache.ticker.ttl: \"3s\" -> \"7s\"",
             ]
         );
         let mut expected = Config::default();

@@ -111,6 +111,16 @@ fn assign(config: &mut Config, path: &str, given: &Given) -> Result<(), String> 
 fn nearest(path: &str) -> Option<&'static str> {
     /// Below this, two paths have little more in common than their section.
     const ALIKE: f64 = 0.7;
+    let within = format!(".{path}");
+    let depth = |path: &str| path.matches('.').count();
+    let mut inside: Vec<_> =
+        keys().iter().map(|key| key.path()).filter(|path| path.ends_with(&within)).collect();
+    inside.sort_by_key(|path| depth(path));
+    match *inside {
+        [only] => return Some(only),
+        [first, second, ..] if depth(first) < depth(second) => return Some(first),
+        _ => {}
+    }
     let last = |path: &'static str| path.rsplit('.').next();
     let mut misplaced = keys().iter().filter(|key| last(key.path()) == path.rsplit('.').next());
     if let (Some(only), None) = (misplaced.next(), misplaced.next()) {

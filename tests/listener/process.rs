@@ -78,11 +78,14 @@ async fn a_hangup_reloads() {
         assert_eq!(reply.status, 200, "{reply:?}");
         reply.header("cache-control").unwrap().to_owned()
     };
-    assert_eq!(max_age().await, "max-age=600");
+    assert_eq!(max_age().await, "max-age=600, stale-if-error=30");
 
     write("300s", "store.max_bytes = \"1MiB\"");
     process.signal("HUP");
-    eventually("300 s", async || (max_age().await == "max-age=300").then_some(())).await;
+    eventually("300 s", async || {
+        (max_age().await == "max-age=300, stale-if-error=30").then_some(())
+    })
+    .await;
     let done = "settings were reloaded";
     eventually("it is told", async || process.logged(done)).await;
     let line = process.logged("this change needs a restart").expect("it is told");
@@ -98,7 +101,7 @@ async fn a_hangup_reloads() {
     for mistake in ["validation.max_spread_pct: expected a number from 0 to 100", "unknown key"] {
         assert!(process.logged(mistake).is_some(), "{mistake}");
     }
-    assert_eq!(max_age().await, "max-age=300", "nothing has changed");
+    assert_eq!(max_age().await, "max-age=300, stale-if-error=30", "nothing has changed");
 
     let health = |url: String| {
         Command::new(env!("CARGO_BIN_EXE_tidegate")).args(["health", "--url", &url]).output()

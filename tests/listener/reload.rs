@@ -29,7 +29,11 @@ async fn another_ttl_is_in_force_for_what_is_held_already() {
     let calls = || rig.sim.counts().of(Family::Tickers) + rig.sim.counts().of(Family::Ticker);
     for _ in 0..3 {
         let reply = rig.get(TICKER).await;
-        assert_eq!(reply.header("cache-control"), Some("max-age=600"), "{reply:?}");
+        assert_eq!(
+            reply.header("cache-control"),
+            Some("max-age=600, stale-if-error=30"),
+            "{reply:?}"
+        );
     }
     assert_eq!(calls(), 1);
     let mut next = rig.config.clone();
@@ -43,7 +47,7 @@ async fn another_ttl_is_in_force_for_what_is_held_already() {
     rig.get(TICKER).await;
     let calls_then = calls();
     let reply = rig.get(TICKER).await;
-    assert_eq!(reply.header("cache-control"), Some("max-age=600"));
+    assert_eq!(reply.header("cache-control"), Some("max-age=600, stale-if-error=30"));
     assert_eq!(calls(), calls_then, "it is fresh again");
 }
 
@@ -79,7 +83,7 @@ async fn every_room_follows_its_settings() {
         let check = checks.iter().find(|check| check["name"] == name);
         check.unwrap_or_else(|| panic!("{verdict}"))["limit"].clone()
     };
-    assert_eq!(limit(&verdict, "spread"), json!(1.0));
+    assert_eq!(limit(&verdict, "spread_pct"), json!(1.0));
 
     let mut next = rig.config.clone();
     next.validation.max_spread_pct = 0.25;
@@ -92,12 +96,12 @@ async fn every_room_follows_its_settings() {
     let (now, later) = told(&rig, &next);
     assert_eq!((now.len(), later), (7, vec![]), "{now:?}");
 
-    assert_eq!(limit(&rig.get(VALID).await.json(), "spread"), json!(0.25));
+    assert_eq!(limit(&rig.get(VALID).await.json(), "spread_pct"), json!(0.25));
     let status = rig.get("/api/status").await.json();
-    let families = status["exchanges"][0]["families"].as_array().unwrap();
+    let families = status["exchanges"][0]["budgets"].as_array().unwrap();
     let limit_of = |name: &str| {
         let family = families.iter().find(|family| family["family"] == name).unwrap();
-        (family["limit"].as_u64().unwrap(), family["ceiling"].as_u64().unwrap())
+        (family["limit"].as_u64().unwrap(), family["learned"].as_u64().unwrap())
     };
     assert_eq!((limit_of("candles"), limit_of("book")), ((11, 11), (300, 300)));
     assert_eq!(limit_of("trades"), (15, 15), "as before");
