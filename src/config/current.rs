@@ -32,6 +32,9 @@ const CHANGEABLE: [&str; 18] = [
 /// Those of the above that size what was made at the start.
 const FIXED: [&str; 1] = ["cache.max_bytes"];
 
+/// Without these, TLS is off.
+const SWITCH: [&str; 2] = ["server.tls.cert", "server.tls.key"];
+
 /// True if a change of this setting takes effect without a restart.
 pub fn is_changeable(path: &str) -> bool {
     let covers = |prefix: &str| match prefix.ends_with('.') {
@@ -67,11 +70,14 @@ impl Current {
     pub fn adopt(&self, next: &Config) -> Vec<Change> {
         let mut next = next.clone();
         let mut adopted = Config::clone(&self.now());
+        // A listener that is open speaks TLS, or does not.
+        let switches = adopted.server.tls.pair().is_some() != next.server.tls.pair().is_some();
+        let is_switch = |path: &str| switches && SWITCH.contains(&path);
         let mut changes = Vec::new();
         for key in keys() {
             let (before, now) = (key.show(&mut adopted), key.show(&mut next));
             if before != now {
-                let applies = is_changeable(key.path());
+                let applies = is_changeable(key.path()) && !is_switch(key.path());
                 if applies {
                     key.copy(&mut next, &mut adopted);
                 }
@@ -132,6 +138,25 @@ mod tests {
         assert_eq!(current.adopt(&expected), []);
         let again = current.adopt(&next);
         assert!(again.iter().all(|change| !change.applies) && again.len() == 2, "{again:?}");
+    }
+
+    #[test]
+    fn tls_changes_its_files_and_is_not_switched() {
+        let with = |cert: &str| {
+            let mut config = Config::default();
+            config.server.tls.cert = Some(cert.into());
+            config.server.tls.key = Some("key.pem".into());
+            config
+        };
+        let (plain, current) = (Config::default(), Current::new(with("a.pem")));
+        let off = current.adopt(&plain);
+        assert!(off.len() == 2 && off.iter().all(|change| !change.applies), "{off:?}");
+        assert_eq!(*current.now(), with("a.pem"));
+        assert!(current.adopt(&with("b.pem"))[0].applies);
+        assert_eq!(*current.now(), with("b.pem"));
+        let current = Current::new(plain.clone());
+        assert!(current.adopt(&with("a.pem")).iter().all(|change| !change.applies));
+        assert_eq!(*current.now(), plain);
     }
 
     #[test]
