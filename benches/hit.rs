@@ -15,12 +15,13 @@ use axum::{
 };
 use divan::{Bencher, black_box};
 use tidegate::{
-    api::{Answers, Gateway, Reader, Server, router},
+    api::{Answers, Gateway, Reader, Server, Surface, router},
     app::App,
     config::{Config, Policy},
     service::Desks,
     sim::{Sim, SimConfig},
     tasks::Tasks,
+    telemetry::ClientId,
 };
 use tokio::{net::TcpListener, runtime::Runtime};
 use tower::ServiceExt as _;
@@ -65,9 +66,11 @@ static STAGE: LazyLock<Stage> = LazyLock::new(|| {
             config: reader.config.clone(),
             logs: reader.logs.clone(),
         });
-        let encoding = router(Gateway::new(reader, app.gateway().access().clone(), &tasks));
+        let access = app.gateway().access().clone();
+        let encoding = router(Gateway::new(reader, access, &tasks), Surface::Whole);
         for path in PATHS {
-            let response = router(app.gateway().clone()).oneshot(get(path)).await.unwrap();
+            let response =
+                router(app.gateway().clone(), Surface::Whole).oneshot(get(path)).await.unwrap();
             assert_eq!(response.status(), StatusCode::OK, "{path}");
         }
         let server = Server::new(app.gateway().clone());

@@ -352,8 +352,30 @@ fn each_key_sets_its_own_place() {
             .collect();
         assert_eq!(changed, [key.path()], "one setting changes, and it is this one");
     }
-    // One has a single allowed value, the other cannot be false while it is the default exchange.
-    assert_eq!(untouched, ["exchanges.default", "exchanges.bitfinex.enabled"]);
+    // A certificate and its key need each other, one has a single allowed value, and the last
+    // cannot be false while it is the default exchange.
+    let bound = ["server.tls.cert", "server.tls.key", "exchanges.default"];
+    assert_eq!(untouched[..3], bound);
+    assert_eq!(untouched[3..], ["exchanges.bitfinex.enabled"]);
+}
+
+#[test]
+fn what_a_listener_needs_is_there_and_its_own() {
+    let flags = |flags: &[(&str, &str)]| Sources { flags: pairs(flags), ..Sources::default() };
+    for (one, other) in [("cert", "key"), ("key", "cert")] {
+        let told = told(&flags(&[(&format!("server.tls.{one}"), "a.pem")]));
+        let expected = format!("flag: server.tls.{one}: is of no use without server.tls.{other}");
+        assert_eq!(told, format!("1 mistake in the settings:\n  {expected}"));
+    }
+    let both = [("server.tls.cert", "a.pem"), ("server.tls.key", "b.pem")];
+    let server = load(&flags(&both)).unwrap().config.server;
+    assert_eq!(server.tls.pair(), Some((&"a.pem".into(), &"b.pem".into())));
+
+    let same = told(&flags(&[("server.admin.listen", "127.0.0.1:8087")]));
+    let expected = "flag: server.admin.listen: is server.listen, too (default)";
+    assert_eq!(same, format!("1 mistake in the settings:\n  {expected}"));
+    let free = [("server.admin.listen", "127.0.0.1:0"), ("server.listen", "127.0.0.1:0")];
+    assert!(load(&flags(&free)).is_ok(), "both are free ports");
 }
 
 #[test]

@@ -10,7 +10,14 @@ use axum::{
     http::{Request as HttpRequest, StatusCode},
 };
 use serde_json::Value;
-use tidegate::{api::router, app::App, clock::Clock, config::Config, feed::Feed, sim::Venue};
+use tidegate::{
+    api::{Surface, router},
+    app::App,
+    clock::Clock,
+    config::Config,
+    feed::Feed,
+    sim::Venue,
+};
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
 
@@ -43,7 +50,7 @@ impl Gateway {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let app = App::with_parts(config, exchange.clone(), open, clock, listener).await?;
-        let router = router(app.gateway().clone());
+        let router = router(app.gateway().clone(), Surface::Whole);
         Ok(Self { app, router, venue })
     }
 

@@ -53,7 +53,7 @@ pub(super) async fn observe(
         span.record("otel.kind", "server");
         traces::continue_from(&span, request.headers());
     }
-    let deadline = arrived + gateway.reader().config.server.request_deadline + HANDLER_GRACE;
+    let deadline = arrived + gateway.reader().config.now().server.request_deadline + HANDLER_GRACE;
     let admission = request.extensions().get::<Box<Admission>>().cloned();
     let refusal = admission.as_ref().and_then(|admission| admission.verdict.clone().err());
     let handle = async move {

@@ -14,6 +14,7 @@ mod answer;
 mod answers;
 mod bitfinex;
 mod caller;
+mod cors;
 mod demand;
 mod faults;
 mod frames;
@@ -30,6 +31,7 @@ mod request_id;
 mod router;
 mod server;
 mod stream;
+mod tls;
 mod understood;
 mod upgrade;
 
@@ -40,8 +42,9 @@ pub use answers::Answers;
 pub use payload::Payload;
 pub use problem::{Code, InvalidParameter, Problem};
 pub use reader::Reader;
-pub use router::{Gateway, router};
+pub use router::{Gateway, Surface, router};
 pub use server::Server;
+pub use tls::{Tls, TlsError};
 pub use understood::{Understood, understood};
 pub use upgrade::Streams;
 

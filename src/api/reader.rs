@@ -21,7 +21,7 @@ use super::{
 use crate::{
     cache::{Ask, Source, Stamp},
     clock::Clock,
-    config::Config,
+    config::Current,
     service::{Desk, Desks},
     telemetry::{CacheOutcome, ClientId, Endpoint, Metrics, logs},
 };
@@ -36,8 +36,8 @@ pub struct Reader {
     pub metrics: Arc<Metrics>,
     /// Wall time.
     pub clock: Clock,
-    /// Settings.
-    pub config: Arc<Config>,
+    /// The settings in force.
+    pub config: Current,
     /// Which log lines are written.
     pub logs: logs::Filter,
 }
@@ -94,7 +94,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let reader = Arc::<Reader>::from_ref(state);
         let arrived = parts.extensions.get::<Arrived>().map_or_else(Instant::now, |at| at.0);
-        let deadline = arrived + reader.config.server.request_deadline;
+        let deadline = arrived + reader.config.now().server.request_deadline;
         let demand = demand(&parts.headers)?;
         let Caller { mut payer, .. } = Caller::of(parts);
         payer.class = payer.class.max(priority(&parts.headers));

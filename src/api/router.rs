@@ -2,7 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::{Router, extract::FromRef, routing::get};
+use axum::{
+    Router,
+    extract::{FromRef, Request},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -55,8 +61,8 @@ impl Gateway {
     /// A gateway that serves `reader`'s products to those whom `access` lets in; those who follow
     /// streams are served by `tasks`.
     pub fn new(reader: Arc<Reader>, access: Arc<Access>, tasks: &Tasks) -> Self {
-        let streams = Streams::new(&reader.config.stream, tasks.clone());
-        let waiting = Arc::new(Semaphore::new(reader.config.server.limits.max_waiting));
+        let streams = Streams::new(&reader.config.now().stream, tasks.clone());
+        let waiting = Arc::new(Semaphore::new(reader.config.now().server.limits.max_waiting));
         let metrics = reader.metrics.clone();
         Self { metrics, access, phase: Arc::default(), waiting, streams, reader }
     }
@@ -110,8 +116,50 @@ impl FromRef<Gateway> for Arc<Phase> {
     }
 }
 
-/// Every route.
-pub fn router(gateway: Gateway) -> Router {
+/// What a listener serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Surface {
+    /// Everything.
+    Whole,
+    /// What clients need, where operators have a listener of their own: market data, streams, the
+    /// drop-in, health and documentation.
+    Clients,
+}
+
+/// The routes of a surface.
+pub fn router(gateway: Gateway, surface: Surface) -> Router {
+    let observe = axum::middleware::from_fn_with_state(gateway.clone(), middleware::observe);
+    let routes = market(&gateway).merge(ops::health());
+    let routes = match surface {
+        Surface::Whole => routes.merge(ops::routes()).merge(ops::pages(&gateway.reader)),
+        Surface::Clients => {
+            let hide = axum::middleware::from_fn(hide_dashboard);
+            routes.merge(ops::pages(&gateway.reader).route_layer(hide))
+        }
+    };
+    routes
+        .fallback(nothing)
+        .method_not_allowed_fallback(async || {
+            Problem::new(Code::MethodNotAllowed, "only GET and HEAD are answered here")
+        })
+        .layer(observe)
+        .with_state(gateway)
+}
+
+async fn nothing() -> Problem {
+    Problem::new(Code::NotFound, "there is nothing at this path")
+}
+
+/// The dashboard shows what only operators are told; its assets are those of the documentation.
+async fn hide_dashboard(request: Request, next: Next) -> Response {
+    match request.uri().path() {
+        "/" => nothing().await.into_response(),
+        _ => next.run(request).await,
+    }
+}
+
+/// Market data, streams of it, and the drop-in.
+fn market(gateway: &Gateway) -> Router<Gateway> {
     let market_data = Router::new()
         .route("/ohlcv/{*symbol}", get(ohlcv::ohlcv))
         .route("/ticker/{*symbol}", get(ticker::ticker))
@@ -126,7 +174,6 @@ pub fn router(gateway: Gateway) -> Router {
         .route("/stream", get(sse::stream))
         .route("/ws", get(ws::ws));
     let limit = axum::middleware::from_fn_with_state(gateway.clone(), middleware::limit_waiting);
-    let observe = axum::middleware::from_fn_with_state(gateway.clone(), middleware::observe);
     Router::new()
         .nest("/api/market-data", market_data)
         .route("/v2", get(bitfinex::rest))
@@ -134,12 +181,4 @@ pub fn router(gateway: Gateway) -> Router {
         .route("/v2/{*path}", get(bitfinex::rest))
         .route_layer(limit)
         .route("/ws/2", get(bitfinex::ws))
-        .merge(ops::routes(&gateway.reader))
-        .fallback(async || Problem::new(Code::NotFound, "there is nothing at this path"))
-        .method_not_allowed_fallback(async || {
-            let detail = "this is not answered here; Allow names what is";
-            Problem::new(Code::MethodNotAllowed, detail)
-        })
-        .layer(observe)
-        .with_state(gateway)
 }

@@ -19,16 +19,18 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    time::Instant,
+    time::{Instant, timeout},
 };
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use super::{
-    Gateway, Payload,
+    Gateway, Payload, Surface, Tls,
     admission::{self, Admission},
+    cors::Cors,
     demand::demand,
     faults::{Failing, Reason},
     middleware,
@@ -53,6 +55,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const MAX_UNSENT: u32 = 128 * 1024;
 /// What a client too many gets to take his refusal.
 const FAREWELL: Duration = Duration::from_millis(250);
+/// What TLS begins with: the content type of a handshake (RFC 8446, section 5.1).
+const HANDSHAKE: u8 = 22;
 
 /// Serves a gateway on a listener.
 #[derive(Clone)]
@@ -60,6 +64,8 @@ pub struct Server {
     gateway: Gateway,
     router: Router,
     open: Arc<AtomicUsize>,
+    tls: Option<Tls>,
+    is_admin: bool,
 }
 
 /// Counts a connection for as long as it lives.
@@ -69,25 +75,47 @@ struct Connected {
 
 impl Connected {
     fn new(server: &Server) -> Option<Self> {
-        let max = server.gateway.reader().config.server.limits.max_connections;
+        let config = server.gateway.reader().config.glance();
+        let max = match server.is_admin {
+            true => config.server.admin.max_connections,
+            false => config.server.limits.max_connections,
+        };
         let open = server.open.fetch_add(1, Ordering::Relaxed) + 1;
         let connected = Self { server: server.clone() };
-        connected.server.gateway.metrics().connections(open);
+        connected.tell(open);
         (open <= max).then_some(connected)
+    }
+
+    /// Those of operators have a limit of their own, and are not told of.
+    fn tell(&self, open: usize) {
+        if !self.server.is_admin {
+            self.server.gateway.metrics().connections(open);
+        }
     }
 }
 
 impl Drop for Connected {
     fn drop(&mut self) {
         let open = self.server.open.fetch_sub(1, Ordering::Relaxed) - 1;
-        self.server.gateway.metrics().connections(open);
+        self.tell(open);
     }
 }
 
 impl Server {
-    /// A server for `gateway`.
+    /// A server of everything that `gateway` has, without TLS.
     pub fn new(gateway: Gateway) -> Self {
-        Self { router: router(gateway.clone()), gateway, open: Arc::default() }
+        Self::of(gateway, Surface::Whole, None)
+    }
+
+    /// A server of a part of `gateway`, with TLS where there is a certificate.
+    pub fn of(gateway: Gateway, surface: Surface, tls: Option<Tls>) -> Self {
+        let router = router(gateway.clone(), surface);
+        Self { router, gateway, open: Arc::default(), tls, is_admin: false }
+    }
+
+    /// The same of everything, with the connection limit of operators.
+    pub fn admin(gateway: Gateway, tls: Option<Tls>) -> Self {
+        Self { is_admin: true, ..Self::of(gateway, Surface::Whole, tls) }
     }
 
     /// Accepts connections until `stop`; then each ends after the answer that it is giving.
@@ -118,24 +146,56 @@ impl Server {
     fn connect(&self, stream: TcpStream, is_near: bool, stop: &CancellationToken, tasks: &Tasks) {
         let Some(connected) = Connected::new(self) else {
             self.gateway.metrics().connection_refused();
-            tasks.spawn("refusal", refuse(stream));
+            // In TLS, as many handshakes would be owed as there are too many connections.
+            if self.tls.is_none() {
+                tasks.spawn("refusal", refuse(stream, too_many()));
+            }
             return;
         };
         let (server, stop) = (self.clone(), stop.clone());
         tasks.spawn("connection", async move {
             let _connected = connected;
-            server.converse(stream, is_near, stop).await;
+            server.prepare(&stream);
+            match server.tls.clone() {
+                None => server.converse(stream, is_near, stop).await,
+                // Apart, so that connections without it take no memory for it.
+                Some(tls) => Box::pin(server.converse_in(tls, stream, is_near, stop)).await,
+            }
         });
     }
 
-    async fn converse(self, stream: TcpStream, is_near: bool, stop: CancellationToken) {
-        let limits = &self.gateway.reader().config.server.limits;
+    fn prepare(&self, stream: &TcpStream) {
+        let patience = self.gateway.reader().config.glance().server.limits.header_timeout;
         // Small answers are not to wait for the acknowledgement of earlier ones.
         let _ = stream.set_nodelay(true);
         // A client that takes nothing of its answer is cut by the kernel after as long.
-        let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(limits.header_timeout));
+        let _ = SockRef::from(stream).set_tcp_user_timeout(Some(patience));
         // Nor is much of a stream to wait in the kernel, where it only grows old.
-        let _ = SockRef::from(&stream).set_tcp_notsent_lowat(MAX_UNSENT);
+        let _ = SockRef::from(stream).set_tcp_notsent_lowat(MAX_UNSENT);
+    }
+
+    async fn converse_in(
+        self,
+        tls: Tls,
+        stream: TcpStream,
+        is_near: bool,
+        stop: CancellationToken,
+    ) {
+        let patience = self.gateway.reader().config.glance().server.limits.header_timeout;
+        let agreed = timeout(patience, agree(&tls, stream));
+        let agreed = stop.run_until_cancelled(agreed).await;
+        match agreed {
+            Some(Ok(Ok(stream))) => self.converse(stream, is_near, stop).await,
+            Some(_) => self.gateway.metrics().tls().handshake_failed(),
+            None => {}
+        }
+    }
+
+    async fn converse<S>(self, stream: S, is_near: bool, stop: CancellationToken)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let limits = self.gateway.reader().config.now().server.limits.clone();
         let lifeline = Lifeline::default();
         let _held = lifeline.hold();
         let mut builder = http1::Builder::new();
@@ -145,7 +205,7 @@ impl Server {
             .header_read_timeout(limits.header_timeout)
             .max_headers(MAX_HEADERS)
             .max_buf_size(limits.max_header_bytes.max(MIN_BUFFER));
-        let service = service_fn(|request| self.answer(request, is_near, &lifeline));
+        let service = service_fn(|request| self.respond(request, is_near, &lifeline));
         let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
         tokio::pin!(connection);
         // An error here is the client's: it hung up, was too slow, or sent no HTTP.
@@ -160,6 +220,31 @@ impl Server {
         }
     }
 
+    /// The answer with what browsers have to be told; without TLS and configured origins this
+    /// adds nothing.
+    async fn respond(
+        &self,
+        request: Request<Incoming>,
+        is_near: bool,
+        lifeline: &Lifeline,
+    ) -> Result<Response<Payload>, Infallible> {
+        let cors = Cors::of(&self.gateway.reader().config.glance().server.cors, request.headers());
+        if let Some(cors) = &cors
+            && let Some(response) = cors.preflight(request.method(), request.headers())
+        {
+            return Ok(response);
+        }
+        let mut response = self.answer(request, is_near, lifeline).await?;
+        if let Some(cors) = cors {
+            cors.mark(response.headers_mut());
+        }
+        if self.tls.is_some() {
+            let config = self.gateway.reader().config.glance();
+            insist_on_tls(response.headers_mut(), config.server.tls.hsts);
+        }
+        Ok(response)
+    }
+
     /// The fast path where it leads to an answer, else the router.
     async fn answer(
         &self,
@@ -171,7 +256,7 @@ impl Server {
             Ok(response) => return Ok(response),
             Err(admission) => admission,
         };
-        let max = self.gateway.reader().config.server.limits.max_uri_bytes;
+        let max = self.gateway.reader().config.glance().server.limits.max_uri_bytes;
         let uri = request.uri().path_and_query().map_or("", |uri| uri.as_str());
         if uri.len() > max {
             let id = request_id(request.headers());
@@ -277,18 +362,50 @@ impl Server {
     }
 }
 
-/// Tells one client too many that there is no room.
-async fn refuse(mut stream: TcpStream) {
+/// Keeps browsers from asking for pages without TLS (RFC 6797).
+fn insist_on_tls(headers: &mut HeaderMap, max_age: Duration) {
+    let kind = headers.get(header::CONTENT_TYPE);
+    if max_age.is_zero() || !kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html")) {
+        return;
+    }
+    if let Ok(value) = format!("max-age={}", max_age.as_secs()).parse() {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, value);
+    }
+}
+
+/// Agrees upon TLS with a client; one that speaks plain HTTP is told what is spoken here.
+async fn agree(tls: &Tls, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    let mut first = [0];
+    if stream.peek(&mut first).await? == 1 && first != [HANDSHAKE] {
+        let detail = "this port speaks TLS only: ask for https://";
+        refuse(stream, Problem::new(Code::UpgradeRequired, detail)).await;
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    tls.acceptor().accept(stream).await
+}
+
+/// What one client too many is told.
+fn too_many() -> Problem {
     let mut problem = Problem::new(Code::Overloaded, "too many connections");
     problem.retry_after = Some(Duration::from_secs(1));
+    problem
+}
+
+/// Answers a connection with a problem and ends it.
+async fn refuse(mut stream: TcpStream, problem: Problem) {
     let id = request_id(&HeaderMap::new());
     let id = id.to_str().unwrap_or_default();
     let body = problem.body("", id);
+    let (status, length) = (problem.code.status(), body.len());
+    let own = match problem.code {
+        // RFC 9110, section 15.5.22.
+        Code::UpgradeRequired => "upgrade: TLS/1.2\r\nconnection: upgrade, close",
+        _ => "retry-after: 1\r\nconnection: close",
+    };
     let head = format!(
-        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\n\
-         content-length: {}\r\ncache-control: no-store\r\nretry-after: 1\r\n\
-         x-request-id: {id}\r\nconnection: close\r\n\r\n",
-        body.len()
+        "HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\n\
+         content-length: {length}\r\ncache-control: no-store\r\n\
+         x-request-id: {id}\r\n{own}\r\n\r\n"
     );
     let answer = [head.as_bytes(), &body].concat();
     let farewell = async {

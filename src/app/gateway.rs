@@ -6,13 +6,18 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{memory::Memories, setup::Setup};
+use super::{
+    bind,
+    memory::Memories,
+    reload::{tell_expiry, watch_certificate},
+    setup::Setup,
+};
 use crate::{
     access::Access,
-    api::{Answers, Gateway, Reader, Server},
+    api::{Answers, Gateway, Reader, Server, Surface, Tls},
     cache::Cache,
     clock::Clock,
-    config::Config,
+    config::{self, Config, Current},
     exchange::{Exchange, Family, Profile, bitfinex::Bitfinex},
     feed::{Feed, Sink, WebSocket},
     service::{Desk, Desks, ProductCache},
@@ -29,7 +34,8 @@ const ANSWERS_SHARE: u64 = 4;
 const UPKEEP: Duration = Duration::from_secs(1);
 
 /// Tasks that are started, for the metrics that count their panics.
-const TASKS: [&str; 19] = [
+const TASKS: [&str; 20] = [
+    "certificate",
     "connection",
     "fetch ahead",
     "feed plan",
@@ -54,9 +60,13 @@ const TASKS: [&str; 19] = [
 /// A gateway that serves a listener until it is drained.
 pub struct App {
     address: SocketAddr,
+    admin: Option<SocketAddr>,
+    tls: Option<Tls>,
     gateway: Gateway,
     accepting: CancellationToken,
     tasks: Tasks,
+    /// Operators see the others end.
+    watching: Tasks,
     /// What the store does ends after all others have nothing more to keep.
     keeping: Tasks,
 }
@@ -66,8 +76,8 @@ impl App {
     /// being fetched meanwhile.
     ///
     /// # Errors
-    /// The listener has no address, the keys file cannot be used, or the exchange's client cannot
-    /// be made.
+    /// The listener has no address, operators' cannot be opened, the keys file cannot be used, the
+    /// certificate cannot be served, or the exchange's client cannot be made.
     pub async fn start(setup: impl Into<Setup>, listener: TcpListener) -> anyhow::Result<Self> {
         let setup = setup.into();
         let config = &setup.config;
@@ -87,7 +97,7 @@ impl App {
     /// The same with any exchange in Bitfinex's place, and without live channels.
     ///
     /// # Errors
-    /// The listener has no address, or the keys file cannot be used.
+    /// As for [`App::start`].
     pub async fn with_exchange(
         setup: impl Into<Setup>,
         exchange: Arc<dyn Exchange>,
@@ -102,7 +112,7 @@ impl App {
     /// gateway's.
     ///
     /// # Errors
-    /// The listener has no address, or the keys file cannot be used.
+    /// As for [`App::start`].
     pub async fn with_parts(
         setup: impl Into<Setup>,
         exchange: Arc<dyn Exchange>,
@@ -112,10 +122,13 @@ impl App {
     ) -> anyhow::Result<Self> {
         let address = listener.local_addr().context("the listener has no address")?;
         let Setup { config, logs } = setup.into();
-        let config = Arc::new(config);
+        let settings = Current::new(config);
+        let config = settings.now();
         let metrics = Metrics::new();
         let access = Arc::new(Access::open(&config.access, &metrics)?);
         metrics.expect_tasks(&TASKS);
+        // What can fail does so before anything runs.
+        let doors = Doors::open(&config.server, &metrics).await?;
         let panics = metrics.clone();
         let tasks = Tasks::new(move |name| panics.task_panicked(name));
         let panics = metrics.clone();
@@ -134,7 +147,7 @@ impl App {
         let open = |sink| open(sink, &metrics, &tasks);
         let upstream = upstream(exchange.profile(), &config, memory, &metrics, &tasks);
         let (clocks, kept) = ((clock.clone(), &*metrics), (cache, store));
-        let desk = Desk::new(exchange, upstream, kept, &config, clocks, open, &tasks);
+        let desk = Desk::new(exchange, upstream, kept, &settings, clocks, open, &tasks);
         if let Some((list, received_at)) = listed {
             desk.markets.recall(list, received_at);
         }
@@ -150,13 +163,30 @@ impl App {
         });
         let desks = Desks::new(vec![desk], &config.exchanges.default);
         let answers = Answers::new(answers);
-        let reader = Arc::new(Reader { desks, answers, metrics, clock, config, logs });
+        let reader = Arc::new(Reader { desks, answers, metrics, clock, config: settings, logs });
         tasks.spawn_until_stop("history", keep_history(reader.clone()));
         let gateway = Gateway::new(reader, access, &tasks);
+        let panics = gateway.reader().metrics.clone();
+        let watching = Tasks::new(move |name| panics.task_panicked(name));
         let accepting = tasks.stopping();
-        let server = Server::new(gateway.clone());
+        let Doors { tls, admin } = doors;
+        let admin_at = admin.as_ref().map(|door| door.address);
+        let surface = match admin {
+            None => Surface::Whole,
+            Some(Admin { listener, tls, .. }) => {
+                let server = Server::admin(gateway.clone(), tls);
+                let (stop, tasks) = (watching.stopping(), watching.clone());
+                watching.spawn("listener", server.run(listener, stop, tasks));
+                Surface::Clients
+            }
+        };
+        let server = Server::of(gateway.clone(), surface, tls.clone());
         tasks.spawn("listener", server.run(listener, accepting.clone(), tasks.clone()));
-        Ok(Self { address, gateway, accepting, tasks, keeping })
+        if let Some(tls) = &tls {
+            let settings = gateway.reader().config.clone();
+            tasks.spawn_until_stop("certificate", watch_certificate(tls.clone(), settings));
+        }
+        Ok(Self { address, admin: admin_at, tls, gateway, accepting, tasks, watching, keeping })
     }
 
     /// Where it listens.
@@ -166,7 +196,22 @@ impl App {
 
     /// The same as a URL, without a slash at its end.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        url(self.address, self.tls.is_some())
+    }
+
+    /// Where operators are served, if apart from clients; as [`App::url`].
+    pub fn admin_url(&self) -> Option<String> {
+        let speaks_tls = self.tls.is_some() && self.gateway.reader().config.now().server.admin.tls;
+        self.admin.map(|address| url(address, speaks_tls))
+    }
+
+    /// The address of [`App::admin_url`].
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin
+    }
+
+    pub(super) fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
     }
 
     /// What it serves.
@@ -175,14 +220,56 @@ impl App {
     }
 
     /// Ends in order: `/readyz` says so, connections are accepted a little longer, then requests
-    /// in flight are answered and everything stops. True if all of it did within the grace.
+    /// in flight are answered and everything stops; operators' listener is the last one. True if
+    /// all of it did within the grace.
     pub async fn drain(self) -> bool {
-        let server = &self.gateway.reader().config.server;
+        let server = self.gateway.reader().config.now().server.clone();
         self.gateway.phase().drain();
         tokio::time::sleep(server.drain_delay).await;
         self.accepting.cancel();
         let are_done = self.tasks.drain(server.drain_grace).await;
-        self.keeping.drain(server.drain_grace).await && are_done
+        let are_done = self.keeping.drain(server.drain_grace).await && are_done;
+        self.watching.drain(server.drain_grace).await && are_done
+    }
+}
+
+fn url(address: SocketAddr, speaks_tls: bool) -> String {
+    let scheme = if speaks_tls { "https" } else { "http" };
+    format!("{scheme}://{address}")
+}
+
+/// What a listener is opened with.
+struct Doors {
+    tls: Option<Tls>,
+    admin: Option<Admin>,
+}
+
+struct Admin {
+    listener: TcpListener,
+    address: SocketAddr,
+    tls: Option<Tls>,
+}
+
+impl Doors {
+    async fn open(settings: &config::Server, metrics: &Metrics) -> anyhow::Result<Self> {
+        let tls = match settings.tls.pair() {
+            None => None,
+            Some(_) => {
+                let tls = Tls::load(&settings.tls, metrics.tls());
+                Some(tls.context("the certificate cannot be served")?)
+            }
+        };
+        tls.iter().for_each(tell_expiry);
+        let admin = match settings.admin.listen {
+            None => None,
+            Some(address) => {
+                let listener = bind(address).await?;
+                let address = listener.local_addr().context("the listener has no address")?;
+                let tls = tls.clone().filter(|_| settings.admin.tls);
+                Some(Admin { listener, address, tls })
+            }
+        };
+        Ok(Self { tls, admin })
     }
 }
 

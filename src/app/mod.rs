@@ -3,8 +3,10 @@
 mod demo;
 mod gateway;
 mod memory;
+mod outside;
 mod past;
 mod reach;
+mod reload;
 mod setup;
 
 use std::{
@@ -13,9 +15,12 @@ use std::{
 };
 
 use anyhow::Context as _;
+use outside::{Outside, Request, Signals, tell_manager, tell_reloading};
+use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 
 pub use gateway::App;
+pub use reload::Reloaded;
 pub use setup::Setup;
 
 use crate::{
@@ -63,17 +68,34 @@ fn say_at_last(answer: &Answer) -> ExitCode {
 }
 
 async fn serve(settings: &Settings, env: Vec<(String, String)>) -> anyhow::Result<ExitCode> {
-    let config = settings.load(env)?.config;
+    let config = settings.load(env.clone())?.config;
     let traces = Traces::start(&config.traces)?;
     let logs = logs::init(&config.log.filter, config.log.format, traces.as_ref())?;
+    let outside = Outside::new(settings, env);
+    let mut signals = Signals::new()?;
     let listener = bind(config.server.listen).await?;
     let app = App::start(Setup { config, logs }, listener).await?;
     println!("tidegate is listening on {}", app.url());
     tracing::info!(url = app.url(), version = env!("CARGO_PKG_VERSION"), "listening");
-    tokio::select! {
-        stopped = stop_signal() => stopped?,
-        () = app.gateway().phase().drains() => {}
+    if let Some(url) = app.admin_url() {
+        println!("operators are served on {url}");
+        tracing::info!(url, "listening for operators");
     }
+    tell_manager(&[NotifyState::Ready]);
+    let is_told = app.gateway().phase().clone();
+    loop {
+        let request = tokio::select! {
+            request = signals.next() => request,
+            () = is_told.drains() => Request::Stop,
+        };
+        if request != Request::Reload {
+            break;
+        }
+        tell_reloading();
+        app.reload_from(&outside);
+        tell_manager(&[NotifyState::Ready]);
+    }
+    tell_manager(&[NotifyState::Stopping]);
     tracing::info!("draining");
     let is_done = app.drain().await;
     if let Some(traces) = traces {

@@ -5,8 +5,8 @@ use std::{net::Ipv4Addr, time::Duration};
 use super::{App, bind};
 use crate::{
     access::Key,
-    cli::{Client, ClientError, Endpoint, FindError, Found, Gateways, Status, StatusError},
-    config::{self, Config},
+    cli::{Client, ClientError, Endpoint, FindError, Found, Gateways, Status, StatusError, Trust},
+    config::{self, Admin, Config, Tls},
 };
 
 /// How long a gateway in this process may take to write what it still has to: whoever presses
@@ -37,8 +37,14 @@ impl Reach {
 
     /// The one that runs with these settings, or one in this process.
     pub(super) fn with(mut config: Config) -> Self {
-        let listen = config.server.listen;
-        let running = (listen.port() != 0).then(|| Client::new(Endpoint::of_listener(listen)));
+        let server = &config.server;
+        let listen = server.admin.listen.unwrap_or(server.listen);
+        let trust = server.tls.cert.clone().map_or(Trust::System, Trust::Own);
+        let running = (listen.port() != 0)
+            .then(|| Client::new(Endpoint::of_operators(server)).trusting(trust));
+        // One in this process is asked by nobody else.
+        config.server.tls = Tls::default();
+        config.server.admin = Admin::default();
         // It answers one client, who needs no stream and no time to notice its end.
         config.feed.enabled = false;
         config.access = config::Access::default();

@@ -10,7 +10,10 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, time::timeout};
 
-use super::endpoint::Endpoint;
+use super::{
+    connection::{Stream, Trust, secure},
+    endpoint::Endpoint,
+};
 use crate::access::Key;
 
 /// A page of 10,000 candles takes about 1.5 MB.
@@ -25,6 +28,7 @@ const CONNECT: Duration = Duration::from_secs(3);
 pub struct Client {
     endpoint: Endpoint,
     key: Option<Key>,
+    trust: Trust,
 }
 
 /// A whole answer.
@@ -47,6 +51,14 @@ pub enum ClientError {
         /// Who was asked.
         endpoint: Endpoint,
         /// What the system says.
+        error: io::Error,
+    },
+    /// There is no TLS, or a certificate that is not accepted.
+    #[error("{endpoint}: {error}")]
+    Tls {
+        /// Who was asked.
+        endpoint: Endpoint,
+        /// What is wrong.
         error: io::Error,
     },
     /// The connection was cut, or what came over it is not HTTP.
@@ -84,13 +96,19 @@ pub enum ClientError {
 impl Client {
     /// A client of the gateway there; nothing is sent yet.
     pub fn new(endpoint: Endpoint) -> Self {
-        Self { endpoint, key: None }
+        Self { endpoint, key: None, trust: Trust::default() }
     }
 
     /// The same with a key that it shows.
     #[must_use]
     pub fn with_key(self, key: Option<Key>) -> Self {
         Self { key, ..self }
+    }
+
+    /// The same, which accepts these certificates.
+    #[must_use]
+    pub fn trusting(self, trust: Trust) -> Self {
+        Self { trust, ..self }
     }
 
     /// Who is asked.
@@ -122,7 +140,7 @@ impl Client {
         headers: &[(HeaderName, &str)],
     ) -> Result<Reply, ClientError> {
         let mut request = Request::get(path)
-            .header(header::HOST, self.endpoint.as_str())
+            .header(header::HOST, self.endpoint.authority())
             .header(header::USER_AGENT, concat!("tidegate/", env!("CARGO_PKG_VERSION")))
             .header(header::CONNECTION, "close");
         for (name, value) in headers {
@@ -156,10 +174,15 @@ impl Client {
         answer
     }
 
-    async fn connect(&self) -> Result<TcpStream, ClientError> {
-        let connecting = timeout(CONNECT, TcpStream::connect(self.endpoint.as_str())).await;
+    async fn connect(&self) -> Result<Box<dyn Stream>, ClientError> {
+        let endpoint = || self.endpoint.clone();
+        let connecting = timeout(CONNECT, TcpStream::connect(self.endpoint.authority())).await;
         let connected = connecting.unwrap_or_else(|late| Err(late.into()));
-        connected.map_err(|error| ClientError::Absent { endpoint: self.endpoint.clone(), error })
+        let stream =
+            connected.map_err(|error| ClientError::Absent { endpoint: endpoint(), error })?;
+        let agreeing = timeout(CONNECT, secure(stream, &self.endpoint, &self.trust)).await;
+        let agreed = agreeing.unwrap_or_else(|late| Err(late.into()));
+        agreed.map_err(|error| ClientError::Tls { endpoint: endpoint(), error })
     }
 
     fn broken(&self, error: &(dyn std::error::Error + Send + Sync + 'static)) -> ClientError {

@@ -4,6 +4,7 @@
 mod backfill;
 mod candles;
 mod client;
+mod connection;
 mod endpoint;
 mod gateways;
 mod health;
@@ -22,6 +23,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use backfill::{Backfill, Outcome, Run};
 pub use candles::{Candles, Look};
 pub use client::{Client, ClientError, Reply};
+pub use connection::Trust;
 pub use endpoint::{BadUrl, Endpoint};
 pub use gateways::{Failure, FindError, Found, Gateways};
 pub use health::{Health, HealthError};

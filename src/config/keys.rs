@@ -3,6 +3,8 @@
 //! Loading, `tidegate config` and the test that proves `config/tidegate.toml` complete all read
 //! this one list.
 
+mod listener;
+
 use std::{sync::LazyLock, time::Duration};
 
 use serde_json::Value;
@@ -16,9 +18,11 @@ pub struct Key {
     expected: String,
     set: Set,
     show: Show,
+    copy: Copy,
 }
 
 type Set = Box<dyn Fn(&mut Config, &Given) -> bool + Send + Sync>;
+type Copy = Box<dyn Fn(&mut Config, &mut Config) + Send + Sync>;
 type Show = Box<dyn Fn(&mut Config) -> Value + Send + Sync>;
 
 impl Key {
@@ -47,6 +51,11 @@ impl Key {
     pub(super) fn show(&self, config: &mut Config) -> Value {
         (self.show)(config)
     }
+
+    /// Gives `to` the value that `from` has; `from` stays as it is, see [`Key::show`].
+    pub(super) fn copy(&self, from: &mut Config, to: &mut Config) {
+        (self.copy)(from, to);
+    }
 }
 
 /// Every setting, in the order of the settings file.
@@ -72,7 +81,7 @@ const fn hours(hours: u64) -> Duration {
 pub(super) struct List(Vec<Key>);
 
 impl List {
-    pub(super) fn add<T: 'static>(
+    pub(super) fn add<T: Clone + 'static>(
         &mut self,
         path: impl Into<String>,
         about: impl Into<String>,
@@ -80,7 +89,7 @@ impl List {
         at: impl Fn(&mut Config) -> &mut T + Clone + Send + Sync + 'static,
     ) {
         let Rule { expected, read, show } = rule;
-        let place = at.clone();
+        let (place, other) = (at.clone(), at.clone());
         self.0.push(Key {
             path: path.into(),
             about: about.into(),
@@ -89,6 +98,7 @@ impl List {
                 read(given).map(|value| *place(config) = value).is_some()
             }),
             show: Box::new(move |config| show(at(config))),
+            copy: Box::new(move |from, to| other(to).clone_from(other(from))),
         });
     }
 
@@ -128,6 +138,7 @@ impl List {
 fn list() -> Vec<Key> {
     let mut list = List::default();
     server(&mut list);
+    listener::listeners(&mut list);
     access::list(&mut list);
     exchanges(&mut list);
     upstream(&mut list);

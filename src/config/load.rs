@@ -111,6 +111,16 @@ fn assign(config: &mut Config, path: &str, given: &Given) -> Result<(), String> 
 fn nearest(path: &str) -> Option<&'static str> {
     /// Below this, two paths have little more in common than their section.
     const ALIKE: f64 = 0.7;
+    let within = format!(".{path}");
+    let depth = |path: &str| path.matches('.').count();
+    let mut inside: Vec<_> =
+        keys().iter().map(|key| key.path()).filter(|path| path.ends_with(&within)).collect();
+    inside.sort_by_key(|path| depth(path));
+    match *inside {
+        [only] => return Some(only),
+        [first, second, ..] if depth(first) < depth(second) => return Some(first),
+        _ => {}
+    }
     let last = |path: &'static str| path.rsplit('.').next();
     let mut misplaced = keys().iter().filter(|key| last(key.path()) == path.rsplit('.').next());
     if let (Some(only), None) = (misplaced.next(), misplaced.next()) {
@@ -174,6 +184,22 @@ fn clashes(config: &Config, origins: &Origins) -> Vec<Clash> {
                 limits.max_header_bytes,
                 origins.of("server.limits.max_header_bytes")
             ),
+        });
+    }
+    let tls = &config.server.tls;
+    for (one, other, between) in [
+        (&tls.cert, &tls.key, ["server.tls.cert", "server.tls.key"]),
+        (&tls.key, &tls.cert, ["server.tls.key", "server.tls.cert"]),
+    ] {
+        if one.is_some() && other.is_none() {
+            found.push(Clash { between, what: format!("is of no use without {}", between[1]) });
+        }
+    }
+    let listen = config.server.listen;
+    if listen.port() != 0 && config.server.admin.listen == Some(listen) {
+        found.push(Clash {
+            between: ["server.admin.listen", "server.listen"],
+            what: format!("is server.listen, too ({})", origins.of("server.listen")),
         });
     }
     if config.exchanges.default == "bitfinex" && !config.exchanges.bitfinex.enabled {

@@ -5,11 +5,13 @@
 //! list, [`keys()`].
 
 mod access;
+mod current;
 pub mod duration;
 mod file;
 mod given;
 mod keys;
 mod layer;
+mod listener;
 mod load;
 mod mistake;
 mod render;
@@ -17,8 +19,10 @@ mod rule;
 mod sections;
 
 pub use access::Access;
+pub use current::{Change, Current, is_changeable};
 pub use keys::{Key, keys};
 pub use layer::{Origin, Sources};
+pub use listener::{Admin, Cors, Tls};
 pub use load::{Loaded, load};
 pub use mistake::{ConfigErrors, Mistake};
 pub use sections::{

@@ -48,6 +48,40 @@ pub(super) fn address() -> Rule<SocketAddr> {
     )
 }
 
+/// An IP address and port, or nothing.
+pub(super) fn address_or_none() -> Rule<Option<SocketAddr>> {
+    let read = |given: &Given| match given.text()? {
+        "" => Some(None),
+        text => text.parse().ok().map(Some),
+    };
+    Rule::new("an IP address and port such as \"127.0.0.1:8088\", or \"\"", read, |value| {
+        Value::String(value.as_ref().map_or_else(String::new, SocketAddr::to_string))
+    })
+}
+
+/// Origins as browsers send them (RFC 6454, section 6.1), or `*`.
+pub(super) fn origins() -> Rule<Vec<String>> {
+    let expected = "origins such as https://desk.example.com, separated by commas, or *";
+    let origin = |text: &str| {
+        let (scheme, host) = text.split_once("://")?;
+        let url: http::Uri = text.parse().ok()?;
+        let is_one = matches!(scheme, "http" | "https")
+            && url.authority()?.as_str() == host
+            && !host.contains('@')
+            && !text.contains(|c: char| c.is_ascii_uppercase() || c.is_whitespace());
+        is_one.then(|| text.to_owned())
+    };
+    let Rule { read, show, .. } = list(expected, |text| Some(text.to_owned()), String::clone);
+    let read = move |given: &Given| {
+        let items = read(given)?;
+        match &*items {
+            [only] if only == "*" => Some(items),
+            _ => items.iter().map(|item| origin(item)).collect(),
+        }
+    };
+    Rule { expected: expected.to_owned(), read: Box::new(read), show }
+}
+
 /// A duration from `least` to `most`.
 pub(super) fn time(least: Duration, most: Duration) -> Rule<Duration> {
     Rule::new(
@@ -314,6 +348,36 @@ mod tests {
             "https://host/v2/",
             "wss://host",
             "",
+        ] {
+            assert_eq!((rule.read)(&text(wrong)), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn origins_are_what_browsers_send() {
+        let rule = origins();
+        for (given, kept) in [
+            ("*", vec!["*"]),
+            ("", vec![]),
+            (
+                "https://a.example, http://localhost:3000",
+                vec!["https://a.example", "http://localhost:3000"],
+            ),
+            ("http://[::1]:8087", vec!["http://[::1]:8087"]),
+        ] {
+            let kept: Vec<String> = kept.into_iter().map(str::to_owned).collect();
+            assert_eq!((rule.read)(&text(given)), Some(kept), "{given}");
+        }
+        for wrong in [
+            "*,https://a.example",
+            "https://a.example/",
+            "https://a.example/path",
+            "HTTPS://a.example",
+            "https://A.example",
+            "https://user@a.example",
+            "ftp://a.example",
+            "a.example",
+            "null",
         ] {
             assert_eq!((rule.read)(&text(wrong)), None, "{wrong}");
         }

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use super::Access;
+use super::{Access, Admin, Cors, Tls};
 use crate::{
     exchange::Family,
     market::{Channel, Timeframe},
@@ -49,6 +49,12 @@ pub struct Server {
     pub drain_grace: Duration,
     /// Bounds against slow and hostile clients.
     pub limits: Limits,
+    /// `[server.tls]`
+    pub tls: Tls,
+    /// `[server.admin]`
+    pub admin: Admin,
+    /// `[server.cors]`
+    pub cors: Cors,
 }
 
 /// Bounds of the listener.
@@ -297,6 +303,9 @@ impl Default for Server {
             drain_delay: secs(1),
             drain_grace: secs(15),
             limits: Limits::default(),
+            tls: Tls::default(),
+            admin: Admin::default(),
+            cors: Cors::default(),
         }
     }
 }

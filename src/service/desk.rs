@@ -11,7 +11,7 @@ use super::{
 use crate::{
     cache::Ask,
     clock::Clock,
-    config::Config,
+    config::Current,
     exchange::Exchange,
     feed::{Feed, Hub, Sink},
     store::Store,
@@ -50,14 +50,15 @@ impl Desk {
         exchange: Arc<dyn Exchange>,
         upstream: Arc<Upstream>,
         (cache, store): (ProductCache, Store),
-        config: &Config,
+        settings: &Current,
         (clock, metrics): (Clock, &Metrics),
         open: impl FnOnce(Arc<dyn Sink>) -> Feed,
         tasks: &Tasks,
     ) -> Self {
-        let policies = config.cache.clone();
+        let config = settings.now();
+        let settings = settings.clone();
         let candles = metrics.candles(exchange.profile().name);
-        let shelf = Arc::new(Shelf { exchange, upstream, cache, store, policies, clock, candles });
+        let shelf = Arc::new(Shelf { exchange, upstream, cache, store, settings, clock, candles });
         let merge_window = config.upstream.merge_window;
         let deadlines = (config.server.request_deadline, config.upstream.refresh_deadline);
         let hub = Hub::new(rand::random(), &config.stream, shelf.clock.clone());
@@ -73,7 +74,7 @@ impl Desk {
             candles: candles.clone(),
             trades: trades.clone(),
         };
-        let live = Live::start((&shelf, &markets, products), hub, config, open, tasks);
+        let live = Live::start((&shelf, &markets, products), hub, &config, open, tasks);
         Self {
             markets,
             tickers,

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{Directory, Got, Product, ServiceError, Shelf, Value, product::got_directory};
+use super::{
+    Directory, Got, Product, ServiceError, Shelf, Value, product::got_directory, shelf::outliving,
+};
 use crate::{
     cache::{Ask, Demand, Loaded, Read},
-    config::Policy,
     exchange::{Family, MarketList},
     market::{Listing, UnixMs},
     registry::Registry,
@@ -32,8 +33,7 @@ impl Markets {
     pub fn recall(&self, list: MarketList, received_at: UnixMs) {
         let age = self.shelf.clock.now().since(received_at);
         let Some(received) = Instant::now().checked_sub(age) else { return };
-        let policy = self.shelf.policy(DataKind::Markets);
-        let policy = Policy { stale_while_revalidate: policy.stale_if_error, ..policy };
+        let policy = outliving(self.shelf.policy(DataKind::Markets));
         let put = |product, value| {
             let (kind, source) = (DataKind::Markets, Source::Store);
             let loaded = Loaded { value, kind, policy, source };

@@ -32,12 +32,29 @@ pub struct Shelf {
     pub cache: ProductCache,
     /// What outlives the process.
     pub store: Store,
-    /// For how long it may be served.
-    pub policies: config::Cache,
+    /// For how long it may be served, among others.
+    pub settings: config::Current,
     /// Wall time.
     pub clock: Clock,
     /// What is counted about its candles.
     pub candles: CandleMetrics,
+}
+
+fn policy(policies: &config::Cache, kind: DataKind) -> Policy {
+    match kind {
+        DataKind::Ticker => policies.ticker,
+        DataKind::Orderbook => policies.orderbook,
+        DataKind::Ohlcv => policies.ohlcv,
+        DataKind::History => policies.history,
+        DataKind::Trades => policies.trades,
+        DataKind::Markets => policies.markets,
+        DataKind::Status => policies.status,
+    }
+}
+
+/// The policy of a list that is better old than not there.
+pub(super) fn outliving(policy: Policy) -> Policy {
+    Policy { stale_while_revalidate: policy.stale_if_error, ..policy }
 }
 
 impl Shelf {
@@ -48,14 +65,29 @@ impl Shelf {
 
     /// The policy for a kind of data.
     pub fn policy(&self, kind: DataKind) -> Policy {
-        match kind {
-            DataKind::Ticker => self.policies.ticker,
-            DataKind::Orderbook => self.policies.orderbook,
-            DataKind::Ohlcv => self.policies.ohlcv,
-            DataKind::History => self.policies.history,
-            DataKind::Trades => self.policies.trades,
-            DataKind::Markets => self.policies.markets,
-            DataKind::Status => self.policies.status,
+        policy(&self.settings.glance().cache, kind)
+    }
+
+    /// Puts what is held under the policies in force, where it is under those that were in force
+    /// `before`. What a channel keeps, and candles that are final, stay as they are.
+    pub fn follow_policies(&self, before: &config::Cache) {
+        let now = self.settings.now();
+        for (key, entry) in self.cache.entries() {
+            let kind = entry.stamp.kind;
+            let (old, new) = (policy(before, kind), policy(&now.cache, kind));
+            if key.exchange != self.name() || old == new {
+                continue;
+            }
+            let anew = |stamp: &Policy| {
+                let lists = [old, new].map(outliving);
+                match *stamp {
+                    stamp if stamp == old => Some(new),
+                    stamp if kind == DataKind::Markets && stamp == lists[0] => Some(lists[1]),
+                    _ => None,
+                }
+            };
+            self.cache
+                .restamp(key, |stamp| anew(&stamp.policy).map(|policy| (policy, stamp.known_at())));
         }
     }
 

@@ -26,6 +26,7 @@ use super::{
     store::{self, StoreMetrics},
     stream::{self, Streams},
     tally::Tally,
+    tls::{self, TlsMetrics},
 };
 use crate::{clock::Clock, market::UnixMs};
 
@@ -90,6 +91,7 @@ pub(super) struct Series {
     connections_refused: Counter,
     pub(super) streams: Streams,
     store: StoreMetrics,
+    tls: TlsMetrics,
     uptime: Gauge,
 }
 
@@ -162,6 +164,7 @@ impl Series {
         feed::describe();
         stream::describe();
         store::describe();
+        tls::describe();
         gauge!("tidegate_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1);
         let since_epoch = Duration::from_millis(started.millis().unsigned_abs());
         gauge!("tidegate_start_time_seconds").set(since_epoch);
@@ -188,6 +191,7 @@ impl Series {
             connections_refused: counter!("tidegate_connections_refused_total"),
             streams: Streams::register(),
             store: StoreMetrics::register(),
+            tls: TlsMetrics::register(),
             uptime: gauge!("tidegate_uptime_seconds"),
         }
     }
@@ -296,6 +300,11 @@ impl Metrics {
     /// What the store on disk does is counted here.
     pub fn store(&self) -> &StoreMetrics {
         &self.series.store
+    }
+
+    /// What happens in TLS is counted here.
+    pub fn tls(&self) -> &TlsMetrics {
+        &self.series.tls
     }
 
     /// Handles for a family; made once and kept. The same names bring the same series.

@@ -24,6 +24,7 @@ mod tally;
 pub mod traces;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub use candles::CandleMetrics;
 pub use client::{ClientId, ClientMetrics, ClientTotals, Payer};
@@ -40,3 +41,4 @@ pub use labels::{
 pub use metrics::{Metrics, Totals};
 pub use store::{StoreMetrics, StoreTotals};
 pub use stream::{SlowFollower, StreamClient, StreamMetrics, StreamTotals};
+pub use tls::TlsMetrics;

@@ -27,7 +27,7 @@ const BACKOFF_MS: std::ops::RangeInclusive<u64> = 50..=250;
 pub struct Upstream {
     exchange: &'static str,
     pub(super) cordon: Cordon,
-    desk: Arc<Desk>,
+    pub(super) desk: Arc<Desk>,
     max_attempts: u32,
     window: Duration,
 }

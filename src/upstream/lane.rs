@@ -69,7 +69,7 @@ pub(super) struct Lane {
     pub(super) limit: u32,
     /// What the exchange was seen to bear; at most `limit`.
     pub(super) ceiling: u32,
-    window_length: Duration,
+    pub(super) window_length: Duration,
     pub(super) window: Window,
     pub(super) pace: Pace,
     pub(super) queue: Queue,

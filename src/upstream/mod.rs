@@ -35,6 +35,7 @@ mod gate;
 mod journal;
 mod lane;
 mod ledger;
+mod limits;
 mod merge;
 mod pace;
 mod queue;

@@ -91,7 +91,8 @@ impl Desk {
         });
     }
 
-    fn announce(&self) {
+    /// Lets those look again who hand out turns.
+    pub(super) fn announce(&self) {
         let ledger = self.ledger();
         for (lane, news) in ledger.lanes().iter().zip(&self.news) {
             if lane.pumped {

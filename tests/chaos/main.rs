@@ -13,7 +13,7 @@ use axum::{
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde_json::Value;
 use tidegate::{
-    api::router,
+    api::{Surface, router},
     app::App,
     clock::Clock,
     config::Config,
@@ -81,7 +81,8 @@ impl Rig {
     /// Status, `Age` in seconds and body.
     async fn get(&self, path: &str) -> (u16, i64, Value) {
         let request = Request::get(path).body(Body::empty()).unwrap();
-        let response = router(self.app.gateway().clone()).oneshot(request).await.unwrap();
+        let response =
+            router(self.app.gateway().clone(), Surface::Whole).oneshot(request).await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers());
         let age = headers.get("age").map_or(0, |age| age.to_str().unwrap().parse().unwrap());
         let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();

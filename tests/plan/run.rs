@@ -10,7 +10,7 @@ use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde_json::Value;
 use tidegate::{
-    api::router,
+    api::{Surface, router},
     app::App,
     clock::Clock,
     config::Config,
@@ -89,7 +89,7 @@ pub(crate) async fn run(config: &Config, workload: &Workload, span: Duration, se
     let app = App::with_parts(config.clone(), exchange.clone(), open, clock, listener);
     let app = app.await.expect("a gateway");
 
-    let router = router(app.gateway().clone());
+    let router = router(app.gateway().clone(), Surface::Whole);
     let mut dice = StdRng::seed_from_u64(seed);
     let (mut clients, mut due) = (Vec::new(), BinaryHeap::new());
     let start = Instant::now();

@@ -276,7 +276,7 @@ pub(crate) async fn contexts(
     let exchange = desk.shelf.name();
     let timeframe = params.timeframe()?;
     let limit = params.limit(CANDLES)?;
-    let max = reader.config.server.limits.max_symbols;
+    let max = reader.config.now().server.limits.max_symbols;
     let symbols = params.list("symbols", max)?.ok_or_else(|| {
         Problem::parameter("symbols", "", format!("must be 1 to {max} names, separated by commas"))
     })?;

@@ -209,7 +209,7 @@ pub(crate) async fn ohlcv(
         until: params.time("until")?,
         closed_only: params.flag("closed_only")?,
     };
-    let wait = params.wait("wait_final", reader.config.server.request_deadline)?;
+    let wait = params.wait("wait_final", reader.config.now().server.request_deadline)?;
     let market = desk.markets.resolve(&symbol, asked.ask).await?;
     let (candles, due) = match wait {
         None => (desk.candles.get(&market, view, asked.ask).await?, None),

@@ -158,7 +158,8 @@ pub(crate) async fn tickers(
     let params = asked.params(&MANY_PARAMS)?;
     let desk = reader.desk(&params)?;
     let exchange = desk.shelf.name();
-    let Some(symbols) = params.list("symbols", reader.config.server.limits.max_symbols)? else {
+    let Some(symbols) = params.list("symbols", reader.config.now().server.limits.max_symbols)?
+    else {
         let board = desk.tickers.all(asked.ask).await?;
         let received_at = board.stamp().received_at;
         let parts = ([board.stamp().clone()].into_iter().collect(), board.outcome);

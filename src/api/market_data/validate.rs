@@ -73,7 +73,7 @@ pub(crate) async fn validate_market(
     let limit = params.limit(CANDLES)?;
     let market = desk.markets.resolve(&symbol, asked.ask).await?;
     let context = desk.contexts.get(&market, timeframe, limit, asked.ask).await?;
-    let validation = validate(&context, &reader.config.validation, Instant::now());
+    let validation = validate(&context, &reader.config.now().validation, Instant::now());
     let timestamp = reader.clock.now();
     let body = |check: &Check| CheckBody {
         name: check.name,

@@ -142,12 +142,12 @@ fn schema(param: &Param, reader: &Reader) -> Value {
         }
         Kind::Flag => json!({ "type": "boolean", "default": false }),
         Kind::Wait => {
-            let most = reader.config.server.request_deadline.as_millis();
+            let most = reader.config.now().server.request_deadline.as_millis();
             let most = u64::try_from(most).unwrap_or(u64::MAX);
             json!({ "type": "integer", "minimum": 1, "maximum": most })
         }
         Kind::Symbols { .. } => {
-            let further = reader.config.server.limits.max_symbols - 1;
+            let further = reader.config.now().server.limits.max_symbols - 1;
             // What `str::trim_ascii` takes for space is no name.
             let name = r"[^,]*[^,\t\n\f\r ][^,]*";
             json!({ "type": "string", "pattern": format!("^{name}(,{name}){{0,{further}}}$") })
@@ -162,7 +162,7 @@ fn schema(param: &Param, reader: &Reader) -> Value {
         Kind::Token => json!({ "type": "string" }),
         Kind::Exchange => {
             let names: Vec<_> = reader.desks.all().iter().map(|desk| desk.shelf.name()).collect();
-            json!({ "type": "string", "enum": names, "default": reader.config.exchanges.default })
+            json!({ "type": "string", "enum": names, "default": reader.config.now().exchanges.default })
         }
     }
 }
@@ -179,6 +179,6 @@ fn example(param: &Param, reader: &Reader) -> Value {
         (Kind::Symbols { .. }, _) => "BTC/USD,ETH/USD".into(),
         (Kind::Channels, _) => "ticker,ohlcv:1h".into(),
         (Kind::Token, _) => "0badcafe-1834".into(),
-        (Kind::Exchange, _) => reader.config.exchanges.default.as_str().into(),
+        (Kind::Exchange, _) => reader.config.now().exchanges.default.as_str().into(),
     }
 }

@@ -245,9 +245,9 @@ pub(super) fn streams(reader: &Reader) -> StreamsBody {
     StreamsBody {
         slow: reader.metrics.slow_followers(SLOW).into_iter().map(slow).collect(),
         clients: kinds.iter().map(|kind| kind.clients).sum(),
-        max_clients: reader.config.stream.max_clients,
+        max_clients: reader.config.now().stream.max_clients,
         topics: lines.filter(|line| line.followers() > 0).count(),
-        max_topics: reader.config.stream.max_total_topics,
+        max_topics: reader.config.now().stream.max_total_topics,
         kinds,
     }
 }

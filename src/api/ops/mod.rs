@@ -17,15 +17,24 @@ use axum::{Router, routing::get};
 
 use super::{Reader, router::Gateway};
 
-/// The routes of operation.
-pub(super) fn routes(reader: &Reader) -> Router<Gateway> {
+/// Whether the process is well; for whoever keeps it running, on every listener.
+pub(super) fn health() -> Router<Gateway> {
     Router::new()
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/healthz", get(health::healthz))
+}
+
+/// What operators see and do.
+pub(super) fn routes() -> Router<Gateway> {
+    Router::new()
         .route("/metrics", get(status::metrics))
         .route("/api/status", get(status::status))
         .route("/api/status/history", get(history::history))
         .merge(admin::routes())
-        .merge(pages::routes(reader))
+}
+
+/// The pages, and the description that they show.
+pub(super) fn pages(reader: &Reader) -> Router<Gateway> {
+    pages::routes(reader)
 }

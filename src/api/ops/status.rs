@@ -227,7 +227,12 @@ pub(crate) async fn status(
             rate_limited: totals.rate_limited,
             p99_ms: metrics.p99().map(|p99| p99.as_secs_f64() * 1000.0),
         },
-        cache: CacheBody { entries, bytes, max_bytes: reader.config.cache.max_bytes, flights },
+        cache: CacheBody {
+            entries,
+            bytes,
+            max_bytes: reader.config.now().cache.max_bytes,
+            flights,
+        },
         store: reader.desks.get(None)?.shelf.store.snapshot().into(),
         exchanges: exchanges.collect(),
         streams: streams(&reader),

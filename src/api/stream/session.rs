@@ -64,7 +64,8 @@ impl Session {
         streams: &Streams,
         phase: Arc<Phase>,
     ) -> Self {
-        let settings = &reader.config.stream;
+        let config = reader.config.now();
+        let settings = &config.stream;
         let client = reader.metrics.stream(kind).client(client);
         Self {
             following: Following::new(settings.max_topics, reader.clock.clone(), client),

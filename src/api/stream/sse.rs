@@ -90,10 +90,10 @@ pub(crate) async fn stream(
     let params = asked.params(&PARAMS)?;
     refuse_draining(&phase)?;
     let desk = reader.desk(&params)?;
-    let most = reader.config.stream.max_topics;
+    let most = reader.config.now().stream.max_topics;
     let channels = channels(&params, most)?;
     let symbols = params
-        .list("symbols", reader.config.server.limits.max_symbols)?
+        .list("symbols", reader.config.now().server.limits.max_symbols)?
         .ok_or_else(|| Problem::parameter("symbols", "", "must name at least one market"))?;
     if symbols.len() * channels.len() > most {
         let allowed = format!("{} (symbols times channels)", too_many(most).detail);

@@ -27,7 +27,7 @@ async fn nobody_is_told_to_go_on_from_beyond_what_was_taken() {
     let app = App::start(config, bind().await).await.unwrap();
     let reader = app.gateway().reader();
     let desk = &reader.desks.all()[0];
-    let deadline = Instant::now() + reader.config.server.request_deadline;
+    let deadline = Instant::now() + reader.config.now().server.request_deadline;
     let ask = Ask::by(deadline);
     let market = desk.markets.resolve("BTC/USD", ask).await.unwrap();
 

@@ -195,7 +195,7 @@ impl Conversation {
     }
 
     async fn obey(&mut self, text: &str) -> Result<(), End> {
-        let (name, request) = request::read(text, self.reader.config.stream.max_topics);
+        let (name, request) = request::read(text, self.reader.config.now().stream.max_topics);
         let (wish, selection) = match request {
             Err(problem) => return self.complain(name.as_ref(), problem).await,
             Ok(Request::Ping) => {
@@ -213,7 +213,7 @@ impl Conversation {
             }
         };
         self.mistakes = 0;
-        let deadline = Instant::now() + self.reader.config.server.request_deadline;
+        let deadline = Instant::now() + self.reader.config.now().server.request_deadline;
         self.work = Some(resolve(name, wish, desk, selection, deadline).boxed());
         Ok(())
     }

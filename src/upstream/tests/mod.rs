@@ -4,6 +4,7 @@ mod ban;
 mod breaker;
 mod budget;
 mod cordon;
+mod limits;
 mod merge;
 mod restart;
 mod retry;

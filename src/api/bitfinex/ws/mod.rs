@@ -55,7 +55,7 @@ pub(in crate::api) async fn ws(
 ) -> Result<Response<Payload>, Problem> {
     let desk = reader.desks.get(Some(PROFILE.name))?.clone();
     let client = reader.metrics.stream(StreamKind::Bitfinex).client(caller.payer.client);
-    let config = &reader.config;
+    let config = reader.config.now();
     let terms = Terms {
         heartbeat: config.stream.heartbeat,
         ack_timeout: config.feed.ack_timeout,

@@ -23,7 +23,7 @@ use tower::ServiceExt as _;
 
 use crate::{
     api::{
-        Server,
+        Server, Surface,
         caller::{Caller, Rights, Standing},
         router,
     },
@@ -39,7 +39,7 @@ use crate::{
         Book, BookQuery, Bound, Candle, CandleQuery, Kind, Listing, Symbol, Ticker, Trade,
         TradeQuery, UnixMs,
     },
-    telemetry::Payer,
+    telemetry::{ClientId, Payer},
 };
 
 /// The wall time at which every test begins.
@@ -161,7 +161,7 @@ impl Bench {
     /// Sends a request as somebody.
     async fn send(&self, caller: Caller, mut request: Request<Body>) -> Reply {
         request.extensions_mut().insert(caller);
-        let response = router(self.app.gateway().clone()).oneshot(request).await.unwrap();
+        let response = router(self.app.gateway().clone(), Surface::Whole).oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap();
         let text = String::from_utf8(bytes.to_vec()).unwrap();

@@ -16,7 +16,7 @@ use super::{CandleView, Candles, Due, DueState, Rest};
 use crate::{
     cache::{Ask, Cache, Demand},
     clock::Clock,
-    config::{Config, Policy},
+    config::{Config, Current, Policy},
     exchange::{Data, Stream, Topic, bitfinex::PROFILE},
     feed::{Feed, Sink, Turn},
     market::{Candle, Listing, Timeframe, UnixMs},
@@ -98,7 +98,7 @@ impl Bench {
             market.clone(),
             upstream,
             (cache, Store::off()),
-            &config,
+            &Current::new(config),
             (clock, &metrics),
             open,
             &tasks,

@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::{
     cache::{Ask, Cache, Demand, Source, Stamp},
     clock::Clock,
-    config::Config,
+    config::{Config, Current},
     exchange::{
         Data, Exchange, Fetch, MarketList, NativeQuery, Profile, Stream, TickerList, Topic,
         UpstreamError, bitfinex::PROFILE,
@@ -259,7 +259,7 @@ impl Bench {
             fake.clone(),
             upstream,
             (cache, Store::off()),
-            &config,
+            &Current::new(config),
             (clock, &metrics),
             open,
             &tasks,
