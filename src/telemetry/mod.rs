@@ -5,6 +5,7 @@
 
 mod candles;
 mod client;
+pub mod explain;
 mod family;
 mod feed;
 mod gate;
