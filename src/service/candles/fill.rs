@@ -94,8 +94,12 @@ impl Fills {
                 (flight, false)
             }
             Joined::Over(outcome) => {
-                note.decides(|| "that has just been looked for".to_owned());
-                gap.ends(&mut note, &outcome, CacheOutcome::Negative);
+                let (why, told) = match &outcome {
+                    Ok(Filled::Held(_)) => ("they have come meanwhile", CacheOutcome::Hit),
+                    _ => ("the exchange was asked for them a moment ago", CacheOutcome::Negative),
+                };
+                note.decides(|| why.to_owned());
+                gap.ends(&mut note, &outcome, told);
                 return outcome.map(|filled| (filled, false));
             }
             Joined::Launched(flight, record) => {
@@ -249,7 +253,7 @@ impl Gap {
                     note.gives(told, || mark.facts(Instant::now()));
                 }
             }
-            Ok(Filled::Nothing) => note.decides(|| "the exchange has none".to_owned()),
+            Ok(Filled::Nothing) => note.fails(Some(told), || "the exchange has none".to_owned()),
             Err(error) => note.fails(Some(CacheOutcome::Negative), || error.to_string()),
         }
     }
