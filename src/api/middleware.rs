@@ -16,11 +16,12 @@ use tracing::Instrument as _;
 use super::{
     Gateway,
     bitfinex::{self, Refusal},
+    explain::{Explained, ExplanationBody},
     problem::{Code, Problem},
     reader::Arrived,
     request_id::{X_REQUEST_ID, request_id},
 };
-use crate::telemetry::{Endpoint, Outcome};
+use crate::telemetry::{Endpoint, Outcome, explain};
 
 /// A handler has its own deadline; this much later it is given up from outside.
 const HANDLER_GRACE: Duration = Duration::from_millis(250);
@@ -44,7 +45,12 @@ pub(super) async fn observe(
     let name = id.to_str().unwrap_or_default();
     let span = tracing::info_span!("request", id = name, method = %request.method(), path);
     let deadline = arrived + gateway.reader().config.server.request_deadline + HANDLER_GRACE;
-    let handled = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let explained = Explained::wanted(request.uri(), request.headers(), name, arrived);
+    if let Some(explained) = &explained {
+        request.extensions_mut().insert(explained.clone());
+    }
+    let trail = explained.as_ref().map(|explained| explained.trail().clone());
+    let handled = explain::asked(name, trail, AssertUnwindSafe(next.run(request)).catch_unwind());
     let mut response = match timeout_at(deadline, handled.instrument(span.clone())).await {
         Ok(Ok(response)) => response,
         Ok(Err(_panic)) => {
@@ -56,11 +62,20 @@ pub(super) async fn observe(
         }
     };
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        response = refuse(&problem, &method, &path, name);
+        let refuse = |explanation: Option<&ExplanationBody>| {
+            refuse(&problem, &method, &path, name, explanation)
+        };
+        response = match &explained {
+            Some(it) => it.of_problem(gateway.reader(), &path, |body| refuse(Some(body))),
+            None => refuse(None),
+        };
         let _entered = span.enter();
         let status = problem.code.status().as_u16();
         let (code, detail) = (problem.code.as_str(), problem.detail);
         tracing::debug!(status, code, detail, "refused");
+    }
+    if let Some(explained) = explained {
+        explained.complete(gateway.reader(), &path, &mut response);
     }
     response.headers_mut().insert(X_REQUEST_ID, id);
     let known = response.extensions_mut().remove::<Outcome>();
@@ -71,10 +86,16 @@ pub(super) async fn observe(
 
 /// A problem as the response to a request: a document, or an error in the exchange's own shape
 /// where its clients are answered.
-pub(super) fn refuse(problem: &Problem, method: &Method, path: &str, id: &str) -> Response<Body> {
+pub(super) fn refuse(
+    problem: &Problem,
+    method: &Method,
+    path: &str,
+    id: &str,
+    explanation: Option<&ExplanationBody>,
+) -> Response<Body> {
     match bitfinex::endpoint(path) {
         Some(_) => Refusal::from(problem).respond(method.as_str(), path).map(Body::new),
-        None => problem.respond(path, id),
+        None => problem.respond(path, id, explanation),
     }
 }
 

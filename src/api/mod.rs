@@ -14,6 +14,7 @@ mod answers;
 mod bitfinex;
 mod caller;
 mod demand;
+mod explain;
 mod frames;
 mod gzip;
 mod market_data;

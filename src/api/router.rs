@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     bitfinex,
+    explain::forecast,
     market_data::{context, exchanges, markets, ohlcv, orderbook, ticker, trades, validate},
     middleware, ops,
     problem::{Code, Problem},
@@ -115,6 +116,7 @@ pub fn router(gateway: Gateway) -> Router {
     let observe = axum::middleware::from_fn_with_state(gateway.clone(), middleware::observe);
     Router::new()
         .nest("/api/market-data", market_data)
+        .nest("/api/explain", forecast::routes())
         .route("/v2", get(bitfinex::rest))
         .route("/v2/", get(bitfinex::rest))
         .route("/v2/{*path}", get(bitfinex::rest))

@@ -8,8 +8,7 @@ use tracing::Instrument as _;
 
 use super::{
     Ask, Content, Entry, Failure, Flights, Loaded, Read, ReadError, Source, Stamp, Verdict,
-    flight::Boarding,
-    reason,
+    flight::Boarding, reason,
 };
 use crate::{
     clock::Clock,

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{Directory, Foreseen, Got, Product, ServiceError, Shelf, Value, product::got_directory};
+use super::{
+    Directory, Foreseen, Got, Product, ServiceError, Shelf, Value, product::got_directory,
+};
 use crate::{
     cache::{Ask, Demand, Loaded, Read},
     config::Policy,

@@ -66,6 +66,11 @@ pub(super) fn headers() -> Value {
             "The opening time of the last candle that was due, and whether it is `final`, `empty` \
              or `pending`; present where `wait_final` was given and a candle was due."
         ),
+        "X-Tidegate-Explain": header(
+            text(), false, "{\"request_id\":\"68aa80d9fbb1c505\",\"client\":\"anonymous\",...}".into(),
+            "Why and how the request was answered, as the `Explanation` in JSON, cut to 4 KiB \
+             (`omitted_parts`); present where it was asked for and is not in the body."
+        ),
         "X-Request-Id": header(
             text(), true, "order-bot-7f3a".into(),
             "The name that the request came with, or was given."

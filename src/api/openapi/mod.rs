@@ -5,16 +5,19 @@
 //! all operations share is added here.
 
 mod answers;
+mod explain;
 mod parameters;
 mod problems;
 mod schemas;
 pub(super) mod streams;
 
+use parameters::Headers;
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
     Reader,
+    explain::{ExplanationBody, ForecastBody},
     market_data::{context, exchanges, markets, ohlcv, orderbook, ticker, trades, validate},
     ops::{health, pages, status},
     params::{Kind, Param},
@@ -51,7 +54,7 @@ use super::{
         status::status,
         pages::openapi,
     ),
-    components(schemas(Document))
+    components(schemas(Document, ExplanationBody, ForecastBody))
 )]
 struct Annotations;
 
@@ -67,6 +70,7 @@ fn params(operation: &str) -> &'static [Param] {
         "market_contexts" => &context::MANY_PARAMS,
         "validate_market" => &validate::PARAMS,
         "markets" => &markets::PARAMS,
+        "exchanges" => &exchanges::PARAMS,
         "stream" => &sse::PARAMS,
         "ws" => &ws::PARAMS,
         "livez" | "readyz" | "healthz" => &health::PARAMS,
@@ -81,6 +85,7 @@ pub(super) fn document(reader: &Reader) -> Value {
     for (path, item) in object(&mut document["paths"]) {
         complete(path, &mut item["get"], reader);
     }
+    explain::forecasts(object(&mut document["paths"]), reader);
     let components = object(&mut document["components"]);
     components.insert("parameters".to_owned(), parameters::shared());
     components.insert("headers".to_owned(), answers::headers());
@@ -95,11 +100,14 @@ fn complete(path: &str, operation: &mut Value, reader: &Reader) {
     let params = params(&id);
     let asks_exchange = params.iter().any(|param| matches!(param.kind, Kind::Exchange));
     let is_cached = asks_exchange && id != "stream";
-    operation["parameters"] = parameters::of(path, params, is_cached, reader);
+    operation["parameters"] = parameters::of(path, params, Headers::of(&id, is_cached), reader);
     let responses = object(&mut operation["responses"]);
     match id.as_str() {
         "ws" => responses["101"]["headers"] = references("headers", &["X-Request-Id"]),
         _ => answers::complete(&id, &mut responses["200"], is_cached),
+    }
+    if explain::is_told(params) {
+        explain::beside(&mut responses["200"]);
     }
     if is_cached {
         responses.insert("304".to_owned(), answers::not_modified(&id));

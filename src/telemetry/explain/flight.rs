@@ -12,7 +12,7 @@ use super::{flight, requester};
 use crate::telemetry::Payer;
 
 /// A load that makes more calls tells of the first ones.
-const MOST: usize = 32;
+const MOST: usize = 12;
 
 /// A load that runs in a task of its own, for whoever waits for it.
 #[derive(Debug)]
@@ -128,16 +128,8 @@ impl CallNote {
             let at = notes.calls.len();
             let (asked, sent, ended) = (Instant::now(), None, None);
             let (result, budget_left) = (None, None);
-            let call = CallRecord {
-                family,
-                payer,
-                attempt,
-                asked,
-                sent,
-                ended,
-                result,
-                budget_left,
-            };
+            let call =
+                CallRecord { family, payer, attempt, asked, sent, ended, result, budget_left };
             (at < MOST).then(|| notes.calls.push(call))?;
             drop(notes);
             Some((flight, at))

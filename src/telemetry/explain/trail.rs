@@ -3,7 +3,7 @@
 use std::{
     any::Any,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use tokio::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use super::{FlightRecord, trail};
 use crate::{
     config::Policy,
     market::UnixMs,
-    telemetry::{CacheOutcome, DataKind, Source},
+    telemetry::{CacheOutcome, DataKind, Payer, Source},
 };
 
 /// A request that reads more tells of the first ones, and how many there were.
@@ -22,6 +22,7 @@ const MOST: usize = 64;
 #[derive(Debug)]
 pub struct Trail {
     began: Instant,
+    payer: OnceLock<Payer>,
     steps: Mutex<Steps>,
 }
 
@@ -115,12 +116,23 @@ impl Role {
 impl Trail {
     /// Nothing yet, for a request that came at `began`.
     pub fn new(began: Instant) -> Arc<Self> {
-        Arc::new(Self { began, steps: Mutex::default() })
+        Arc::new(Self { began, payer: OnceLock::new(), steps: Mutex::default() })
     }
 
     /// When the request came.
     pub fn began(&self) -> Instant {
         self.began
+    }
+
+    /// Notes for whom its calls are made.
+    pub fn pays(&self, payer: Payer) {
+        // A request has one sender.
+        let _already = self.payer.set(payer);
+    }
+
+    /// For whom its calls are made; `None` until that is known.
+    pub fn payer(&self) -> Option<Payer> {
+        self.payer.get().copied()
     }
 
     /// Shows what was read so far, in the order in which the reads ended, and how many further
