@@ -63,8 +63,8 @@ where
     ) -> Foresight<V, E> {
         let held = self.peek(key);
         let mut decision = reason::of_held(demand, held.as_deref(), &enough);
-        let flight = self.under_way(key);
-        let failure = self.remembered(key);
+        let flight = self.inner.flights.under_way(key);
+        let failure = self.inner.failure(key);
         let usable = held.as_ref().filter(|entry| enough(&entry.value));
         let now = Instant::now();
         let verdict = usable.map_or(Verdict::Unusable, |entry| {

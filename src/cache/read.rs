@@ -17,7 +17,7 @@ use crate::{
     tasks::Tasks,
     telemetry::{
         CacheOutcome, DataKind, Gate, Metrics, Payer, Wait,
-        explain::{FlightRecord, Note, Role},
+        explain::{Note, Role},
     },
 };
 
@@ -25,13 +25,13 @@ type Held<V, E> = Result<Arc<Entry<V>>, E>;
 
 /// Entries by key, bounded by bytes, with their loads and remembered failures.
 pub struct Cache<K, V, E> {
-    inner: Arc<Inner<K, V, E>>,
+    pub(super) inner: Arc<Inner<K, V, E>>,
 }
 
-struct Inner<K, V, E> {
+pub(super) struct Inner<K, V, E> {
     entries: moka::sync::Cache<K, Arc<Entry<V>>, foldhash::quality::RandomState>,
     failures: moka::sync::Cache<K, (E, Instant, Instant), foldhash::quality::RandomState>,
-    flights: Flights<K, Held<V, E>>,
+    pub(super) flights: Flights<K, Held<V, E>>,
     refresh_deadline: Duration,
     warnings: Gate,
     clock: Clock,
@@ -313,14 +313,6 @@ where
         self.inner.entries.get(key)
     }
 
-    pub(super) fn under_way(&self, key: &K) -> Option<Arc<FlightRecord>> {
-        self.inner.flights.under_way(key)
-    }
-
-    pub(super) fn remembered(&self, key: &K) -> Option<E> {
-        self.inner.failure(key)
-    }
-
     /// Entries and bytes held, and loads under way.
     pub fn size(&self) -> (u64, u64, usize) {
         self.inner.entries.run_pending_tasks();
@@ -379,7 +371,7 @@ where
         self.failures.insert(key, (failure.clone(), now, until));
     }
 
-    fn failure(&self, key: &K) -> Option<E> {
+    pub(super) fn failure(&self, key: &K) -> Option<E> {
         let (failure, since, until) = self.failures.get(key)?;
         let now = Instant::now();
         (now < until).then(|| failure.told(now.saturating_duration_since(since)))
