@@ -199,7 +199,7 @@ impl FlightBody {
             keys: flight.keys(),
             store: disk(&flight.disk()),
             queue_wait_ms: sum(|call, now| Some(waited(call, now))),
-            upstream_ms: sum(|call, now| took(call, now)),
+            upstream_ms: sum(took),
             attempts: calls.iter().filter(|call| call.sent.is_some()).count(),
             calls: calls.iter().map(|call| CallBody::of(call, reader, now)).collect(),
         }
