@@ -109,8 +109,8 @@ async fn a_stale_answer_names_its_refresh() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_waited_for_a_turn_is_told_how_long() {
-    // One at once, then one each half a second.
-    let window = ms(1_500);
+    // One at once, then one a second.
+    let window = ms(3_000);
     let limits = Limits { book: 3, ..Limits::all(1_000) };
     let sim = SimConfig { limits: Some(limits), window, ban: window, ..SimConfig::default() };
     let mut config = settings();
@@ -123,7 +123,7 @@ async fn who_waited_for_a_turn_is_told_how_long() {
     let (reply, second) = explained(&rig, &book("ETH-USD")).await;
     let flight = &only(&second)["flight"];
     let (waited, total) = (number(&flight["queue_wait_ms"]), number(&second["total_ms"]));
-    assert!(waited >= 250.0 && waited <= total, "{second}");
+    assert!(waited >= 100.0 && waited <= total, "{second}");
     assert!(total <= reply.took.as_secs_f64() * 1000.0, "{second}");
     let call = only_call(only(&second));
     assert_eq!(
@@ -136,7 +136,7 @@ async fn who_waited_for_a_turn_is_told_how_long() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_shares_a_fetch_is_told_whose_it_is() {
     let rig = Rig::start(settings()).await;
-    rig.sim.fault(Fault::delay(ms(600)).times(Family::Book, 1));
+    rig.sim.fault(Fault::delay(ms(1_500)).times(Family::Book, 1));
     let book = "/api/market-data/orderbook/BTC-USD";
     let address = rig.app.address();
     let first = ask(address, "GET", book, &[("x-request-id", "the-first")]);
