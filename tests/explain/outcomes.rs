@@ -158,7 +158,9 @@ async fn who_shares_a_fetch_is_told_whose_it_is() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_gathered_into_one_call_is_told_of_how_many() {
-    let rig = Rig::start(settings()).await;
+    let mut config = settings();
+    config.upstream.merge_window = ms(300);
+    let rig = Rig::start(config).await;
     let symbols = "/api/market-data/tickers?symbols=BTC-USD,ETH-USD,XRP-USD";
     let (reply, told) = explained(&rig, symbols).await;
     let parts = told["parts"].as_array().unwrap();
