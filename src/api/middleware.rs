@@ -19,11 +19,12 @@ use super::{
     bitfinex::{self, Refusal},
     caller::Caller,
     faults::{Failing, Reason},
+    explain::{Explained, ExplanationBody},
     problem::{Code, Problem},
     reader::Arrived,
     request_id::{X_REQUEST_ID, request_id},
 };
-use crate::telemetry::{Endpoint, Outcome, traces};
+use crate::telemetry::{Endpoint, Outcome, explain, traces};
 
 /// A handler has its own deadline; this much later it is given up from outside.
 const HANDLER_GRACE: Duration = Duration::from_millis(250);
@@ -54,6 +55,11 @@ pub(super) async fn observe(
         traces::continue_from(&span, request.headers());
     }
     let deadline = arrived + gateway.reader().config.now().server.request_deadline + HANDLER_GRACE;
+    let explained = Explained::wanted(request.uri(), request.headers(), name, arrived);
+    if let Some(explained) = &explained {
+        request.extensions_mut().insert(explained.clone());
+    }
+    let trail = explained.as_ref().map(|explained| explained.trail().clone());
     let admission = request.extensions().get::<Box<Admission>>().cloned();
     let refusal = admission.as_ref().and_then(|admission| admission.verdict.clone().err());
     let handle = async move {
@@ -62,7 +68,7 @@ pub(super) async fn observe(
             None => next.run(request).await,
         }
     };
-    let handled = AssertUnwindSafe(handle).catch_unwind();
+    let handled = explain::asked(name, trail, AssertUnwindSafe(handle).catch_unwind());
     let mut response = match timeout_at(deadline, handled.instrument(span.clone())).await {
         Ok(Ok(response)) => response,
         Ok(Err(_panic)) => {
@@ -76,7 +82,13 @@ pub(super) async fn observe(
     let mut reason = response.extensions_mut().remove::<Reason>();
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         reason = Some(Reason::from(&problem));
-        response = refuse(&problem, &method, &path, name);
+        let refuse = |explanation: Option<&ExplanationBody>| {
+            refuse(&problem, &method, &path, name, explanation)
+        };
+        response = match &explained {
+            Some(it) => it.of_problem(gateway.reader(), &path, |body| refuse(Some(body))),
+            None => refuse(None),
+        };
         let _entered = span.enter();
         let status = problem.code.status().as_u16();
         let (code, detail) = (problem.code.as_str(), problem.detail);
@@ -89,6 +101,9 @@ pub(super) async fn observe(
             response.status(),
             reason,
         );
+    }
+    if let Some(explained) = explained {
+        explained.complete(gateway.reader(), &path, &mut response);
     }
     response.headers_mut().insert(X_REQUEST_ID, id);
     let known = response.extensions_mut().remove::<Outcome>();
@@ -108,10 +123,16 @@ pub(super) async fn observe(
 
 /// A problem as the response to a request: a document, or an error in the exchange's own shape
 /// where its clients are answered.
-pub(super) fn refuse(problem: &Problem, method: &Method, path: &str, id: &str) -> Response<Body> {
+pub(super) fn refuse(
+    problem: &Problem,
+    method: &Method,
+    path: &str,
+    id: &str,
+    explanation: Option<&ExplanationBody>,
+) -> Response<Body> {
     match bitfinex::endpoint(path) {
         Some(_) => Refusal::from(problem).respond(method.as_str(), path).map(Body::new),
-        None => problem.respond(path, id),
+        None => problem.respond(path, id, explanation),
     }
 }
 

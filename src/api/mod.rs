@@ -16,6 +16,7 @@ mod bitfinex;
 mod caller;
 mod cors;
 mod demand;
+mod explain;
 mod faults;
 mod frames;
 mod gzip;

@@ -66,6 +66,14 @@ pub(super) const EXCHANGE: Param = Param::new(
     "Which exchange; without it, the configured default one.",
     Kind::Exchange,
 );
+/// `explain`
+pub(super) const EXPLAIN: Param = Param::new(
+    "explain",
+    "Adds `explain` to the answer: why and how it was come by. Answers that are no object have it \
+     in the header `X-Tidegate-Explain`; a request with the header `X-Tidegate-Explain: 1` gets it \
+     there, and the body as it is.",
+    Kind::Flag,
+);
 /// `timeframe`
 pub(super) const TIMEFRAME: Param = Param::new(
     "timeframe",
@@ -114,6 +122,12 @@ impl Params {
             }
         }
         Ok(Self(params))
+    }
+
+    /// True if a query has a flag, whatever else is in it.
+    pub(super) fn has_flag(query: Option<&str>, name: &str) -> bool {
+        let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+        pairs.any(|(key, value)| key == name && matches!(&*value, "true" | "True" | "1" | ""))
     }
 
     /// The text of a parameter.

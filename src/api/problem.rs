@@ -10,6 +10,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::explain::ExplanationBody;
 use crate::{
     market::Symbol,
     service::{ServiceError, UnknownExchange},
@@ -199,6 +200,10 @@ pub(super) struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false)]
     part: Option<&'static str>,
+    /// How it came to this, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = ExplanationBody, required = false)]
+    explain: Option<&'a ExplanationBody>,
 }
 
 impl Problem {
@@ -220,6 +225,15 @@ impl Problem {
 
     /// The document as JSON.
     pub fn body(&self, instance: &str, request_id: &str) -> Vec<u8> {
+        self.document(instance, request_id, None)
+    }
+
+    fn document(
+        &self,
+        instance: &str,
+        request_id: &str,
+        explain: Option<&ExplanationBody>,
+    ) -> Vec<u8> {
         let (status, code, title, retryable) = self.code.facts();
         let document = Document {
             r#type: format!("urn:tidegate:problem:{code}"),
@@ -234,13 +248,20 @@ impl Problem {
             suggestions: self.suggestions.as_deref(),
             parameter: self.parameter.as_deref(),
             part: self.part,
+            explain,
         };
         serde_json::to_vec(&document).expect("a struct of strings and numbers serialises")
     }
 
     /// The response for a request of this path and id.
-    pub fn respond(&self, instance: &str, request_id: &str) -> Response<Body> {
-        let mut response = Response::new(Body::from(self.body(instance, request_id)));
+    pub(super) fn respond(
+        &self,
+        instance: &str,
+        request_id: &str,
+        explanation: Option<&ExplanationBody>,
+    ) -> Response<Body> {
+        let document = self.document(instance, request_id, explanation);
+        let mut response = Response::new(Body::from(document));
         *response.status_mut() = self.code.status();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

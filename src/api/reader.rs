@@ -13,7 +13,8 @@ use super::{
     answers::Answers,
     caller::Caller,
     demand::{demand, priority},
-    params::{Param, Params},
+    explain::Explained,
+    params::{EXPLAIN, Param, Params},
     payload::Payload,
     problem::Problem,
     request_id::X_REQUEST_ID,
@@ -80,6 +81,7 @@ pub(super) struct Arrived(pub(super) Instant);
 pub(super) struct Asked {
     uri: Uri,
     headers: HeaderMap,
+    explained: Option<Explained>,
     /// Freshness and deadline.
     pub(super) ask: Ask,
 }
@@ -98,10 +100,15 @@ where
         let demand = demand(&parts.headers)?;
         let Caller { mut payer, .. } = Caller::of(parts);
         payer.class = payer.class.max(priority(&parts.headers));
+        let explained = parts.extensions.get::<Explained>().cloned();
+        if let Some(explained) = &explained {
+            explained.trail().pays(payer);
+        }
         let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
         Ok(Self {
             uri: uri.clone(),
             headers: parts.headers.clone(),
+            explained,
             ask: Ask { demand, deadline, payer },
         })
     }
@@ -110,7 +117,10 @@ where
 impl Asked {
     /// The query's parameters; `known` are the endpoint's.
     pub(super) fn params(&self, known: &[Param]) -> Result<Params, Problem> {
-        Params::parse(self.uri.query(), known)
+        let params = Params::parse(self.uri.query(), known)?;
+        // What it says was heeded before; here it is only seen to be sensible.
+        params.flag(EXPLAIN.name)?;
+        Ok(params)
     }
 
     /// The path as it was sent.
@@ -139,6 +149,10 @@ impl Asked {
         heading: impl Into<Heading>,
         encode: impl FnOnce() -> Text,
     ) -> Response<Payload> {
+        let is_for_this_one = self.explained.as_ref().is_some_and(Explained::is_in_body);
+        if is_for_this_one {
+            return self.reply_unkept(reader, endpoint, parts, heading, encode());
+        }
         let (stamps, outcome) = parts;
         let uri = self.uri.path_and_query().map_or("", |uri| uri.as_str());
         let make = |stamps| Answer::new(endpoint, stamps, heading.into(), encode());
@@ -174,7 +188,19 @@ impl Asked {
     fn give(&self, reader: &Reader, answer: &Answer, outcome: CacheOutcome) -> Response<Payload> {
         let now = Instant::now();
         reader.served(self.ask.payer.client, (answer.stamps(), outcome), now);
-        answer.respond(&self.headers, outcome, now)
+        match self.explained.as_ref().filter(|it| it.is_in_body()) {
+            // An answer of its own is neither held by the client nor worth to be compressed.
+            Some(_) => self.tell(reader, answer.respond(&HeaderMap::new(), outcome, now)),
+            None => answer.respond(&self.headers, outcome, now),
+        }
+    }
+
+    /// Puts the explanation beside an answer, where it is wanted there.
+    pub(super) fn tell(&self, reader: &Reader, response: Response<Payload>) -> Response<Payload> {
+        match &self.explained {
+            Some(explained) => explained.beside(reader, self.path(), response),
+            None => response,
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     bitfinex,
+    explain::forecast,
     market_data::{context, exchanges, markets, ohlcv, orderbook, ticker, trades, validate},
     middleware, ops,
     problem::{Code, Problem},
@@ -176,6 +177,7 @@ fn market(gateway: &Gateway) -> Router<Gateway> {
     let limit = axum::middleware::from_fn_with_state(gateway.clone(), middleware::limit_waiting);
     Router::new()
         .nest("/api/market-data", market_data)
+        .nest("/api/explain", forecast::routes())
         .route("/v2", get(bitfinex::rest))
         .route("/v2/", get(bitfinex::rest))
         .route("/v2/{*path}", get(bitfinex::rest))

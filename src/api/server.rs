@@ -32,6 +32,7 @@ use super::{
     admission::{self, Admission},
     cors::Cors,
     demand::demand,
+    explain::X_TIDEGATE_EXPLAIN,
     faults::{Failing, Reason},
     middleware,
     problem::{Code, Problem},
@@ -278,8 +279,8 @@ impl Server {
                 path if path.starts_with("/v2/") => "/v2/",
                 _ => "",
             };
-            let mut response =
-                middleware::refuse(&problem, request.method(), path, name).map(Payload::Handler);
+            let mut response = middleware::refuse(&problem, request.method(), path, name, None)
+                .map(Payload::Handler);
             response.headers_mut().insert(X_REQUEST_ID, id);
             return Ok(response);
         }
@@ -321,11 +322,12 @@ impl Server {
     /// The fast path: the answer to a GET that was encoded before and can be given as it is, or
     /// `None` where the router has to be asked. Neither parses, clones nor serialises market data.
     pub fn hit<B>(&self, request: &Request<B>, client: ClientId) -> Option<Response<Payload>> {
-        if request.method() != Method::GET {
+        let headers = request.headers();
+        // Who wants to be told how it was answered needs more than the answer.
+        if request.method() != Method::GET || headers.contains_key(&X_TIDEGATE_EXPLAIN) {
             return None;
         }
         let now = Instant::now();
-        let headers = request.headers();
         let demand = match headers.contains_key(header::CACHE_CONTROL) {
             true => demand(headers).ok()?,
             false => Demand::default(),

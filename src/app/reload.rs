@@ -2,7 +2,6 @@
 
 use super::{App, outside::Outside};
 use crate::{
-    access::Summary,
     api::Tls,
     config::{Change, Config, Current},
     service::Desk,
@@ -46,10 +45,6 @@ impl App {
         if has_changed("log.filter") {
             failures.extend(follow_filter(&reader.logs, &reader.config));
         }
-        match self.gateway().access().reload() {
-            Ok(summary) => tell_clients(&summary),
-            Err(mistakes) => failures.push(mistakes.to_string()),
-        }
         if let Some(tls) = self.tls() {
             let settings = &reader.config.now().server.tls;
             failures.extend(tls.renew(settings).err().map(|error| error.to_string()));
@@ -58,6 +53,8 @@ impl App {
         for failure in &failures {
             tracing::error!(failure, "not taken up; what was in force stays in force");
         }
+        // It logs by itself what was wrong.
+        failures.extend(self.gateway().access().reload().err().map(|error| error.to_string()));
         Reloaded { changes, failures }
     }
 
@@ -90,15 +87,6 @@ fn follow_budget(desk: &Desk, settings: &Current) {
 
 fn follow_filter(logs: &Filter, settings: &Current) -> Option<String> {
     logs.set(&settings.now().log.filter).err().map(|error| error.to_string())
-}
-
-/// Says in the log who came and who went.
-fn tell_clients(summary: &Summary) {
-    let Summary { clients, keys, added, removed } = summary;
-    if !(added.is_empty() && removed.is_empty()) {
-        let (added, removed) = (added.join(", "), removed.join(", "));
-        tracing::info!(clients, keys, added, removed, "the clients have changed");
-    }
 }
 
 /// Takes up renewed certificates by itself, for as long as it runs.

@@ -13,7 +13,10 @@ use futures_util::{
 };
 use tokio::sync::oneshot;
 
-use crate::tasks::Tasks;
+use crate::{
+    tasks::Tasks,
+    telemetry::explain::{self, FlightRecord},
+};
 
 /// How a flight ended: with the load's result, or `None` if the load panicked.
 pub type Landed<T> = Option<T>;
@@ -25,14 +28,17 @@ type Waiting<T> = Shared<BoxFuture<'static, Landed<T>>>;
 /// A caller that is dropped neither cancels nor repeats a load. A load that panics ends its flight
 /// with `None` for everyone and frees the key.
 pub struct Flights<K, T> {
-    open: Arc<Mutex<HashMap<K, Waiting<T>>>>,
+    open: Open<K, T>,
     tasks: Tasks,
 }
+
+/// What is under way, each with what it did so far.
+type Open<K, T> = Arc<Mutex<HashMap<K, (Waiting<T>, Arc<FlightRecord>)>>>;
 
 /// Frees the key when the load's task ends in whatever way.
 struct Landing<K: Eq + Hash, T> {
     key: K,
-    open: Arc<Mutex<HashMap<K, Waiting<T>>>>,
+    open: Open<K, T>,
 }
 
 impl<K: Eq + Hash, T> Drop for Landing<K, T> {
@@ -47,9 +53,9 @@ pub enum Boarding<R, T> {
     /// The second look found what was wanted; no load is needed.
     Found(R),
     /// This caller started the load.
-    Started(Waiting<T>),
+    Started(Waiting<T>, Arc<FlightRecord>),
     /// A load was under way already.
-    Joined(Waiting<T>),
+    Joined(Waiting<T>, Arc<FlightRecord>),
 }
 
 impl<K, T> Flights<K, T>
@@ -76,8 +82,8 @@ where
         F: Future<Output = T> + Send + 'static,
     {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(flight) = open.get(key) {
-            return Boarding::Joined(flight.clone());
+        if let Some((flight, record)) = open.get(key) {
+            return Boarding::Joined(flight.clone(), record.clone());
         }
         if let Some(found) = look() {
             return Boarding::Found(found);
@@ -86,14 +92,22 @@ where
         let landing = Landing { key: key.clone(), open: self.open.clone() };
         let load = load();
         let flight = landed.map(Result::ok).boxed().shared();
-        open.insert(key.clone(), flight.clone());
+        let record = FlightRecord::begin();
+        open.insert(key.clone(), (flight.clone(), record.clone()));
         drop(open);
+        let load = explain::aboard(record.clone(), load);
         self.tasks.spawn("flight", async move {
             let _landing = landing;
             // The send fails if every caller has hung up, which does not concern the load.
             let _ = land.send(load.await);
         });
-        Boarding::Started(flight)
+        Boarding::Started(flight, record)
+    }
+
+    /// The load of `key`, if one is under way.
+    pub fn under_way(&self, key: &K) -> Option<Arc<FlightRecord>> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.get(key).map(|(_, record)| record.clone())
     }
 
     /// Loads under way.

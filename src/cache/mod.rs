@@ -11,8 +11,10 @@ mod content;
 mod demand;
 mod entry;
 mod flight;
+mod foresee;
 mod read;
 mod readers;
+mod reason;
 #[cfg(test)]
 mod tests;
 
@@ -22,4 +24,5 @@ pub use content::{Content, Failure, Loaded};
 pub use demand::{Demand, Verdict};
 pub use entry::{Entry, Stamp};
 pub use flight::{Boarding, Flights, Landed};
+pub use foresee::{Foresight, Prospect};
 pub use read::Cache;

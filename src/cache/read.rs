@@ -8,14 +8,17 @@ use tracing::Instrument as _;
 
 use super::{
     Ask, Content, Entry, Failure, Flights, Loaded, Read, ReadError, Source, Stamp, Verdict,
-    flight::Boarding,
+    flight::Boarding, reason,
 };
 use crate::{
     clock::Clock,
     config::Policy,
     market::UnixMs,
     tasks::Tasks,
-    telemetry::{CacheOutcome, DataKind, Gate, Metrics, Payer, Wait},
+    telemetry::{
+        CacheOutcome, DataKind, Gate, Metrics, Payer, Wait,
+        explain::{Note, Role},
+    },
 };
 
 type Held<V, E> = Result<Arc<Entry<V>>, E>;
@@ -29,7 +32,7 @@ pub(super) struct Inner<K, V, E> {
     pub(super) entries: moka::sync::Cache<K, Arc<Entry<V>>, foldhash::quality::RandomState>,
     pub(super) failures:
         moka::sync::Cache<K, (E, Instant, Instant), foldhash::quality::RandomState>,
-    flights: Flights<K, Held<V, E>>,
+    pub(super) flights: Flights<K, Held<V, E>>,
     refresh_deadline: Duration,
     warnings: Gate,
     clock: Clock,
@@ -110,7 +113,9 @@ where
         L: Fn(Payer, Instant) -> F,
         F: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
     {
-        let read = self.read_unobserved(key, negative_ttl, ask, enough, load).await;
+        let mut note = Note::begin(key, kind);
+        let read = self.read_unobserved(key, negative_ttl, ask, enough, load, &mut note).await;
+        reason::end(&mut note, &ask.demand, &read);
         self.looked_up(
             kind,
             match &read {
@@ -134,6 +139,7 @@ where
         ask: Ask,
         enough: impl Fn(&V) -> bool,
         load: L,
+        note: &mut Note,
     ) -> Result<Read<V>, ReadError<E>>
     where
         L: Fn(Payer, Instant) -> F,
@@ -143,7 +149,9 @@ where
         let judge = |entry: &Entry<V>| {
             ask.demand.judge(entry.stamp.age(Instant::now()), &entry.stamp.policy)
         };
-        let held = inner.entries.get(key).filter(|entry| enough(&entry.value));
+        let held = inner.entries.get(key);
+        note.decides(|| reason::of_held(&ask.demand, held.as_deref(), &enough));
+        let held = held.filter(|entry| enough(&entry.value));
         let verdict = held.as_ref().map_or(Verdict::Unusable, |entry| judge(entry));
         match (verdict, &held) {
             (Verdict::Fresh, Some(entry)) => return Ok(Read::new(entry, CacheOutcome::Hit)),
@@ -152,9 +160,14 @@ where
                     entry.stamp.refreshes(true);
                     let looked = || inner.newer_than(key, &entry.stamp);
                     let deadline = Instant::now() + inner.refresh_deadline;
-                    inner.board(key, negative_ttl, looked, || {
+                    let boarding = inner.board(key, negative_ttl, looked, || {
                         load(ask.payer.waiting_as(Wait::Refresh), deadline)
                     });
+                    match boarding {
+                        Boarding::Found(()) => {}
+                        Boarding::Started(_, record) => note.boards(Role::Refreshes, &record),
+                        Boarding::Joined(_, record) => note.boards(Role::Refreshing, &record),
+                    }
                 }
                 return Ok(Read::new(entry, CacheOutcome::Stale));
             }
@@ -182,10 +195,22 @@ where
             let start = || load(ask.payer, ask.deadline - LAST_WORD);
             let (flight, outcome) = match inner.board(key, negative_ttl, look, start) {
                 Boarding::Found(Ok(entry)) => return Ok(Read::new(&entry, CacheOutcome::Hit)),
-                Boarding::Found(Err(failure)) => return or_stale(ReadError::Load(failure)),
-                Boarding::Started(flight) if held.is_some() => (flight, CacheOutcome::Expired),
-                Boarding::Started(flight) => (flight, CacheOutcome::Miss),
-                Boarding::Joined(flight) => (flight, CacheOutcome::Collapsed),
+                Boarding::Found(Err(failure)) => {
+                    note.decides(|| reason::REMEMBERED.to_owned());
+                    return or_stale(ReadError::Load(failure));
+                }
+                Boarding::Started(flight, record) => {
+                    note.boards(Role::Started, &record);
+                    let outcome = match held {
+                        Some(_) => CacheOutcome::Expired,
+                        None => CacheOutcome::Miss,
+                    };
+                    (flight, outcome)
+                }
+                Boarding::Joined(flight, record) => {
+                    note.boards(Role::Joined, &record);
+                    (flight, CacheOutcome::Collapsed)
+                }
             };
             let started_it = outcome != CacheOutcome::Collapsed;
             return match timeout_at(ask.deadline, flight).await {
@@ -347,7 +372,7 @@ where
         self.failures.insert(key, (failure.clone(), now, until));
     }
 
-    fn failure(&self, key: &K) -> Option<E> {
+    pub(super) fn failure(&self, key: &K) -> Option<E> {
         let (failure, since, until) = self.failures.get(key)?;
         let now = Instant::now();
         (now < until).then(|| failure.told(now.saturating_duration_since(since)))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{Got, Product, ServiceError, Shelf, Value, product::got_book};
+use super::{Foreseen, Got, Product, ServiceError, Shelf, Value, product::got_book};
 use crate::{
     cache::{Ask, Source, Verdict},
     exchange::Family,
@@ -33,12 +33,7 @@ impl Books {
         levels: u32,
         ask: Ask,
     ) -> Result<Got<Book>, ServiceError> {
-        let depths = self.shelf.exchange.profile().book_depths;
-        // The smallest depths are not worth an entry of their own: what is one level for one
-        // client is the top of the usual book for the others.
-        let depth = depths.iter().copied().find(|depth| *depth >= levels.max(SHARED_DEPTH));
-        let depth = depth.or(depths.last().copied()).unwrap_or(SHARED_DEPTH);
-        let depth = self.live_instead(market, precision, depth, &ask).unwrap_or(depth);
+        let depth = self.depth(market, precision, levels, &ask);
         let query = BookQuery { market: market.clone(), precision, depth };
         let load = |shelf: Arc<Shelf>, payer, deadline| {
             let query = query.clone();
@@ -52,6 +47,29 @@ impl Books {
         };
         let product = Product::Book { id: market.id.clone(), precision, depth };
         Ok(got_book(self.shelf.read(product, DataKind::Orderbook, ask, |_| true, load).await?))
+    }
+
+    /// What [`Books::get`] would do now.
+    pub fn foresee(
+        &self,
+        market: &Listing,
+        precision: Precision,
+        levels: u32,
+        ask: &Ask,
+    ) -> Foreseen {
+        let depth = self.depth(market, precision, levels, ask);
+        let product = Product::Book { id: market.id.clone(), precision, depth };
+        self.shelf.foresee(product, DataKind::Orderbook, Family::Book, ask, |_| true)
+    }
+
+    /// Which of an exchange's depths answers a request for so many levels.
+    fn depth(&self, market: &Listing, precision: Precision, levels: u32, ask: &Ask) -> u32 {
+        let depths = self.shelf.exchange.profile().book_depths;
+        // The smallest depths are not worth an entry of their own: what is one level for one
+        // client is the top of the usual book for the others.
+        let depth = depths.iter().copied().find(|depth| *depth >= levels.max(SHARED_DEPTH));
+        let depth = depth.or(depths.last().copied()).unwrap_or(SHARED_DEPTH);
+        self.live_instead(market, precision, depth, ask).unwrap_or(depth)
     }
 
     /// The depth of a live book that may answer although the one of this depth may not.

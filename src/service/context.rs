@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Books, CandleSeries, CandleView, Candles, Got, ServiceError, Tickers};
+use super::{Books, CandleSeries, CandleView, Candles, Foreseen, Got, ServiceError, Tickers};
 use crate::{
     cache::{Ask, Stamp},
     market::{Book, Listing, Number, Precision, Ticker, Timeframe, volatility_pct},
@@ -97,7 +97,7 @@ impl Contexts {
         limit: u32,
         ask: Ask,
     ) -> Result<Context, ServiceError> {
-        let view = CandleView { timeframe, limit, since: None, until: None, closed_only: false };
+        let view = newest(timeframe, limit);
         let (candles, ticker, book) = tokio::join!(
             self.candles.get(market, view, ask),
             self.tickers.get(market, ask),
@@ -109,4 +109,25 @@ impl Contexts {
             book,
         })
     }
+
+    /// What [`Contexts::get`] would do now for each of its parts.
+    ///
+    /// # Errors
+    /// As [`CandleSeries::foresee`].
+    pub async fn foresee(
+        &self,
+        market: &Arc<Listing>,
+        timeframe: Timeframe,
+        limit: u32,
+        ask: Ask,
+    ) -> Result<Vec<Foreseen>, ServiceError> {
+        let mut parts = self.candles.foresee(market, newest(timeframe, limit), ask).await?;
+        parts.push(self.tickers.foresee(market, &ask));
+        parts.push(self.books.foresee(market, Precision::P0, CONTEXT_LEVELS, &ask));
+        Ok(parts)
+    }
+}
+
+fn newest(timeframe: Timeframe, limit: u32) -> CandleView {
+    CandleView { timeframe, limit, since: None, until: None, closed_only: false }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::{
-    Directory, Got, Product, ServiceError, Shelf, Value, product::got_directory, shelf::outliving,
+    Directory, Foreseen, Got, Product, ServiceError, Shelf, Value,
+    product::got_directory,
+    shelf::outliving,
 };
 use crate::{
     cache::{Ask, Demand, Loaded, Read},
@@ -78,11 +80,27 @@ impl Markets {
         Some(got_directory(Read { entry, outcome: CacheOutcome::Hit }))
     }
 
+    /// What [`Markets::get`] would do now.
+    pub fn foresee(&self, ask: &Ask) -> Foreseen {
+        let (product, kind) = (Product::Markets, DataKind::Markets);
+        self.shelf.foresee(product, kind, Family::Conf, ask, |_| true)
+    }
+
+    /// The market that a client's text names, by the list that is held, whatever its age; `None`
+    /// where none is.
+    pub fn find(&self, text: &str) -> Option<Result<Arc<Listing>, ServiceError>> {
+        self.held().map(|directory| self.named(&directory, text))
+    }
+
     /// The market that a client's text names. Spends nothing once the list is known.
     pub async fn resolve(&self, text: &str, ask: Ask) -> Result<Arc<Listing>, ServiceError> {
         // How fresh the client wants its data says nothing about the market list.
         let ask = Ask { demand: Demand::default(), ..ask };
         let directory = self.get(ask).await?;
+        self.named(&directory, text)
+    }
+
+    fn named(&self, directory: &Directory, text: &str) -> Result<Arc<Listing>, ServiceError> {
         let found = directory.registry.resolve(text).cloned();
         found.map_err(|unknown| ServiceError::UnknownSymbol {
             exchange: self.shelf.name(),

@@ -11,7 +11,7 @@ use futures_util::future::try_join_all;
 use tokio::time::Instant;
 
 use super::{
-    Got, Markets, Product, ServiceError, Shelf, TickerBoard, Value,
+    Foreseen, Got, Markets, Product, ServiceError, Shelf, TickerBoard, Value,
     product::{got_board, got_ticker},
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     market::{Listing, Ticker},
     tasks::Tasks,
     telemetry::{DataKind, Payer, Wait},
-    upstream::Merge,
+    upstream::{Merge, Upstream},
 };
 
 /// A market as the key of a gathered request.
@@ -88,6 +88,19 @@ impl Tickers {
         };
         let product = Product::Ticker(market.id.clone());
         Ok(got_ticker(self.shelf.read(product, DataKind::Ticker, ask, |_| true, load).await?))
+    }
+
+    /// What [`Tickers::get`] would do now.
+    pub fn foresee(&self, market: &Listing, ask: &Ask) -> Foreseen {
+        let product = Product::Ticker(market.id.clone());
+        let family = family_of_one(&self.shelf.upstream);
+        self.shelf.foresee(product, DataKind::Ticker, family, ask, |_| true)
+    }
+
+    /// What [`Tickers::all`] would do now.
+    pub fn foresee_all(&self, ask: &Ask) -> Foreseen {
+        let (product, family) = (Product::AllTickers, Family::Tickers);
+        self.shelf.foresee(product, DataKind::Ticker, family, ask, |_| true)
     }
 
     async fn load(
@@ -181,6 +194,14 @@ impl Tickers {
     }
 }
 
+/// The endpoint for one where it has a call left, or the one for many has none either.
+fn family_of_one(upstream: &Upstream) -> Family {
+    match upstream.ready(Family::Ticker) > 0 || upstream.ready(Family::Tickers) == 0 {
+        true => Family::Ticker,
+        false => Family::Tickers,
+    }
+}
+
 /// Fetches gathered tickers in one request: the endpoint for one where it is only one and that
 /// family has a call left, else the endpoint for many.
 async fn fetch(
@@ -191,7 +212,7 @@ async fn fetch(
 ) -> Result<HashMap<ById, Ticker>, ServiceError> {
     let (exchange, upstream) = (&shelf.exchange, &shelf.upstream);
     if let [one] = asked.as_slice()
-        && (upstream.ready(Family::Ticker) > 0 || upstream.ready(Family::Tickers) == 0)
+        && family_of_one(upstream) == Family::Ticker
     {
         let call = || exchange.ticker(&one.0);
         let ticker = upstream.call(Family::Ticker, payer, deadline, call).await?;

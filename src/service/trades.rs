@@ -5,7 +5,7 @@ use std::{ops::Range, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    Got, Product, Series, ServiceError, Shelf, Value,
+    Foreseen, Got, Product, Series, ServiceError, Shelf, Value,
     product::got_trades,
     span::{Bounds, fetch_size, select},
 };
@@ -68,15 +68,9 @@ impl TradeSeries {
         view: TradeView,
         ask: Ask,
     ) -> Result<Trades, ServiceError> {
-        let now = self.shelf.clock.now();
-        let until = view.until.filter(|until| *until < now);
-        let bounds = Bounds { limit: view.limit, since: view.since, until, time };
-        let held = self.shelf.cache.peek(&self.shelf.key(newest(market)));
-        let is_held = held
-            .is_some_and(|entry| trades(&entry.value).is_some_and(|it| bounds.is_covered_by(it)));
-        let ends_here = bounds.is_latest() || bounds.is_void(now);
+        let (bounds, ends_here) = self.bounds(view);
         let mut got = None;
-        if ends_here || is_held {
+        if ends_here || self.covers(market, &bounds) {
             let latest = self.latest(market, bounds.limit, ask).await?;
             latest.wanted(bounds.limit);
             got = Some(latest).filter(|latest| ends_here || bounds.is_covered_by(latest));
@@ -87,6 +81,38 @@ impl TradeSeries {
         };
         let rows = select(&got.rows, &bounds);
         Ok(Trades { got, rows })
+    }
+
+    /// What [`TradeSeries::get`] would do now.
+    pub fn foresee(&self, market: &Listing, view: TradeView, ask: &Ask) -> Foreseen {
+        let (bounds, ends_here) = self.bounds(view);
+        if ends_here || self.covers(market, &bounds) {
+            let kind = DataKind::Trades;
+            let enough = reaches(bounds.limit);
+            return self.shelf.foresee(newest(market), kind, Family::Trades, ask, enough);
+        }
+        let (product, kind) = (self.span_of(market, &bounds), DataKind::History);
+        self.shelf.foresee(product, kind, Family::Trades, ask, |_| true)
+    }
+
+    /// What is meant, and whether the newest trades tell all of it.
+    fn bounds(&self, view: TradeView) -> (Bounds<Trade>, bool) {
+        let now = self.shelf.clock.now();
+        let until = view.until.filter(|until| *until < now);
+        let bounds = Bounds { limit: view.limit, since: view.since, until, time };
+        (bounds, bounds.is_latest() || bounds.is_void(now))
+    }
+
+    /// True if the newest trades that are held are all that is meant.
+    fn covers(&self, market: &Listing, bounds: &Bounds<Trade>) -> bool {
+        let held = self.shelf.cache.peek(&self.shelf.key(newest(market)));
+        held.is_some_and(|entry| trades(&entry.value).is_some_and(|it| bounds.is_covered_by(it)))
+    }
+
+    fn span_of(&self, market: &Listing, bounds: &Bounds<Trade>) -> Product {
+        let limit = fetch_size(bounds.limit, self.shelf.exchange.profile().max_trades);
+        let (since, until) = (bounds.start(), bounds.until);
+        Product::TradeSpan { id: market.id.clone(), limit, since, until }
     }
 
     async fn latest(
@@ -112,7 +138,7 @@ impl TradeSeries {
                 Ok(keep(&shelf, DataKind::Trades, rows, asked))
             }
         };
-        let enough = |value: &Value| trades(value).is_some_and(|series| series.reaches(limit));
+        let enough = reaches(limit);
         let read = self.shelf.read(newest(market), DataKind::Trades, ask, enough, load).await?;
         Ok(got_trades(read))
     }
@@ -138,7 +164,7 @@ impl TradeSeries {
                 Ok(keep(&shelf, kind, rows, limit))
             }
         };
-        let product = Product::TradeSpan { id: market.id.clone(), limit, since, until };
+        let product = self.span_of(market, bounds);
         Ok(got_trades(self.shelf.read(product, DataKind::History, ask, |_| true, load).await?))
     }
 }
@@ -149,6 +175,10 @@ fn newest(market: &Listing) -> Product {
 
 fn time(row: &Trade) -> UnixMs {
     row.at
+}
+
+fn reaches(limit: u32) -> impl Fn(&Value) -> bool {
+    move |value| trades(value).is_some_and(|series| series.reaches(limit))
 }
 
 fn trades(value: &Value) -> Option<&Series<Trade>> {

@@ -6,6 +6,7 @@
 mod candles;
 mod client;
 mod cordon;
+pub mod explain;
 mod family;
 mod faults;
 mod feed;

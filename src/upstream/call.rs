@@ -16,7 +16,7 @@ use crate::{
     config,
     exchange::{Family, UpstreamError},
     tasks::Tasks,
-    telemetry::{Metrics, Payer},
+    telemetry::{Metrics, Payer, explain::CallNote},
 };
 
 /// The pause before a second try; a further try waits longer in proportion.
@@ -111,22 +111,30 @@ impl Upstream {
         let mut failure = None;
         loop {
             let ask = Ask { payer, deadline, retry: failure.is_some() };
+            let note = CallNote::begin(family.as_str(), payer, attempt);
             let sent = match self.begin(lane, ask).await {
                 Ok(sent) => sent,
                 // The reason for the retry says more than the reason why there was none.
-                Err(refusal) => return Err(failure.unwrap_or(refusal)),
+                Err(refusal) => {
+                    note.refused(refusal.refusal(), || self.left(lane));
+                    return Err(failure.unwrap_or(refusal));
+                }
             };
+            note.sent(|| self.left(lane));
             let error = match timeout_at(deadline, request()).await {
                 Ok(Ok(data)) => {
+                    note.ended("ok");
                     sent.finish(&End::Data);
                     return Ok(data);
                 }
                 Ok(Err(error)) => error,
                 Err(_elapsed) => {
+                    note.ended("late");
                     sent.finish(&End::Late);
                     return Err(CallError::DeadlineExceeded);
                 }
             };
+            note.ended(error.label());
             let told = sent.finish(&End::Failed(&error));
             let told = told.unwrap_or(CallError::Upstream(error.clone()));
             let backoff = Duration::from_millis(rand::rng().random_range(BACKOFF_MS)) * attempt;
@@ -168,6 +176,13 @@ impl Upstream {
                 return Ok(sent);
             }
         }
+    }
+
+    /// Calls that the window of a family has room for now.
+    fn left(&self, lane: usize) -> u32 {
+        let mut ledger = self.desk.ledger();
+        ledger.settle(Instant::now());
+        ledger.lane(lane).left()
     }
 
     /// Calls of `family` that could be sent now without waiting; 0 while it is closed by a ban

@@ -19,7 +19,13 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{tasks::Tasks, telemetry::Payer};
+use crate::{
+    tasks::Tasks,
+    telemetry::{
+        Payer,
+        explain::{self, FlightRecord},
+    },
+};
 
 /// The load ended without an answer: it panicked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +56,7 @@ struct Batch<K, V, E> {
     keys: Arc<Mutex<HashSet<K>>>,
     full: Arc<Notify>,
     answer: Shared<oneshot::Receiver<Answer<K, V, E>>>,
+    record: Arc<FlightRecord>,
 }
 
 impl<K, V, E> Clone for Merge<K, V, E> {
@@ -109,6 +116,7 @@ where
     fn join(self: &Arc<Self>, key: K, payer: Payer) -> Shared<oneshot::Receiver<Answer<K, V, E>>> {
         let mut open = self.open();
         let batch = open.get_or_insert_with(|| self.begin(payer));
+        explain::merges_into(&batch.record);
         let size = {
             let mut keys = lock(&batch.keys);
             keys.insert(key);
@@ -126,16 +134,20 @@ where
         let (reply, answer) = oneshot::channel();
         let keys = Arc::new(Mutex::new(HashSet::new()));
         let full = Arc::new(Notify::new());
-        let batch = Batch { keys: keys.clone(), full: full.clone(), answer: answer.shared() };
+        let (answer, record) = (answer.shared(), FlightRecord::begin());
+        let batch =
+            Batch { keys: keys.clone(), full: full.clone(), answer, record: record.clone() };
         let inner = self.clone();
-        self.tasks.spawn("merged load", async move {
+        let load = explain::aboard(record.clone(), async move {
             // Either way the batch is complete: it was full, or its time is over.
             let _full_or_elapsed = timeout(inner.window, full.notified()).await;
             let keys = inner.close(&keys);
+            record.loads(keys.len());
             let loaded = (inner.load)(keys, payer).await;
             // Everyone who asked may be gone by now.
             let _unheard = reply.send(loaded.map(Arc::new));
         });
+        self.tasks.spawn("merged load", load);
         batch
     }
 

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     api::{
         answer::{Format, Stamps, Text},
-        params::{CANDLES, CANDLES_LIMIT, EXCHANGE, Kind, Param, TIMEFRAME},
+        params::{CANDLES, CANDLES_LIMIT, EXCHANGE, EXPLAIN, Kind, Param, Params, TIMEFRAME},
         payload::Payload,
         problem::Problem,
         reader::{Asked, Reader, SymbolPath, combined, json},
@@ -202,14 +202,15 @@ pub(crate) fn parts(context: &Context) -> (Stamps, CacheOutcome) {
 }
 
 /// The query parameters of one context.
-pub(crate) const PARAMS: [Param; 3] = [TIMEFRAME, CANDLES_LIMIT, EXCHANGE];
+pub(crate) const PARAMS: [Param; 4] = [TIMEFRAME, CANDLES_LIMIT, EXCHANGE, EXPLAIN];
 
 /// The query parameters of several contexts.
-pub(crate) const MANY_PARAMS: [Param; 4] = [
+pub(crate) const MANY_PARAMS: [Param; 5] = [
     Param::new("symbols", "Which markets, separated by commas.", Kind::Symbols { required: true }),
     TIMEFRAME,
     CANDLES_LIMIT,
     EXCHANGE,
+    EXPLAIN,
 ];
 
 /// Candles, ticker and book of one market, and what follows from them.
@@ -259,6 +260,14 @@ pub(crate) async fn context(
     Ok(asked.reply(&reader, Endpoint::MarketContext, parts(&context), Format::Json, encode))
 }
 
+/// The markets that are asked for.
+pub(crate) fn symbols<'a>(params: &'a Params, reader: &Reader) -> Result<Vec<&'a str>, Problem> {
+    let max = reader.config.now().server.limits.max_symbols;
+    params.list("symbols", max)?.ok_or_else(|| {
+        Problem::parameter("symbols", "", format!("must be 1 to {max} names, separated by commas"))
+    })
+}
+
 /// The contexts of several markets; where one failed, its problem.
 #[utoipa::path(
     get,
@@ -276,10 +285,7 @@ pub(crate) async fn contexts(
     let exchange = desk.shelf.name();
     let timeframe = params.timeframe()?;
     let limit = params.limit(CANDLES)?;
-    let max = reader.config.now().server.limits.max_symbols;
-    let symbols = params.list("symbols", max)?.ok_or_else(|| {
-        Problem::parameter("symbols", "", format!("must be 1 to {max} names, separated by commas"))
-    })?;
+    let symbols = symbols(&params, &reader)?;
     let one = async |symbol: &str| {
         let market = desk.markets.resolve(symbol, asked.ask).await?;
         let context = desk.contexts.get(&market, timeframe, limit, asked.ask).await?;

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use crate::api::{
     ops::status::{BudgetBody, budgets},
+    params::{EXPLAIN, Param},
     payload::Payload,
     problem::Problem,
     reader::{Asked, Reader},
@@ -77,6 +78,9 @@ impl FollowableBody {
     }
 }
 
+/// The query parameters of the exchanges.
+pub(crate) const PARAMS: [Param; 1] = [EXPLAIN];
+
 /// Every exchange that is served, and what is left of its budgets.
 #[utoipa::path(
     get,
@@ -89,7 +93,7 @@ pub(crate) async fn exchanges(
     State(reader): State<Arc<Reader>>,
     asked: Asked,
 ) -> Result<Response<Payload>, Problem> {
-    asked.params(&[])?;
+    asked.params(&PARAMS)?;
     let default = reader.desks.get(None)?.shelf.name();
     let exchanges = reader.desks.all().iter().map(|desk| {
         let profile = desk.shelf.exchange.profile();
@@ -110,5 +114,6 @@ pub(crate) async fn exchanges(
             budgets: budgets(desk),
         }
     });
-    Ok(uncached(&ExchangesBody { exchanges: exchanges.collect() }))
+    let body = ExchangesBody { exchanges: exchanges.collect() };
+    Ok(asked.tell(&reader, uncached(&body)))
 }

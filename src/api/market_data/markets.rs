@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::{
     api::{
         answer::{Format, Text},
-        params::{EXCHANGE, Param},
+        params::{EXCHANGE, EXPLAIN, Param},
         payload::Payload,
         problem::Problem,
         reader::{Asked, Reader, json},
@@ -99,7 +99,7 @@ impl<'a> From<&'a Listing> for MarketBody<'a> {
 }
 
 /// The query parameters of the market list.
-pub(crate) const PARAMS: [Param; 1] = [EXCHANGE];
+pub(crate) const PARAMS: [Param; 2] = [EXCHANGE, EXPLAIN];
 
 /// Every market of an exchange.
 #[utoipa::path(

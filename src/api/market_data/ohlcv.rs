@@ -1,6 +1,6 @@
 //! `/ohlcv/{symbol}`.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::State,
@@ -14,7 +14,7 @@ use crate::{
     api::{
         answer::{Format, Heading, Text, header_value},
         frames::{self, Frame, Origin},
-        params::{CANDLES, CANDLES_LIMIT, EXCHANGE, Kind, Param, TIMEFRAME},
+        params::{CANDLES, CANDLES_LIMIT, EXCHANGE, EXPLAIN, Kind, Param, Params, TIMEFRAME},
         payload::Payload,
         problem::Problem,
         reader::{Asked, Reader, SymbolPath, json},
@@ -129,8 +129,9 @@ enum CandleList<'a> {
     Arrays(Vec<[Number; 6]>),
 }
 
+/// The form of an answer.
 #[derive(Clone, Copy)]
-enum Shape {
+pub(crate) enum Shape {
     Objects,
     Arrays,
     Frame(Frame),
@@ -143,7 +144,7 @@ pub(crate) fn objects(candles: &Candles) -> Vec<CandleBody<'_>> {
 }
 
 /// The query parameters of candles.
-pub(crate) const PARAMS: [Param; 8] = [
+pub(crate) const PARAMS: [Param; 9] = [
     TIMEFRAME,
     CANDLES_LIMIT,
     Param::new(
@@ -173,7 +174,32 @@ pub(crate) const PARAMS: [Param; 8] = [
         Kind::Wait,
     ),
     EXCHANGE,
+    EXPLAIN,
 ];
+
+/// What is asked for, in which form, and how long it is waited for.
+pub(crate) fn view(
+    params: &Params,
+    reader: &Reader,
+) -> Result<(CandleView, Shape, Option<Duration>), Problem> {
+    const SHAPES: [(&str, Shape); 5] = [
+        ("objects", Shape::Objects),
+        ("arrays", Shape::Arrays),
+        ("csv", Shape::Frame(Frame::Csv)),
+        ("arrow", Shape::Frame(Frame::Arrow)),
+        ("parquet", Shape::Frame(Frame::Parquet)),
+    ];
+    let shape = params.choice("format", &SHAPES)?;
+    let view = CandleView {
+        timeframe: params.timeframe()?,
+        limit: params.limit(CANDLES)?,
+        since: params.time("since")?,
+        until: params.time("until")?,
+        closed_only: params.flag("closed_only")?,
+    };
+    let wait = params.wait("wait_final", reader.config.now().server.request_deadline)?;
+    Ok((view, shape, wait))
+}
 
 /// Candles of one market, oldest first. A bucket in which nothing was traded has none.
 #[utoipa::path(
@@ -192,24 +218,9 @@ pub(crate) async fn ohlcv(
     SymbolPath(symbol): SymbolPath,
     asked: Asked,
 ) -> Result<Response<Payload>, Problem> {
-    const SHAPES: [(&str, Shape); 5] = [
-        ("objects", Shape::Objects),
-        ("arrays", Shape::Arrays),
-        ("csv", Shape::Frame(Frame::Csv)),
-        ("arrow", Shape::Frame(Frame::Arrow)),
-        ("parquet", Shape::Frame(Frame::Parquet)),
-    ];
     let params = asked.params(&PARAMS)?;
     let desk = reader.desk(&params)?;
-    let shape = params.choice("format", &SHAPES)?;
-    let view = CandleView {
-        timeframe: params.timeframe()?,
-        limit: params.limit(CANDLES)?,
-        since: params.time("since")?,
-        until: params.time("until")?,
-        closed_only: params.flag("closed_only")?,
-    };
-    let wait = params.wait("wait_final", reader.config.now().server.request_deadline)?;
+    let (view, shape, wait) = view(&params, &reader)?;
     let market = desk.markets.resolve(&symbol, asked.ask).await?;
     let (candles, due) = match wait {
         None => (desk.candles.get(&market, view, asked.ask).await?, None),

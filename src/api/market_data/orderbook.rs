@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::{
     api::{
         answer::{Format, Text},
-        params::{EXCHANGE, Limit, PRECISION, Param},
+        params::{EXCHANGE, EXPLAIN, Limit, PRECISION, Param},
         payload::Payload,
         problem::Problem,
         reader::{Asked, Reader, SymbolPath, json},
@@ -65,11 +65,12 @@ impl<'a> BookBody<'a> {
     }
 }
 
-const LIMIT: Limit = Limit { default: 20, max: 250 };
+/// Levels a side.
+pub(crate) const LIMIT: Limit = Limit { default: 20, max: 250 };
 
 /// The query parameters of an order book.
-pub(crate) const PARAMS: [Param; 3] =
-    [LIMIT.param("At most this many levels a side."), PRECISION, EXCHANGE];
+pub(crate) const PARAMS: [Param; 4] =
+    [LIMIT.param("At most this many levels a side."), PRECISION, EXCHANGE, EXPLAIN];
 
 /// The order book of one market.
 #[utoipa::path(

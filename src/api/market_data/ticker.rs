@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::{
     api::{
         answer::{Format, Text},
-        params::{EXCHANGE, Kind, Param},
+        params::{EXCHANGE, EXPLAIN, Kind, Param},
         payload::Payload,
         problem::Problem,
         reader::{Asked, Reader, SymbolPath, combined, json},
@@ -106,16 +106,17 @@ pub(crate) struct TickersBody<'a> {
 }
 
 /// The query parameters of one ticker.
-pub(crate) const PARAMS: [Param; 1] = [EXCHANGE];
+pub(crate) const PARAMS: [Param; 2] = [EXCHANGE, EXPLAIN];
 
 /// The query parameters of many tickers.
-pub(crate) const MANY_PARAMS: [Param; 2] = [
+pub(crate) const MANY_PARAMS: [Param; 3] = [
     Param::new(
         "symbols",
         "Which markets, separated by commas; every one where none is named.",
         Kind::Symbols { required: false },
     ),
     EXCHANGE,
+    EXPLAIN,
 ];
 
 /// One ticker, with ccxt's names and arithmetic.

@@ -10,7 +10,7 @@ use crate::{
     api::{
         answer::{Format, Text},
         frames::{self, Frame, Origin},
-        params::{EXCHANGE, Kind, Limit, Param},
+        params::{EXCHANGE, EXPLAIN, Kind, Limit, Param, Params},
         payload::Payload,
         problem::Problem,
         reader::{Asked, Reader, SymbolPath, json},
@@ -78,8 +78,21 @@ const FORMAT: Param = Param::new(
 );
 
 /// The query parameters of trades.
-pub(crate) const PARAMS: [Param; 4] =
-    [LIMIT.param("At most this many trades."), SINCE, FORMAT, EXCHANGE];
+pub(crate) const PARAMS: [Param; 5] =
+    [LIMIT.param("At most this many trades."), SINCE, FORMAT, EXCHANGE, EXPLAIN];
+
+/// What is asked for, and the table that it is to be.
+pub(crate) fn view(params: &Params) -> Result<(TradeView, Option<Frame>), Problem> {
+    const FRAMES: [(&str, Option<Frame>); 4] = [
+        ("objects", None),
+        ("csv", Some(Frame::Csv)),
+        ("arrow", Some(Frame::Arrow)),
+        ("parquet", Some(Frame::Parquet)),
+    ];
+    let frame = params.choice("format", &FRAMES)?;
+    let limit = params.limit(LIMIT)?;
+    Ok((TradeView { limit, since: params.time("since")?, until: None }, frame))
+}
 
 /// Public trades of one market, oldest first.
 #[utoipa::path(
@@ -98,17 +111,9 @@ pub(crate) async fn trades(
     SymbolPath(symbol): SymbolPath,
     asked: Asked,
 ) -> Result<Response<Payload>, Problem> {
-    const FRAMES: [(&str, Option<Frame>); 4] = [
-        ("objects", None),
-        ("csv", Some(Frame::Csv)),
-        ("arrow", Some(Frame::Arrow)),
-        ("parquet", Some(Frame::Parquet)),
-    ];
     let params = asked.params(&PARAMS)?;
     let desk = reader.desk(&params)?;
-    let frame = params.choice("format", &FRAMES)?;
-    let limit = params.limit(LIMIT)?;
-    let view = TradeView { limit, since: params.time("since")?, until: None };
+    let (view, frame) = view(&params)?;
     let market = desk.markets.resolve(&symbol, asked.ask).await?;
     let trades = desk.trades.get(&market, view, asked.ask).await?;
     let parts = ([trades.got().stamp().clone()].into_iter().collect(), trades.got().outcome);

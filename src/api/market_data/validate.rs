@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::context;
 use crate::{
     api::{
-        params::{CANDLES, CANDLES_LIMIT, EXCHANGE, Param, TIMEFRAME},
+        params::{CANDLES, CANDLES_LIMIT, EXCHANGE, EXPLAIN, Param, TIMEFRAME},
         payload::Payload,
         problem::Problem,
         reader::{Asked, Reader, SymbolPath, json},
@@ -52,7 +52,7 @@ pub(crate) struct CheckBody {
 }
 
 /// The query parameters of a validation.
-pub(crate) const PARAMS: [Param; 3] = [TIMEFRAME, CANDLES_LIMIT, EXCHANGE];
+pub(crate) const PARAMS: [Param; 4] = [TIMEFRAME, CANDLES_LIMIT, EXCHANGE, EXPLAIN];
 
 /// Whether a market is fit to be traded now: volatility, spread, book and age.
 #[utoipa::path(

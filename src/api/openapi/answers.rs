@@ -80,6 +80,11 @@ pub(super) fn headers() -> Value {
         "WWW-Authenticate": header(
             text(), true, "Bearer realm=\"tidegate\"".into(), "How a key is shown (RFC 6750)."
         ),
+        "X-Tidegate-Explain": header(
+            text(), false, "{\"request_id\":\"68aa80d9fbb1c505\",\"client\":\"anonymous\",...}".into(),
+            "Why and how the request was answered, as the `Explanation` in JSON, cut to 4 KiB \
+             (`omitted_parts`); present where it was asked for and is not in the body."
+        ),
         "X-Request-Id": header(
             text(), true, "order-bot-7f3a".into(),
             "The name that the request came with, or was given."

@@ -5,17 +5,20 @@
 //! all operations share is added here.
 
 mod answers;
+mod explain;
 mod parameters;
 mod problems;
 mod schemas;
 mod security;
 pub(super) mod streams;
 
+use parameters::Headers;
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
     Reader,
+    explain::{ExplanationBody, ForecastBody},
     market_data::{context, exchanges, markets, ohlcv, orderbook, ticker, trades, validate},
     ops::{admin, health, history, pages, status},
     params::{Kind, Param},
@@ -63,7 +66,7 @@ use super::{
         admin::log,
         pages::openapi,
     ),
-    components(schemas(Document))
+    components(schemas(Document, ExplanationBody, ForecastBody))
 )]
 struct Annotations;
 
@@ -79,6 +82,7 @@ fn params(operation: &str) -> &'static [Param] {
         "market_contexts" => &context::MANY_PARAMS,
         "validate_market" => &validate::PARAMS,
         "markets" => &markets::PARAMS,
+        "exchanges" => &exchanges::PARAMS,
         "stream" => &sse::PARAMS,
         "ws" => &ws::PARAMS,
         "livez" | "readyz" | "healthz" => &health::PARAMS,
@@ -95,6 +99,7 @@ pub(super) fn document(reader: &Reader) -> Value {
             complete((method, path), operation, reader);
         }
     }
+    explain::forecasts(object(&mut document["paths"]), reader);
     let components = object(&mut document["components"]);
     components.insert("parameters".to_owned(), parameters::shared());
     components.insert("headers".to_owned(), answers::headers());
@@ -110,7 +115,7 @@ fn complete((method, path): (&str, &str), operation: &mut Value, reader: &Reader
     let params = params(&id);
     let asks_exchange = params.iter().any(|param| matches!(param.kind, Kind::Exchange));
     let is_cached = asks_exchange && id != "stream";
-    operation["parameters"] = parameters::of(path, params, is_cached, reader);
+    operation["parameters"] = parameters::of(path, params, Headers::of(&id, is_cached), reader);
     operation["security"] = security::of(path);
     let responses = object(&mut operation["responses"]);
     match id.as_str() {
@@ -124,6 +129,9 @@ fn complete((method, path): (&str, &str), operation: &mut Value, reader: &Reader
             let success = if id == "ws" { "101" } else { "200" };
             answers::tell_quota(&mut responses[success]);
         }
+    }
+    if explain::is_told(params) {
+        explain::beside(&mut responses["200"]);
     }
     if is_cached {
         responses.insert("304".to_owned(), answers::not_modified(&id));

@@ -41,6 +41,14 @@ pub(super) fn shared() -> Value {
             "schema": { "type": "string" },
             "example": "max-age=5"
         },
+        "X-Tidegate-Explain": {
+            "name": "X-Tidegate-Explain",
+            "in": "header",
+            "description": "With `1`, the answer's header of the same name tells why and how it \
+                was come by.",
+            "schema": { "type": "string" },
+            "example": "1"
+        },
         "If-None-Match": {
             "name": "If-None-Match",
             "in": "header",
@@ -76,8 +84,50 @@ pub(super) fn shared() -> Value {
     })
 }
 
+/// Which headers an operation reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Headers {
+    /// The request's name only.
+    Name,
+    /// Where a stream goes on.
+    Stream,
+    /// That it is to be explained.
+    Uncached,
+    /// What is demanded of an answer's age.
+    Forecast,
+    /// All that there is to say about an answer that may be held.
+    Cached,
+}
+
+impl Headers {
+    pub(super) fn of(operation: &str, is_cached: bool) -> Self {
+        match operation {
+            _ if is_cached => Self::Cached,
+            "stream" => Self::Stream,
+            "exchanges" => Self::Uncached,
+            _ => Self::Name,
+        }
+    }
+
+    const fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::Name => &["X-Request-Id"],
+            Self::Stream => &["Last-Event-ID", "X-Request-Id"],
+            Self::Uncached => &["X-Request-Id", "X-Tidegate-Explain"],
+            Self::Forecast => &["Cache-Control", "Priority", "X-Request-Id"],
+            Self::Cached => &[
+                "Cache-Control",
+                "If-None-Match",
+                "Priority",
+                "X-Request-Id",
+                "X-Tidegate-Explain",
+            ],
+        }
+    }
+}
+
 /// The parameters of one operation.
-pub(super) fn of(path: &str, params: &[Param], is_cached: bool, reader: &Reader) -> Value {
+pub(super) fn of(path: &str, params: &[Param], headers: Headers, reader: &Reader) -> Value {
     let mut names = Vec::new();
     if path.contains("{symbol}") {
         names.push("Symbol");
@@ -85,12 +135,6 @@ pub(super) fn of(path: &str, params: &[Param], is_cached: bool, reader: &Reader)
     if path.contains("{exchange}") {
         names.push("Exchange");
     }
-    let has_token = params.iter().any(|param| matches!(param.kind, Kind::Token));
-    let headers: &[&str] = match is_cached {
-        _ if has_token => &["Last-Event-ID", "X-Request-Id"],
-        true => &["Cache-Control", "If-None-Match", "Priority", "X-Request-Id"],
-        false => &["X-Request-Id"],
-    };
     let references = |names: &[&str]| -> Vec<Value> {
         names
             .iter()
@@ -99,7 +143,7 @@ pub(super) fn of(path: &str, params: &[Param], is_cached: bool, reader: &Reader)
     };
     let mut all = references(&names);
     all.extend(params.iter().map(|param| query(param, reader)));
-    all.extend(references(headers));
+    all.extend(references(headers.names()));
     all.into()
 }
 

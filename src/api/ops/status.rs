@@ -149,7 +149,7 @@ pub(crate) struct LastErrorBody {
     ago_seconds: f64,
 }
 
-pub(super) fn millis(time: std::time::Duration) -> u64 {
+pub(crate) fn millis(time: std::time::Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -163,20 +163,26 @@ fn share(part: u64, whole: u64) -> Option<f64> {
 
 /// The budgets of an exchange.
 pub(crate) fn budgets(desk: &Desk) -> Vec<BudgetBody> {
-    let body = |family: FamilySnapshot| BudgetBody {
-        family: family.family.as_str(),
-        limit: family.limit,
-        learned: family.ceiling,
-        left: family.left,
-        waiting: family.waiting.total(),
-        next_slot_ms: millis(family.next_slot_in),
-        breaker: family.breaker.as_str(),
-        banned_ms: millis(family.banned_for),
-        last_error: family
-            .last_error
-            .map(|last| LastErrorBody { error: last.label, ago_seconds: last.ago.as_secs_f64() }),
-    };
-    desk.shelf.upstream.snapshot().families.into_iter().map(body).collect()
+    desk.shelf.upstream.snapshot().families.into_iter().map(BudgetBody::from).collect()
+}
+
+impl From<FamilySnapshot> for BudgetBody {
+    fn from(family: FamilySnapshot) -> Self {
+        Self {
+            family: family.family.as_str(),
+            limit: family.limit,
+            learned: family.ceiling,
+            left: family.left,
+            waiting: family.waiting.total(),
+            next_slot_ms: millis(family.next_slot_in),
+            breaker: family.breaker.as_str(),
+            banned_ms: millis(family.banned_for),
+            last_error: family.last_error.map(|last| LastErrorBody {
+                error: last.label,
+                ago_seconds: last.ago.as_secs_f64(),
+            }),
+        }
+    }
 }
 
 /// The state of the gateway: requests, cache, budgets, breakers, bans, feeds, streams, hot keys,

@@ -12,7 +12,7 @@ use crate::{
     cache::{Ask, Verdict},
     market::{Listing, Timeframe, UnixMs, derive},
     service::ServiceError,
-    telemetry::{CacheOutcome, DataKind},
+    telemetry::{CacheOutcome, DataKind, explain::Note},
 };
 
 impl CandleSeries {
@@ -69,7 +69,27 @@ impl CandleSeries {
         at: UnixMs,
         ask: Ask,
     ) -> Option<Candles> {
+        let (candles, source, kind) = self.derivable(market, view, at, ask)?;
         let shelf = &self.learner.shelf;
+        shelf.cache.looked_up(kind, CacheOutcome::Hit);
+        shelf.candles.derived();
+        let mut note = Note::begin(&self.learner.key(&source), kind);
+        let (stamp, now) = (&candles.stamp, Instant::now());
+        note.decides(|| stamp.reason(&ask.demand, now));
+        note.decides(|| format!("{} candles are computed from these", view.timeframe));
+        note.gives(CacheOutcome::Hit, || stamp.facts(now));
+        drop(note);
+        Some(candles)
+    }
+
+    /// The same without its being counted, and the series that they are computed from.
+    pub(super) fn derivable(
+        &self,
+        market: &Arc<Listing>,
+        view: CandleView,
+        at: UnixMs,
+        ask: Ask,
+    ) -> Option<(Candles, Which, DataKind)> {
         let want = Want::new(&view, at, None);
         if want.is_void() {
             return None;
@@ -88,10 +108,7 @@ impl CandleSeries {
                 return None;
             }
             let read = Candles::of(&parts, rows, stamp, CacheOutcome::Hit);
-            let wide = Self::widen(market, &want, read, timeframe)?;
-            shelf.cache.looked_up(kind, CacheOutcome::Hit);
-            shelf.candles.derived();
-            Some(wide)
+            Some((Self::widen(market, &want, read, timeframe)?, which, kind))
         })
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -25,7 +26,10 @@ use crate::{
     cache::{Ask, Entry, Failure as _},
     market::{Candle, CandleQuery, Span, UnixMs},
     service::{Key, ServiceError, Value},
-    telemetry::{DataKind, Payer, Wait},
+    telemetry::{
+        CacheOutcome, DataKind, Payer, Wait,
+        explain::{self, FlightRecord, Note, Role},
+    },
 };
 
 /// How a load ends before its caller's patience does, so that he is told why.
@@ -54,7 +58,7 @@ struct Open {
 }
 
 enum State {
-    Flying(Flight),
+    Flying(Flight, Arc<FlightRecord>),
     Over { outcome: Outcome, since: Instant, until: Instant },
 }
 
@@ -82,16 +86,55 @@ impl Fills {
         gap: Gap,
         ask: Ask,
     ) -> Result<(Filled, bool), ServiceError> {
+        let mut note = Note::begin(&learner.key(which), DataKind::History);
+        note.decides(|| gap.to_string());
         let (flight, is_own) = match self.join(learner, which, gap, ask) {
-            Joined::Flight(flight) => (flight, false),
-            Joined::Over(outcome) => return outcome.map(|filled| (filled, false)),
-            Joined::Launched(flight) => (flight, true),
+            Joined::Flight(flight, record) => {
+                note.boards(Role::Joined, &record);
+                (flight, false)
+            }
+            Joined::Over(outcome) => {
+                let (why, told) = match &outcome {
+                    Ok(Filled::Held(_)) => ("they have come meanwhile", CacheOutcome::Hit),
+                    _ => ("the exchange was asked for them a moment ago", CacheOutcome::Negative),
+                };
+                note.decides(|| why.to_owned());
+                gap.ends(&mut note, &outcome, told);
+                return outcome.map(|filled| (filled, false));
+            }
+            Joined::Launched(flight, record) => {
+                note.boards(Role::Started, &record);
+                (flight, true)
+            }
         };
-        match timeout_at(ask.deadline, flight).await {
-            Ok(Some(outcome)) => outcome.map(|filled| (filled, is_own)),
+        let outcome = match timeout_at(ask.deadline, flight).await {
+            Ok(Some(outcome)) => outcome,
             Ok(None) => Err(ServiceError::Internal),
             Err(_elapsed) => Err(ServiceError::DeadlineExceeded),
-        }
+        };
+        let told = if is_own { CacheOutcome::Miss } else { CacheOutcome::Collapsed };
+        gap.ends(&mut note, &outcome, told);
+        outcome.map(|filled| (filled, is_own))
+    }
+
+    /// The fetch that [`Fills::fill`] would wait for, or what it would be told at once.
+    pub(super) fn foresee(
+        &self,
+        learner: &Learner,
+        which: &Which,
+        gap: Gap,
+        ask: &Ask,
+    ) -> Option<Met> {
+        let board = self.board();
+        let open = board.open.get(&learner.key(which))?;
+        let now = Instant::now();
+        open.iter().filter(|it| it.serves(gap, ask.payer)).find_map(|it| match &it.state {
+            State::Flying(_, record) => Some(Met::Flight(record.clone())),
+            State::Over { outcome, since, until } if *until > now => {
+                Some(Met::Over(outcome.clone().err().map(|error| error.told(now - *since))))
+            }
+            State::Over { .. } => None,
+        })
     }
 
     /// The fetch that brings the near end of a gap; a new one, for the part of the gap that nobody
@@ -109,20 +152,21 @@ impl Fills {
         open.retain(|it| !matches!(it.state, State::Over { until, .. } if until <= now));
         let mut span = gap.span;
         for it in open.iter().filter(|it| it.class.index() <= ask.payer.class.index()) {
-            let (begins, ends) = (it.span.from <= span.from, it.span.to >= span.to);
-            let meets = if gap.toward == Toward::Later { begins } else { ends };
+            let meets = it.serves(Gap { span, ..gap }, ask.payer);
             match &it.state {
                 _ if it.span.common(&gap.span).is_empty() => {}
                 State::Over { outcome, since, .. } if meets => {
                     let told = outcome.clone();
                     return Joined::Over(told.map_err(|error| error.told(now - *since)));
                 }
-                State::Flying(flight) if meets => return Joined::Flight(flight.clone()),
+                State::Flying(flight, record) if meets => {
+                    return Joined::Flight(flight.clone(), record.clone());
+                }
                 State::Over { .. } => {}
-                State::Flying(_) if gap.toward == Toward::Later => {
+                State::Flying(..) if gap.toward == Toward::Later => {
                     span.to = span.to.min(it.span.from);
                 }
-                State::Flying(_) => span.from = span.from.max(it.span.to),
+                State::Flying(..) => span.from = span.from.max(it.span.to),
             }
         }
         let request = Request::of(learner, which, Gap { span, ..gap });
@@ -130,21 +174,24 @@ impl Fills {
         let flight: Flight = landed.map(Result::ok).boxed().shared();
         board.flights += 1;
         let number = board.flights;
-        let state = State::Flying(flight.clone());
+        let record = FlightRecord::begin();
+        let state = State::Flying(flight.clone(), record.clone());
         let open = Open { number, span: request.sure(), class: ask.payer.class, state };
         board.open.entry(key.clone()).or_default().push(open);
         drop(board);
         let landing = Landing { fills: self.clone(), key, number };
         let learner = learner.clone();
         let deadline = ask.deadline - LAST_WORD;
-        learner.clone().tasks.spawn("flight", async move {
+        let tasks = learner.tasks.clone();
+        let flies = async move {
             let outcome = request.fly(&learner, ask.payer, deadline).await;
             let memory = learner.shelf.policy(DataKind::History).negative_ttl;
             landing.over(&outcome, memory);
             // The send fails if every caller has hung up, which does not concern the fetch.
             let _ = land.send(outcome);
-        });
-        Joined::Launched(flight)
+        };
+        tasks.spawn("flight", explain::aboard(record.clone(), flies));
+        Joined::Launched(flight, record)
     }
 
     fn board(&self) -> MutexGuard<'_, Board> {
@@ -154,14 +201,63 @@ impl Fills {
 
 enum Joined {
     /// It was under way.
-    Flight(Flight),
+    Flight(Flight, Arc<FlightRecord>),
     /// It has just ended.
     Over(Outcome),
     /// It is under way now.
-    Launched(Flight),
+    Launched(Flight, Arc<FlightRecord>),
+}
+
+/// What a wish to fill a gap would meet.
+pub(super) enum Met {
+    /// A fetch under way.
+    Flight(Arc<FlightRecord>),
+    /// One that has just ended with nothing, or with this error.
+    Over(Option<ServiceError>),
+}
+
+impl Open {
+    /// True if it brings the near end of a gap, for one who pays so.
+    fn serves(&self, gap: Gap, payer: Payer) -> bool {
+        let is_in_time = self.class.index() <= payer.class.index();
+        let (begins, ends) = (self.span.from <= gap.span.from, self.span.to >= gap.span.to);
+        let meets = if gap.toward == Toward::Later { begins } else { ends };
+        is_in_time && meets && !self.span.common(&gap.span).is_empty()
+    }
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Span { from, to } = self.span;
+        let what = if self.anew { "are to be fetched anew" } else { "are not held" };
+        match self.toward {
+            _ if from <= EPOCH => write!(f, "candles before {} {what}", to.iso()),
+            Toward::Later | Toward::Earlier => {
+                write!(f, "candles from {} to {} {what}", from.iso(), to.iso())
+            }
+        }
+    }
 }
 
 impl Gap {
+    /// Notes what became of it.
+    fn ends(&self, note: &mut Note, outcome: &Outcome, told: CacheOutcome) {
+        match outcome {
+            Ok(Filled::Held(entry)) => {
+                let known = entry.value.track().map(|track| track.bars.coverage());
+                let near = known.and_then(|known| match self.toward {
+                    Toward::Later => known.at(self.span.from),
+                    Toward::Earlier => known.before(self.span.to),
+                });
+                if let Some((_, mark)) = near {
+                    note.gives(told, || mark.facts(Instant::now()));
+                }
+            }
+            Ok(Filled::Nothing) => note.fails(Some(told), || "the exchange has none".to_owned()),
+            Err(error) => note.fails(Some(CacheOutcome::Negative), || error.to_string()),
+        }
+    }
+
     /// True if its near end is known by now.
     fn is_begun(&self, held: &Entry<Value>) -> bool {
         let Some(track) = held.value.track().filter(|_| !self.anew) else { return false };
@@ -206,7 +302,7 @@ impl Drop for Landing {
         board.open.retain(|key, open| {
             let is_this = *key == self.key;
             open.retain(|it| match it.state {
-                State::Flying(_) => !(is_this && it.number == self.number),
+                State::Flying(..) => !(is_this && it.number == self.number),
                 State::Over { until, .. } => until > now,
             });
             !open.is_empty()

@@ -18,8 +18,18 @@ use crate::{
     service::{Key, ServiceError, Shelf, Value, span::fetch_size},
     store::{Held, SeriesId, Take},
     tasks::Tasks,
-    telemetry::{DataKind, Payer},
+    telemetry::{DataKind, Payer, explain},
 };
+
+impl Gap {
+    /// What is kept of its near end, and when that was received.
+    fn near<'a>(&self, kept: &'a Held) -> Option<&'a (Span, UnixMs)> {
+        match self.toward {
+            Toward::Later => kept.known.at(self.span.from),
+            Toward::Earlier => kept.known.before(self.span.to),
+        }
+    }
+}
 
 /// Puts candles where they belong: into the entry of their series and into the store; and fetches
 /// the newest ones.
@@ -159,11 +169,23 @@ impl Learner {
             Toward::Earlier => Take::Last(count),
         };
         let kept = self.shelf.store.read(&self.series(which), gap.span, take).await;
-        let (known, received_at) = match gap.toward {
-            Toward::Later => kept.known.at(gap.span.from)?,
-            Toward::Earlier => kept.known.before(gap.span.to)?,
-        };
+        let near = gap.near(&kept);
+        explain::looked_on_disk(near.is_some());
+        let (known, received_at) = near?;
         self.recalled(which, *known, *received_at, &kept)
+    }
+
+    /// Whether the near end of a gap is on disk; `None` if there is no disk.
+    pub(super) async fn is_on_disk(&self, which: &Which, gap: &Gap) -> Option<bool> {
+        if !self.shelf.store.is_on() {
+            return None;
+        }
+        let take = match gap.toward {
+            Toward::Later => Take::First(1),
+            Toward::Earlier => Take::Last(1),
+        };
+        let kept = self.shelf.store.read(&self.series(which), gap.span, take).await;
+        Some(gap.near(&kept).is_some())
     }
 
     /// The newest candles on disk that `want` may need.
@@ -174,7 +196,9 @@ impl Learner {
         let span = Span::new(want.from.unwrap_or(EPOCH), want.past);
         let take = Take::Last(want.limit.max(FEWEST));
         let kept = self.shelf.store.read(&self.series(which), span, take).await;
-        let (known, received_at) = kept.known.spans().last()?;
+        let newest = kept.known.spans().last();
+        explain::looked_on_disk(newest.is_some());
+        let (known, received_at) = newest?;
         self.recalled(which, *known, *received_at, &kept)
     }
 

@@ -14,6 +14,7 @@
 mod derived;
 mod due;
 mod fill;
+mod foresee;
 mod learn;
 mod read;
 #[cfg(test)]

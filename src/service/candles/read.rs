@@ -15,7 +15,7 @@ use crate::{
     config::Policy,
     market::{Span, UnixMs},
     service::{ServiceError, Value},
-    telemetry::{CacheOutcome, DataKind, Wait},
+    telemetry::{CacheOutcome, DataKind, Wait, explain::Note},
 };
 
 /// More gaps than this are not filled for one request.
@@ -143,6 +143,12 @@ impl<'a> Reading<'a> {
         let cache = &series.learner.shelf.cache;
         if self.ask.demand.judge(stamp.age(Instant::now()), &stamp.policy) != Verdict::Unusable {
             cache.looked_up(DataKind::History, self.outcome);
+            // What had to be fetched for them has been noted.
+            if self.outcome == CacheOutcome::Hit {
+                let mut note = Note::begin(&series.learner.key(self.which), DataKind::History);
+                note.decides(|| stamp.reason(&self.ask.demand, Instant::now()));
+                note.gives(self.outcome, || stamp.facts(Instant::now()));
+            }
             return Ok(self.answer(rows, stamp));
         }
         if self.ask.demand.is_unmeetable(&stamp.policy) {

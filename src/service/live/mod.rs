@@ -29,11 +29,11 @@ use poll::Poller;
 pub(super) use poll::Products;
 use sink::LiveSink;
 
-use super::{Markets, ServiceError, Shelf};
+use super::{Markets, Product, ServiceError, Shelf};
 use crate::{
     config::{self, Config},
     exchange::{Stream, Topic},
-    feed::{Bell, Feed, Follower, Hub, Lease, Mode, Sink, TooManyTopics},
+    feed::{Bell, Feed, Follower, Hub, Lease, Mode, Sink, Standing, TooManyTopics},
     market::{Channel, Identity, Listing, Precision},
     tasks::Tasks,
 };
@@ -61,6 +61,15 @@ pub struct Followed {
     /// His place.
     pub follower: Follower,
     _lease: Lease,
+}
+
+/// How a product stands with the exchange's WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stand {
+    /// `live`, `opening`, `stale` or `not_followed`.
+    pub state: &'static str,
+    /// Why it is not live.
+    pub reason: Option<&'static str>,
 }
 
 impl Live {
@@ -142,6 +151,25 @@ impl Live {
     /// How a topic is fed.
     pub fn mode(&self, topic: &Topic) -> Mode {
         self.hub.line(topic).map_or(Mode::Starting, |line| line.mode())
+    }
+
+    /// How a product stands with the exchange's WebSocket. Asking changes nothing about that.
+    pub fn stand(&self, product: &Product) -> Stand {
+        let not_followed = |reason| Stand { state: "not_followed", reason: Some(reason) };
+        let Some(topic) = topics::topic(product) else {
+            return not_followed("no channel brings it");
+        };
+        if !self.feed.is_enabled() {
+            return not_followed("there is no feed");
+        }
+        match self.feed.standing(&topic) {
+            Standing::Live => Stand { state: "live", reason: None },
+            Standing::Opening => Stand { state: "opening", reason: None },
+            Standing::Lapsed(lapse) => Stand { state: "stale", reason: Some(lapse.as_str()) },
+            Standing::Unwanted => {
+                not_followed("it is neither pinned nor followed, nor read often enough")
+            }
+        }
     }
 
     async fn polls(self, poller: Poller) {
