@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Demand, Forecast, TOLERATED, What, Workload, forecast};
+use super::{Demand, Forecast, TOLERATED, What, Workload, forecast, forecast::glance};
 use crate::{
     config::{Config, Policy},
     exchange::Profile,
@@ -32,7 +32,10 @@ pub fn advise(
         return Vec::new();
     }
     let mut advice = Vec::new();
-    let fits = |config: &Config, workload: &Workload| forecast(config, profile, workload).fits;
+    // Most of what is tried is far from fitting.
+    let fits = |config: &Config, workload: &Workload| {
+        glance(config, profile, workload).fits && forecast(config, profile, workload).fits
+    };
     if !config.feed.enabled {
         let mut other = config.clone();
         other.feed.enabled = true;

@@ -32,8 +32,8 @@ const MOST_RUNS: Us = 8;
 /// What is to be expected of a workload.
 #[derive(Clone, Debug)]
 pub struct Forecast {
-    /// No group is refused more than [`TOLERATED`] of its requests, or given that share of
-    /// contexts without their book.
+    /// No group is refused more than [`TOLERATED`] of its requests, or given that share of contexts
+    /// without their book, or of data that is older than the settings allow.
     pub fits: bool,
     /// The share of all requests that is refused.
     pub refused_share: f64,
@@ -69,10 +69,21 @@ pub struct DemandForecast {
     pub refused_share: f64,
     /// The share that is a context without its book.
     pub degraded_share: f64,
+    /// The share that is given although it is older than the settings allow, since no call was left
+    /// to fetch it anew (`stale_if_error`).
+    pub overdue_share: f64,
     /// Mean and highest age of the oldest part, in seconds, of what is served.
     pub age_seconds: (f64, f64),
     /// Mean and longest wait for an answer, in seconds.
     pub wait_seconds: (f64, f64),
+}
+
+impl DemandForecast {
+    /// True if none of its shares is more than [`TOLERATED`].
+    pub fn fits(&self) -> bool {
+        let shares = [self.refused_share, self.degraded_share, self.overdue_share];
+        shares.iter().all(|share| *share <= TOLERATED)
+    }
 }
 
 /// One entry of the cache.
@@ -108,13 +119,28 @@ pub struct LiveForecast {
 /// Says what is to be expected of a gateway with these settings before an exchange of this kind.
 /// The same workload has the same forecast each time.
 pub fn forecast(config: &Config, profile: &Profile, workload: &Workload) -> Forecast {
+    play(config, profile, workload, LONGEST, MOST_RUNS)
+}
+
+/// The same in a fraction of the time, and less exact.
+pub(super) fn glance(config: &Config, profile: &Profile, workload: &Workload) -> Forecast {
+    play(config, profile, workload, SHORTEST, 1)
+}
+
+fn play(
+    config: &Config,
+    profile: &Profile,
+    workload: &Workload,
+    longest: Us,
+    most_runs: Us,
+) -> Forecast {
     let warm_up = us(WARM_UP);
     let start = |seed| build(config, profile, workload, warm_up, seed);
     let Built { mut model, of, markets } = start(0);
     let size = (model.keys.len() + model.asks.len()).max(1) as Us;
     let seconds_each = MOST_WORK / size;
-    let span = (seconds_each * SECOND).clamp(SHORTEST, LONGEST);
-    let runs = (seconds_each * SECOND / span).clamp(1, MOST_RUNS);
+    let span = (seconds_each * SECOND).clamp(SHORTEST, longest);
+    let runs = (seconds_each * SECOND / span).clamp(1, most_runs);
     model.run(warm_up + span);
     for seed in 1..runs {
         let mut other = start(seed).model;
@@ -163,9 +189,7 @@ pub fn forecast(config: &Config, profile: &Profile, workload: &Workload) -> Fore
         sockets: model.live.sockets(),
         promote_reads: config.feed.promote_reads,
     };
-    let fits = demands.iter().all(|demand: &DemandForecast| {
-        demand.refused_share <= TOLERATED && demand.degraded_share <= TOLERATED
-    });
+    let fits = demands.iter().all(DemandForecast::fits);
     Forecast {
         fits,
         refused_share: share(all.refused, all.reads),
@@ -188,6 +212,7 @@ fn of_demand(tally: &Tally) -> DemandForecast {
     DemandForecast {
         refused_share: share(tally.refused, tally.reads),
         degraded_share: share(tally.degraded, tally.reads),
+        overdue_share: share(tally.overdue, tally.reads),
         age_seconds: (per_read(tally.age, served), seconds(tally.oldest)),
         wait_seconds: (
             per_read(tally.wait, tally.reads.max(1) as f64),

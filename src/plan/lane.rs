@@ -1,6 +1,6 @@
 //! One family's budget as the gateway keeps it: window, pace and queue.
 
-use std::collections::VecDeque;
+use std::{cell::RefCell, collections::VecDeque};
 
 use super::time::Us;
 
@@ -149,6 +149,31 @@ impl Pace {
     }
 }
 
+/// The turns to come, as far as they were asked for, and the pace after them. They stay what they
+/// are until one of them is taken or missed.
+#[derive(Clone, Debug)]
+struct Ahead {
+    turns: Vec<Us>,
+    pace: Pace,
+}
+
+impl Ahead {
+    fn new(pace: &Pace, now: Us) -> Self {
+        let mut pace = pace.clone();
+        pace.settle(now);
+        let turns = vec![pace.next_turn(now)];
+        Self { turns, pace }
+    }
+
+    fn turn(&mut self, number: usize) -> Us {
+        while self.turns.len() <= number {
+            let last = self.turns[self.turns.len() - 1];
+            self.turns.push(self.pace.next_turn(last));
+        }
+        self.turns[number]
+    }
+}
+
 /// Picks the class whose first waiter is next.
 #[derive(Clone, Copy, Debug)]
 struct Order {
@@ -179,6 +204,7 @@ pub(super) struct Lane {
     rules: Rules,
     pub(super) limit: u32,
     pace: Pace,
+    ahead: RefCell<Option<Ahead>>,
     queue: [VecDeque<Waiter>; CLASSES],
     order: Order,
 }
@@ -190,6 +216,7 @@ impl Lane {
             rules,
             limit,
             pace: Pace::new(limit, &rules),
+            ahead: RefCell::default(),
             queue: Default::default(),
             order: Order { starvation_bound, since_starved: STARVED_ONE_IN },
         }
@@ -198,6 +225,14 @@ impl Lane {
     /// True if a call could be sent now without waiting.
     pub(super) fn is_ready(&self, now: Us) -> bool {
         self.limit > 0 && self.queue.iter().all(VecDeque::is_empty) && self.pace.is_free(now)
+    }
+
+    fn try_send(&mut self, now: Us) -> bool {
+        let is_sent = self.pace.try_send(now);
+        if is_sent {
+            *self.ahead.get_mut() = None;
+        }
+        is_sent
     }
 
     /// Asks for a turn by `deadline`; its fate if that is decided at once. Call [`Lane::turn`]
@@ -212,7 +247,7 @@ impl Lane {
         if self.limit == 0 {
             return Some(Fate::Refused(call, self.rules.window));
         }
-        if self.queue.iter().all(VecDeque::is_empty) && self.pace.try_send(now) {
+        if self.queue.iter().all(VecDeque::is_empty) && self.try_send(now) {
             return Some(Fate::Sent(call));
         }
         let latest = deadline.saturating_sub(self.rules.latency.min(MAX_RESERVE));
@@ -228,7 +263,7 @@ impl Lane {
     /// Hands out what is free and tells those who cannot be served in time. Returns when to look
     /// again; `None` if nobody waits.
     pub(super) fn turn(&mut self, now: Us, fates: &mut Vec<Fate>) -> Option<Us> {
-        while self.queue.iter().any(|class| !class.is_empty()) && self.pace.try_send(now) {
+        while self.queue.iter().any(|class| !class.is_empty()) && self.try_send(now) {
             let heads = std::array::from_fn(|class| Some(self.queue[class].front()?.since));
             let Some((class, starved)) = self.order.choose(heads, now) else { break };
             self.order.granted(starved);
@@ -264,10 +299,11 @@ impl Lane {
         mut visit: impl FnMut(usize, &Waiter, Us),
     ) -> Us {
         let mut order = self.order;
-        let mut pace = self.pace.clone();
-        pace.settle(now);
-        let mut at = [0; CLASSES];
-        let mut turn = pace.next_turn(now);
+        let mut ahead = self.ahead.borrow_mut();
+        let known = ahead.take().filter(|ahead| now <= ahead.turns[0]);
+        let ahead = ahead.insert(known.unwrap_or_else(|| Ahead::new(&self.pace, now)));
+        let (mut at, mut number) = ([0; CLASSES], 0);
+        let mut turn = ahead.turn(number);
         loop {
             let heads = std::array::from_fn(|class| {
                 let queue: &VecDeque<Waiter> = &self.queue[class];
@@ -281,7 +317,8 @@ impl Lane {
             visit(class, waiter, turn);
             if turn <= waiter.latest {
                 order.granted(starved);
-                turn = pace.next_turn(turn);
+                number += 1;
+                turn = ahead.turn(number);
             }
         }
     }

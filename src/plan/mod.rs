@@ -19,7 +19,7 @@
 //! ```
 //!
 //! **Reads are skipped, not ignored.** Nothing happens to an entry while it is fresh, so whoever
-//! reads it until then is counted with the first one ([`arrivals`]). A forecast costs what the
+//! reads it until then is counted with the first one. A forecast costs what the
 //! calls cost, whether ten clients ask or a million.
 //!
 //! **What is assumed** is told with every forecast ([`ASSUMPTIONS`]).

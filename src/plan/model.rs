@@ -84,6 +84,8 @@ pub(super) struct Model {
     pub(super) dice: ChaCha8Rng,
     calls: slab::Slab<Call>,
     batches: [Batch; 2],
+    /// When turns of each family are handed out next.
+    wakes: Vec<Option<Us>>,
     events: BinaryHeap<Reverse<(Us, u64, Event)>>,
     number: u64,
 }
@@ -105,6 +107,7 @@ impl Model {
             keys,
             asks: Vec::new(),
             sent: vec![0; lanes.len()],
+            wakes: vec![None; lanes.len()],
             lanes,
             live,
             reads: slab::Slab::new(),
@@ -141,7 +144,12 @@ impl Model {
                     self.close(class);
                 }
                 Event::Close(..) => {}
-                Event::Wake(family) => self.turn(family),
+                // Others were made before what they were made for has changed.
+                Event::Wake(family) if self.wakes[family] == Some(at) => {
+                    self.wakes[family] = None;
+                    self.turn(family);
+                }
+                Event::Wake(_) => {}
                 Event::Land(call) => self.land(call),
             }
         }
@@ -272,8 +280,9 @@ impl Model {
         let mut fates = Vec::new();
         let wake = self.lanes[family].turn(self.now, &mut fates);
         fates.into_iter().for_each(|fate| self.meet(fate));
-        if let Some(wake) = wake {
-            self.at(wake, Event::Wake(family));
+        if self.wakes[family] != wake {
+            self.wakes[family] = wake;
+            wake.into_iter().for_each(|wake| self.at(wake, Event::Wake(family)));
         }
     }
 
@@ -313,7 +322,8 @@ impl Model {
             let Some(flight) = it.flight.take() else { continue };
             it.was_read = !flight.waiters.is_empty();
             for waiter in flight.waiters {
-                let in_time = (self.now <= waiter.deadline).then_some(Served { age: 0 });
+                let in_time =
+                    (self.now <= waiter.deadline).then_some(Served { age: 0, overdue: false });
                 let served = in_time.or_else(|| self.in_place(key, &waiter, waiter.deadline));
                 self.settle(waiter.read, key, served);
             }
@@ -341,7 +351,7 @@ impl Model {
     /// What is held, in place of what could not be fetched.
     fn in_place(&self, key: usize, waiter: &Waiter, at: Us) -> Option<Served> {
         self.keys[key].on_error(waiter.held, waiter.max_age, at)?;
-        Some(Served { age: at.saturating_sub(waiter.held?.at) })
+        Some(Served { age: at.saturating_sub(waiter.held?.at), overdue: true })
     }
 
     /// One part of a waiting read is decided.

@@ -13,9 +13,22 @@ const LOOK: Us = 100_000;
 
 /// What becomes of one part of a read.
 enum Part {
-    Served { key: usize, held: Held },
-    Waits { key: usize, held: Option<Held> },
-    Missing { key: usize },
+    Served {
+        key: usize,
+        held: Held,
+    },
+    /// It is given because it cannot be fetched anew.
+    Overdue {
+        key: usize,
+        held: Held,
+    },
+    Waits {
+        key: usize,
+        held: Option<Held>,
+    },
+    Missing {
+        key: usize,
+    },
 }
 
 impl Model {
@@ -38,8 +51,10 @@ impl Model {
         read.weight = 1 + others;
         for part in &parts {
             match part {
-                Part::Served { key, held } => {
-                    read.take(Some(Served { age: now.saturating_sub(held.at) + later }), *key);
+                Part::Served { key, held } | Part::Overdue { key, held } => {
+                    let overdue = matches!(part, Part::Overdue { .. });
+                    let age = now.saturating_sub(held.at) + later;
+                    read.take(Some(Served { age, overdue }), *key);
                     self.keys[*key].was_read = true;
                     self.keys[*key].warmth.reads += read.weight;
                 }
@@ -120,7 +135,7 @@ impl Model {
         }
         let until = self.keys[key].failed_until.max(now + 1);
         match (self.keys[key].on_error(held, max_age, now), held) {
-            (Some(end), Some(held)) => (Part::Served { key, held }, until.min(end)),
+            (Some(end), Some(held)) => (Part::Overdue { key, held }, until.min(end)),
             _ => {
                 self.ticket(key);
                 (Part::Missing { key }, until)

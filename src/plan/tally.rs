@@ -7,6 +7,8 @@ use super::time::Us;
 pub(super) struct Served {
     /// How old it is, on average over the reads that are told at once.
     pub(super) age: Us,
+    /// It is older than the settings allow: there was no call left to fetch it anew.
+    pub(super) overdue: bool,
 }
 
 /// A read under way; it stands for `weight` reads of the same kind within a moment.
@@ -19,6 +21,7 @@ pub(super) struct Read {
     pub(super) pending: usize,
     /// The age of its oldest part.
     age: Us,
+    overdue: bool,
     /// Keys without an answer.
     missing: Vec<usize>,
     /// It began when things counted.
@@ -27,12 +30,24 @@ pub(super) struct Read {
 
 impl Read {
     pub(super) fn new(ask: usize, since: Us, counts: bool) -> Self {
-        Self { ask, since, weight: 0, pending: 0, age: 0, missing: Vec::new(), counts }
+        Self {
+            ask,
+            since,
+            weight: 0,
+            pending: 0,
+            age: 0,
+            overdue: false,
+            missing: Vec::new(),
+            counts,
+        }
     }
 
     pub(super) fn take(&mut self, served: Option<Served>, key: usize) {
         match served {
-            Some(served) => self.age = self.age.max(served.age),
+            Some(served) => {
+                self.age = self.age.max(served.age);
+                self.overdue |= served.overdue;
+            }
             None => self.missing.push(key),
         }
     }
@@ -45,6 +60,8 @@ pub(super) struct Tally {
     pub(super) refused: u64,
     /// Contexts without a book.
     pub(super) degraded: u64,
+    /// Given although they were older than the settings allow.
+    pub(super) overdue: u64,
     /// Ages of those that were served, added up (µs).
     pub(super) age: f64,
     pub(super) oldest: Us,
@@ -67,6 +84,7 @@ impl Tally {
             return;
         }
         self.degraded += if read.missing.is_empty() { 0 } else { read.weight };
+        self.overdue += if read.overdue { read.weight } else { 0 };
         self.age += read.age as f64 * read.weight as f64;
         self.oldest = self.oldest.max(read.age);
     }
@@ -75,6 +93,7 @@ impl Tally {
         self.reads += other.reads;
         self.refused += other.refused;
         self.degraded += other.degraded;
+        self.overdue += other.overdue;
         self.age += other.age;
         self.oldest = self.oldest.max(other.oldest);
         self.wait += other.wait;

@@ -58,7 +58,6 @@ async fn check(config: Config, workload: Workload, minutes: u64, seed: u64) {
     for (family, seen) in Family::ALL.iter().zip(seen.calls_per_minute) {
         let told = told.families.iter().find(|it| it.family == *family);
         let told = told.map_or(0.0, |it| it.calls_per_minute);
-        println!("{:8} seen {seen:6.2} told {told:6.2} calls/min", family.as_str());
         if !agree(seen, told, 1.0) {
             wrong.push(format!("{family:?}: {seen} calls a minute, {told} were told"));
         }
@@ -68,21 +67,14 @@ async fn check(config: Config, workload: Workload, minutes: u64, seed: u64) {
     {
         let [requests, refused, degraded] = seen.map(|count| count as f64);
         let (refused, degraded) = (refused / requests, degraded / requests);
-        println!(
-            "{:12} {requests} requests: refused {refused:.4} told {:.4}, degraded {degraded:.4} \
-             told {:.4}, age {:?} wait {:?}",
-            demand.what.to_string(),
-            told.refused_share,
-            told.degraded_share,
-            told.age_seconds,
-            told.wait_seconds
-        );
         if !agree(refused, told.refused_share, 0.01) || !agree(degraded, told.degraded_share, 0.01)
         {
-            wrong.push(format!("{}: {refused} refused, {degraded} degraded", demand.what));
+            wrong.push(format!(
+                "{}: of {requests} {refused} refused, {degraded} degraded; told were {told:?}",
+                demand.what
+            ));
         }
     }
-    println!("{} channels, told {}", seen.channels, told.live.channels);
     if !agree(seen.channels as f64, told.live.channels as f64, 0.0)
         || seen.sockets != told.live.sockets
     {
@@ -130,7 +122,8 @@ async fn twice_too_much() {
     config.cache.ohlcv.stale_if_error = Duration::from_secs(15);
     config.cache.trades.stale_while_revalidate = Duration::from_secs(5);
     config.cache.trades.stale_if_error = Duration::from_secs(10);
-    check(config, workload(demands), 30, 3).await;
+    // Refusals come in crowds: a mean takes its time.
+    check(config, workload(demands), 120, 3).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -36,18 +36,31 @@ fn verdict(found: &Forecast) -> String {
     let share = percent(found.refused_share);
     match found.fits {
         true => format!("It fits: {requests} requests a minute, {share} refused.\n"),
-        false if found.refused_share > 0.0 => {
+        false if found.refused_share > TOLERATED => {
             format!("It does not fit: of {requests} requests a minute {share} are refused.\n")
         }
-        false => format!("It does not fit: of {requests} requests a minute not all are whole.\n"),
+        false => format!(
+            "It does not fit: of {requests} requests a minute {share} are refused, and others get \
+             less than was asked for.\n"
+        ),
     }
 }
 
 fn requests(workload: &Workload, found: &Forecast) -> String {
     let mut rows = vec![
-        ["requests for", "markets", "clients", "every", "refused", "age", "at most", "wait"]
-            .map(str::to_owned)
-            .to_vec(),
+        [
+            "requests for",
+            "markets",
+            "clients",
+            "every",
+            "refused",
+            "too old",
+            "age",
+            "at most",
+            "wait",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
     ];
     let mut degraded = Vec::new();
     for (asked, told) in workload.demands.iter().zip(&found.demands) {
@@ -57,6 +70,7 @@ fn requests(workload: &Workload, found: &Forecast) -> String {
             HumanCount(u64::from(asked.clients)).to_string(),
             duration::show(asked.every),
             percent(told.refused_share),
+            percent(told.overdue_share),
             spell(told.age_seconds.0),
             spell(told.age_seconds.1),
             spell(told.wait_seconds.0),
