@@ -3,12 +3,9 @@
 use std::process::Stdio;
 
 use tidegate::access::KeyHash;
-use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader},
-    process::Command,
-};
+use tokio::process::Command;
 
-use crate::rig::{Rig, client, soon};
+use crate::rig::{Rig, client, eventually, soon};
 
 fn tidegate(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
@@ -123,23 +120,15 @@ async fn no_key_is_ever_logged() {
     command.args(["--rest-url", &rig.sim.rest_url(), "--set", "feed.enabled=false"]);
     command.args(["--set", "server.drain_delay=0s"]);
     command.env("TIDEGATE__ACCESS__KEYS_FILE", &file);
+    let log = dir.path().join("log");
+    let output = std::fs::File::create(&log).unwrap();
+    command.stdout(output.try_clone().unwrap()).stderr(output);
     let mut process = command.spawn().unwrap();
-    let mut out = BufReader::new(process.stdout.take().unwrap());
-    let mut err = process.stderr.take().unwrap();
-    let logged = tokio::task::spawn(async move {
-        let mut text = String::new();
-        err.read_to_string(&mut text).await.map(|_| text)
-    });
-    let mut said = String::new();
-    while !said.contains("listening on ") {
-        let read = soon("where it listens", out.read_line(&mut said)).await;
-        assert_ne!(read.unwrap(), 0, "{said}");
-    }
-    let url = said.trim().rsplit(' ').next().unwrap().to_owned();
-    let more = tokio::task::spawn(async move {
-        let mut text = String::new();
-        out.read_to_string(&mut text).await.map(|_| text)
-    });
+    let said = || std::fs::read_to_string(&log).unwrap();
+    eventually("where it listens", || said().contains("tidegate is listening on http://")).await;
+    let all = said();
+    let (_, url) = all.split_once("tidegate is listening on ").unwrap();
+    let url = url.lines().next().unwrap();
     for (key, status) in [(right, 200), (wrong, 401)] {
         for path in ["/api/market-data/ticker/BTC-USD", "/v2/ticker/tBTCUSD"] {
             for (name, value) in
@@ -153,7 +142,7 @@ async fn no_key_is_ever_logged() {
     let pid = process.id().unwrap().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
     assert!(soon("the end of the program", process.wait()).await.unwrap().success());
-    let all = said + &more.await.unwrap().unwrap() + &logged.await.unwrap().unwrap();
+    let all = said();
     assert!(all.contains("unauthorized"), "refusals are logged: {all}");
     for secret in ["RightKeyOfTheBots", "WrongKeyOfSomebody"] {
         assert!(!all.contains(secret), "{all}");
