@@ -77,7 +77,7 @@ impl Reply {
         assert_eq!(document["instance"], path.split('?').next().unwrap_or_default());
         assert_eq!(document["request_id"].as_str(), self.header("x-request-id"), "{self:?}");
         assert!(document["title"].is_string() && document["detail"].is_string());
-        let may_help = !matches!(status, 401..=499 | 501);
+        let may_help = !matches!(status, 401..=428 | 430..=499 | 501);
         assert_eq!(document["retryable"], may_help, "{document}");
         assert_eq!(self.header("cache-control"), Some("no-store"));
         let wait = document.get("retry_after_ms").map(|wait| wait.as_u64().expect("milliseconds"));
