@@ -7,6 +7,7 @@ mod client;
 mod endpoint;
 mod gateways;
 mod health;
+mod manual;
 mod page;
 mod problem;
 mod screen;
@@ -23,6 +24,7 @@ pub use client::{Client, ClientError, Reply};
 pub use endpoint::{BadUrl, Endpoint};
 pub use gateways::{Failure, FindError, Found, Gateways};
 pub use health::{Health, HealthError};
+pub use manual::{Completions, Manual};
 pub use problem::Told;
 pub use screen::Screen;
 pub use settings::{LoadError, Settings, environment};
@@ -62,6 +64,10 @@ pub enum Command {
     Candles(Candles),
     /// Exit 0 if a gateway is alive; for health checks of containers
     Health(Health),
+    /// Print a shell's completions
+    Completions(Completions),
+    /// Print the manual's pages, for man(1)
+    Man(Manual),
 }
 
 /// `tidegate demo`
