@@ -1,14 +1,13 @@
 #!/usr/bin/env bash
-# Makes .venv in the project's root hold what tests/clients/requirements.txt names, and prints its
-# path.
+# Makes .venv in the project's root hold what the tests' requirements.txt name, and prints its path.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-requirements=tests/clients/requirements.txt
+requirements=(tests/*/requirements.txt)
 # A copy of what was installed tells whether it is what is asked for now.
-if ! cmp -s "$requirements" .venv/installed.txt; then
+if ! cat "${requirements[@]}" | cmp -s - .venv/installed.txt; then
   python3 -m venv .venv
-  .venv/bin/pip install --quiet --requirement "$requirements" >&2
-  cp "$requirements" .venv/installed.txt
+  .venv/bin/pip install --quiet "${requirements[@]/#/--requirement=}" >&2
+  cat "${requirements[@]}" >.venv/installed.txt
 fi
 echo "$PWD/.venv"
