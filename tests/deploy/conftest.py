@@ -41,14 +41,14 @@ def free_port():
         return taken.getsockname()[1]
 
 
-def until(what, ask):
+def until(what, ask, patience=PATIENCE):
     """Asks until there is an answer, which is returned, or patience is at its end."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while True:
         with contextlib.suppress(requests.ConnectionError):
             if answer := ask():
                 return answer
-        assert time.monotonic() < deadline, f"{what}: not within {PATIENCE} s"
+        assert time.monotonic() < deadline, f"{what}: not within {patience} s"
         time.sleep(0.05)
 
 
@@ -94,15 +94,17 @@ def read(address, stop):
     """A client that asks for everything, over and over."""
     data = f"http://{address}/api/market-data"
     paths = [f"{what}/{symbol}" for what in ("ticker", "orderbook", "ohlcv", "trades", "market-context") for symbol in ("BTC/USD", "ETH/USD")]
-    # The store is read by who asks for the past, v2 has a path that does not exist, and a wrong limit is refused.
+    # The past, which the store is read for, and a limit that is refused.
     paths += ["tickers", "markets", "exchanges", "ohlcv/BTC/USD?limit=700&timeframe=1m", "orderbook/BTC/USD?limit=0"]
     urls = [f"{data}/{path}" for path in paths]
     urls += [f"http://{address}/v2/platform/status", f"http://{address}/livez"]
     with requests.Session() as session:
         while not stop.is_set():
+            # Nothing that is held is good enough, so a client's call has to wait for its turn.
+            session.get(f"{data}/orderbook/BTC/USD?precision=P1", headers={"cache-control": "max-age=0"}, timeout=15)
             for url in urls:
                 session.get(url, timeout=15)
-                if stop.wait(0.01):
+                if stop.wait(0.02):
                     return
 
 
@@ -177,7 +179,7 @@ def prometheus(gateways, tmp_path_factory):
         "prometheus", f"--config.file={prometheus_config(folder, gateways)}", f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address={address}", "--log.level=warn",
     ]
-    with running("prometheus", f"http://{address}/-/ready", command, folder / "log"):
+    with running("prometheus", f"http://{address}/-/ready", command, folder / "log", TZ="UTC"):
         prometheus = Prometheus(f"http://{address}")
         scraped = 'count_over_time(up{job="tidegate"}[1m]) >= 4'
         until("each gateway was scraped", lambda: len(prometheus.ask(scraped)) == len(gateways))

@@ -20,7 +20,7 @@ cd "$(dirname "$0")" || exit 2
 
 ../../scripts/debian.sh python3=python3 prometheus=prometheus promtool=prometheus kubectl=kubernetes-client \
   systemd-analyze=systemd bash=bash zsh=zsh fish=fish mandoc=mandoc man=man-db || die "a tool is missing"
-venv=$(../../scripts/venv.sh) || die "the Python packages cannot be installed"
+venv=$(../../scripts/venv.sh deploy) || die "the Python packages cannot be installed"
 
 report=$(mktemp)
 trap 'rm -f "$report"' EXIT
