@@ -38,7 +38,7 @@ GLANCE = Row(
            Query(f'{rate("tidegate_answers_total")} / {rate("tidegate_upstream_calls_total")}'), width=3),
     Number("p99 latency", "s", "99 % of requests are answered within this.",
            Query(quantile(0.99, "tidegate_request_duration_seconds", f'{I}, endpoint!="ops"')), width=3),
-    Number("Answers older than promised", "percentunit",
+    Number("Older than promised", "percentunit",
            "Over an hour, of the kind of data that is worst off; 1 % may be. The promise stands in prometheus/rules/recording.yml.",
            Query(f"max(tidegate:served_late:ratio_rate1h{{{I}}})"), width=3, steps=[(0.01, "orange"), (0.144, "red")]),
     Number("Families banned", "none", "Families of calls that an exchange refuses at the moment.",
@@ -130,7 +130,7 @@ FEED = Row(
     Panel("Sockets and channels", "none", "Sockets to the exchange that are open, and channels that are live on them.",
           Query(f"sum by (exchange) (tidegate_feed_connected{{{X}}})", "{{exchange}} sockets"),
           Query(f"sum by (exchange) (tidegate_feed_channels{{{X}}})", "{{exchange}} channels")),
-    Stack("Messages", "ops", "Messages with data, by kind.", Query(rate("tidegate_feed_messages_total", X, "kind"), "{{kind}}")),
+    Stack("Messages from the exchange", "ops", "Those with data, by kind.", Query(rate("tidegate_feed_messages_total", X, "kind"), "{{kind}}")),
     Panel("Since the last message", "s", "The time since live channels last brought anything; the exchange sends a heartbeat every 15 s.",
           Query(f"max by (kind, stat) (tidegate_feed_last_message_age_seconds{{{X}}})", "{{kind}} {{stat}}"), steps=[(30, "red")]),
     Panel("Made anew", "none", "Connections and channels that were lost, silent or wrong, in 5 minutes.",
@@ -142,7 +142,7 @@ FEED = Row(
     Panel("Keys that became live, and those that no longer are", "none", "In 5 minutes; a key that is read often gets a channel.",
           Query(f"sum(increase(tidegate_feed_promotions_total{{{X}}}[5m]))", "promoted"),
           Query(f"sum(increase(tidegate_feed_demotions_total{{{X}}}[5m]))", "demoted")),
-    Panel("Bytes from the exchange", "Bps", "All messages on its sockets.", Query(rate("tidegate_feed_bytes_total", X, "exchange"), "{{exchange}}")),
+    Panel("Bytes from the exchange", "Bps", "All messages on its sockets.", Query(rate("tidegate_feed_bytes_total", X, "exchange"), "{{exchange}}"), width=24),
 )
 
 STREAMS = Row(
@@ -150,8 +150,8 @@ STREAMS = Row(
     Panel("Clients", "none", "Clients that follow a stream, and topics, counted by client.",
           Query(f"sum by (kind) (tidegate_stream_clients{{{I}}})", "{{kind}} clients"),
           Query(f"sum by (kind) (tidegate_stream_topics{{{I}}})", "{{kind}} topics")),
-    Panel("Messages", "ops", "Messages that were sent to clients.", Query(rate("tidegate_stream_messages_total", I, "kind"), "{{kind}}")),
-    Panel("Bytes", "Bps", "Size of these messages.", Query(rate("tidegate_stream_bytes_total", I, "kind"), "{{kind}}")),
+    Panel("Messages to clients", "ops", "Messages that were sent to clients.", Query(rate("tidegate_stream_messages_total", I, "kind"), "{{kind}}")),
+    Panel("Bytes to clients", "Bps", "Size of these messages.", Query(rate("tidegate_stream_bytes_total", I, "kind"), "{{kind}}")),
     Panel("Slow readers", "ops", "conflated: updates that a later state made superfluous before a client was ready; skipped: trades that a client was too slow for, and was told so.",
           Query(rate("tidegate_stream_conflated_total", I, "kind"), "{{kind}} conflated"),
           Query(rate("tidegate_stream_skipped_total", I, "kind"), "{{kind}} skipped"), width=12),

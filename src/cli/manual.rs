@@ -33,11 +33,7 @@ impl Completions {
     pub fn run(&self) -> Answer {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut Cli::command(), "tidegate", &mut script);
-        Answer {
-            out: String::from_utf8_lossy(&script).into_owned(),
-            err: String::new(),
-            code: 0,
-        }
+        Answer { out: String::from_utf8_lossy(&script).into_owned(), err: String::new(), code: 0 }
     }
 }
 
@@ -73,7 +69,8 @@ fn page_of(command: clap::Command) -> String {
     let mut page = Vec::new();
     let man = Man::new(command).source(source).manual("Tidegate");
     man.render(&mut page).and_then(|()| page.flush()).expect("a vector takes every byte");
-    String::from_utf8_lossy(&page).into_owned()
+    // A date that is empty has to be quoted, else troff takes what follows it for the date.
+    String::from_utf8_lossy(&page).replacen(" 1  \"", " 1 \"\" \"", 1)
 }
 
 #[cfg(test)]
@@ -106,11 +103,15 @@ mod tests {
         for name in names {
             let answer = page(name.strip_prefix("tidegate-"));
             assert_eq!((answer.err.as_str(), answer.code), ("", 0), "{name}");
-            // In roff a hyphen is escaped, so that it is not broken at.
-            let title = format!(".TH {name} 1  \"tidegate {}\" Tidegate", env!("CARGO_PKG_VERSION"));
-            assert!(answer.out.contains(&title), "{title}\n{}", answer.out);
+            let version = env!("CARGO_PKG_VERSION");
+            let title = format!(".TH {name} 1 \"\" \"tidegate {version}\" Tidegate\n");
+            assert!(answer.out.contains(&title), "{title}{}", answer.out);
         }
-        assert!(page(None).out.contains("tidegate\\-serve(1)"), "the first page leads to the others");
+        // In roff a hyphen is escaped, so that no line ends with it.
+        assert!(
+            page(None).out.contains("tidegate\\-serve(1)"),
+            "the first page leads to the others"
+        );
     }
 
     #[test]

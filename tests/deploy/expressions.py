@@ -9,15 +9,29 @@ SETS = {"and", "or", "unless"}
 
 
 def parts(expr):
-    """What an alert looks at: the sides of its comparisons, and those of `and` and `or`."""
+    """What has to have figures: the expression itself, or, where it compares, what it compares.
+
+    The sides of `and` and `or` stay together where neither compares, so that labels which do not fit
+    are noticed.
+    """
     tree = expr if isinstance(expr, promql.Expr) else promql.parse(expr)
     while isinstance(tree, promql.ParenExpr):
         tree = tree.expr
-    if isinstance(tree, promql.BinaryExpr) and str(tree.op) in COMPARISONS | SETS:
+    if isinstance(tree, promql.BinaryExpr) and (str(tree.op) in COMPARISONS or str(tree.op) in SETS and compares(tree)):
         return parts(tree.lhs) + parts(tree.rhs)
     if isinstance(tree, promql.Call) and tree.func.name == "absent":
         return [part for argument in tree.args for part in parts(argument)]
     return [] if isinstance(tree, promql.NumberLiteral) or is_number(tree) else [str(tree)]
+
+
+def compares(tree):
+    if isinstance(tree, promql.ParenExpr):
+        return compares(tree.expr)
+    if isinstance(tree, promql.Call):
+        return tree.func.name == "absent"
+    if not isinstance(tree, promql.BinaryExpr):
+        return False
+    return str(tree.op) in COMPARISONS or compares(tree.lhs) or compares(tree.rhs)
 
 
 def is_number(tree):
@@ -37,10 +51,10 @@ def selectors(expr):
     return [selector for branch in below for selector in selectors(branch)]
 
 
-def faults(prometheus, expr, *, parts_only=False):
+def faults(prometheus, expr):
     """Why the expression shows nothing; empty if each of its parts has a figure."""
     out = [f"no series: {selector}" for selector in selectors(expr) if not prometheus.ask(selector)]
-    for part in parts(expr) if parts_only else [expr]:
+    for part in parts(expr):
         samples = prometheus.ask(part)
         if not samples:
             out.append(f"no result: {part}")
