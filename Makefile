@@ -17,7 +17,7 @@ help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: test
-test: fmt lint fuzzers unit doc deny clients ## Everything below but fuzz, benches and demo; installs missing tools, skips nothing
+test: fmt lint fuzzers unit doc deny clients deploy size ## Everything below but fuzz, benches and demo; installs missing tools, skips nothing
 	@echo "all checks passed"
 
 .PHONY: fmt
@@ -62,6 +62,21 @@ clients: ## Real clients, schemathesis and promtool against a gateway on a simul
 	@scripts/debian.sh python3=python3 node=nodejs npm=npm promtool=prometheus
 	cargo build --locked
 	tests/clients/run.sh $(TARGET_DIR)/debug/tidegate
+
+.PHONY: deploy
+deploy: ## Alerts, dashboard, manifests, unit and image: each by what reads it, Prometheus on a running gateway
+	cargo build --locked
+	tests/deploy/run.sh $(TARGET_DIR)/debug/tidegate
+
+.PHONY: dashboards
+dashboards: ## Writes what is made from deploy/grafana/*.py and deploy/prometheus/rules
+	@scripts/debian.sh python3=python3
+	deploy/generate.py
+
+.PHONY: size
+size: ## The release binary, as it is shipped, is below 20 MiB
+	cargo build --locked --release --bin tidegate
+	@bytes=$$(stat -c %s $(TARGET_DIR)/release/tidegate); echo "$$bytes bytes"; [ "$$bytes" -lt $$((20 * 1024 * 1024)) ]
 
 .PHONY: bench
 bench: ## Throughput and CPU beside nginx, bare axum and bare hyper

@@ -51,6 +51,8 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Demo(options) => demo::run(options, env).await,
+        Command::Completions(completions) => Ok(say(&completions.run())),
+        Command::Man(manual) => Ok(say(&manual.run())),
     }
 }
 

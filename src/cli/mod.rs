@@ -9,6 +9,7 @@ mod endpoint;
 mod gateways;
 mod health;
 mod key;
+mod manual;
 mod page;
 mod plan;
 mod problem;
@@ -28,6 +29,7 @@ pub use endpoint::{BadUrl, Endpoint};
 pub use gateways::{Failure, FindError, Found, Gateways};
 pub use health::{Health, HealthError};
 pub use key::{Identity, NewKey};
+pub use manual::{Completions, Manual};
 pub use plan::{Look as PlanLook, Plan};
 pub use problem::Told;
 pub use screen::Screen;
@@ -76,6 +78,10 @@ pub enum Command {
     Plan(Plan),
     /// Exit 0 if a gateway is alive; for health checks of containers
     Health(Health),
+    /// Print a shell's completions
+    Completions(Completions),
+    /// Print the manual's pages, for man(1)
+    Man(Manual),
 }
 
 /// `tidegate demo`
