@@ -20,7 +20,7 @@ export function share(value: Maybe<number>): string {
 /** A time in seconds in the two units that matter. */
 export function span(seconds: Maybe<number>): string {
   if (!known(seconds)) return UNKNOWN;
-  if (seconds < 0.0005) return "0 ms";
+  if (seconds < 0.00001) return "0 ms";
   if (seconds < 1) return `${Number((seconds * 1000).toPrecision(2))} ms`;
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
   if (seconds < 60) return `${Math.floor(seconds)} s`;

@@ -1,7 +1,7 @@
 import { el, facts, fill, place, table, type Child, type Mood } from "../dom";
 import type { Known } from "../pulse";
 import type { Client, Fault, Hot, Status, Streams } from "../shapes";
-import { ago, clock, count, millis, plain, size, span, UNKNOWN } from "../words";
+import { clock, count, millis, plain, size, span, UNKNOWN } from "../words";
 
 const HOT_MOODS: Readonly<Record<string, Mood>> = { fresh: "good", stale: "warn", expired: "bad" };
 const STORE_MOODS: Readonly<Record<string, Mood>> = { on: "good", full: "bad", failing: "bad", off: "soft" };
@@ -45,11 +45,17 @@ export function showFaults({ status }: Known): void {
     [
       { name: "UTC", cell: (row) => el("time", { datetime: new Date(row.at).toISOString() }, clock(row.at)) },
       { name: "Status", cell: (row) => row.status, numeric: true, mood: (row) => (row.status >= 500 ? "bad" : "warn") },
-      { name: "Code", cell: (row) => el("code", {}, row.code) },
-      { name: "Request", cell: (row) => `${row.method} ${row.path}`, wrap: true },
-      { name: "Client", cell: (row) => row.client || UNKNOWN },
       { name: "Request id", cell: (row) => el("code", {}, row.request_id) },
-      { name: "Detail", cell: (row) => row.detail, wrap: true },
+      { name: "Client", cell: (row) => row.client || UNKNOWN },
+      {
+        name: "What",
+        cell: (row) => [
+          el("strong", { class: "line" }, plain(row.code)),
+          el("span", { class: "line" }, row.detail),
+          el("span", { class: "line soft" }, `${row.method} ${row.path}`),
+        ],
+        wrap: true,
+      },
     ],
     faults,
     (row) => row.request_id + row.at,
@@ -114,7 +120,7 @@ export function showClients({ status }: Known): void {
       { name: "Class", cell: (row) => plain(row.class) },
       { name: "Weight", cell: (row) => count(row.weight), numeric: true },
       { name: "Requests", cell: (row) => count(row.requests), numeric: true },
-      { name: "Upstream calls", cell: (row) => count(row.upstream_calls), numeric: true },
+      { name: "Calls", cell: (row) => count(row.upstream_calls), numeric: true },
       { name: "Refused", cell: (row) => count(row.refused), numeric: true, mood: (row) => (row.refused > 0 ? "warn" : undefined) },
       { name: "Quota left", cell: quota, mood: (row) => (row.quota?.remaining === 0 ? "bad" : undefined) },
     ],
