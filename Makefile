@@ -17,7 +17,7 @@ help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: test
-test: fmt lint fuzzers unit doc deny clients ## Everything below but fuzz, benches and demo; installs missing tools, skips nothing
+test: fmt lint fuzzers unit doc deny clients page ## Everything below but fuzz, benches and demo; installs missing tools, skips nothing
 	@echo "all checks passed"
 
 .PHONY: fmt
@@ -62,6 +62,20 @@ clients: ## Real clients, schemathesis and promtool against a gateway on a simul
 	@scripts/debian.sh python3=python3 node=nodejs npm=npm promtool=prometheus
 	cargo build --locked
 	tests/clients/run.sh $(TARGET_DIR)/debug/tidegate
+
+.PHONY: assets
+assets: ## Builds the ops page from web/ into src/api/ops/assets, to be committed
+	@scripts/debian.sh node=nodejs npm=npm
+	@scripts/npm.sh web
+	cd web && npm run --silent check && npm run --silent build
+
+.PHONY: page
+page: ## The ops page is what web/ builds, and holds in headless Chromium; pictures in target/page
+	@scripts/debian.sh node=nodejs npm=npm chromium=chromium
+	@scripts/npm.sh web
+	cd web && npm run --silent check && npm run --silent build -- --check
+	cargo build --locked
+	tests/page/run.sh $(TARGET_DIR)/debug/tidegate
 
 .PHONY: bench
 bench: ## Throughput and CPU beside nginx, bare axum and bare hyper

@@ -24,7 +24,6 @@ let hasAsked = false;
 function show(known: Known): void {
   const isOperator = operator.isIn;
   operator.show(known);
-  showTroubles(known);
   showExchanges(known, isOperator);
   showBudgets(known);
   showTraffic(known);
@@ -36,14 +35,16 @@ function show(known: Known): void {
   write(place("headline"), headline(known));
 }
 
-function showTroubles(known: Known): void {
+function showTroubles(known: Known, isOld: boolean): void {
   const found = troubles(known.status);
   const items = found.map(({ mood, text, at }) =>
     el("li", { "data-mood": mood, "data-key": text }, el("a", { href: `#${at}` }, text)),
   );
   fill(
     place("troubles"),
-    found.length === 0 ? el("p", { "data-mood": "good" }, "All is well: calls go through, nothing is short, nobody is slow.") : el("ul", {}, items),
+    isOld && el("p", { "data-mood": "warn", "data-key": "old" }, `Not known while the gateway does not answer. ${found.length > 0 ? "What was wrong before:" : "Nothing was wrong before."}`),
+    found.length > 0 && el("ul", { "data-key": "found" }, items),
+    found.length === 0 && !isOld && el("p", { "data-mood": "good", "data-key": "well" }, "All is well: calls go through, nothing is short, nobody is slow."),
   );
 }
 
@@ -57,6 +58,7 @@ function showConnection(): void {
   mark(pill, "data-mood", state === "ready" ? "good" : state === "disconnected" ? "bad" : "warn");
   write(place("as-of"), last ? `figures of ${asOf(last)}` : "no figures yet");
   mark(document.body, "data-old", isLost || (last && isOld) ? "" : null);
+  if (last) showTroubles(last, isLost || isOld);
   const since = last ? `The figures below are from ${clock(last.received)} UTC and may be wrong by now.` : "Nothing is known of it yet.";
   write(place("notice"), isLost ? `The gateway does not answer (${said(failure)}). ${since} This page comes back by itself.` : "");
   place("notice").hidden = !isLost;

@@ -149,10 +149,10 @@ export interface Client {
 /** Values oldest first; `null` where not known. */
 export type Line = readonly (number | null)[];
 
-/** The last minutes, one value a step, the newest at `until` (Unix milliseconds). */
+/** The last minutes, one value a step, the newest at `until` (Unix milliseconds; `null` before the first). */
 export interface History {
   readonly step_ms: number;
-  readonly until: number;
+  readonly until: number | null;
   readonly samples: number;
   readonly requests_per_second: Line;
   readonly hit_ratio: Line;

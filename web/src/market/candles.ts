@@ -47,7 +47,7 @@ export class CandleChart {
         volume: { range: (_, __, high) => [0, Math.max(high ?? 0, Number.MIN_VALUE) / VOLUME] },
       },
       axes: [
-        axis({ size: 20, space: 60, values: [
+        axis({ size: 32, space: 60, values: [
           [86_400, "{MM}-{DD}", null, null, null, null, null, null, 1],
           [60, "{HH}:{mm}", "\n{MM}-{DD}", null, null, null, null, null, 1],
         ] }),

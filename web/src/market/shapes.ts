@@ -12,6 +12,8 @@ export interface Offer {
   readonly exchange: string;
   readonly default: boolean;
   readonly timeframes: readonly string[];
+  /** Made of those by the gateway. */
+  readonly derived_timeframes?: readonly string[];
   readonly streams?: { readonly channels: readonly string[] };
 }
 

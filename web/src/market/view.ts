@@ -28,6 +28,10 @@ function read(hash: string): Partial<Subject> {
   return { ...(exchange ? { exchange } : {}), ...(timeframe ? { timeframe } : {}), ...(symbol.length > 0 ? { symbol: symbol.join("/") } : {}) };
 }
 
+const WIDTHS: Readonly<Record<string, number>> = { m: 1, h: 60, d: 1440, w: 10_080, M: 43_200 };
+/** About how many minutes a candle takes, for the order of the list. */
+const width = (timeframe: string): number => parseInt(timeframe, 10) * (WIDTHS[timeframe.slice(-1)] ?? 0);
+
 /** One market, live. Nothing is asked of the gateway before the view is opened. */
 export class MarketView {
   readonly #timeframe = place<HTMLSelectElement>("timeframe");
@@ -78,7 +82,7 @@ export class MarketView {
     }
     const offer = this.#offers.find((it) => it.exchange === wanted.exchange) ?? this.#offers.find((it) => it.default) ?? this.#offers[0];
     if (!offer || !this.#isOpen) return;
-    const timeframes = [...offer.timeframes];
+    const timeframes = [...offer.timeframes, ...(offer.derived_timeframes ?? [])].sort((a, b) => width(a) - width(b));
     const timeframe = timeframes.find((it) => it === wanted.timeframe) ?? (timeframes.includes("5m") ? "5m" : (timeframes[0] ?? "5m"));
     fill(this.#timeframe, timeframes.map((it) => el("option", { value: it, "data-key": it }, it)));
     this.#timeframe.value = timeframe;

@@ -44,7 +44,7 @@ function start(): readonly Figure[] {
 export function showTraffic({ history, sampled }: Known): void {
   if (figures.length === 0) figures = start();
   write(place("traffic-note"), sampled ? "As seen by this page since it was opened; this gateway tells no history." : "The last ten minutes.");
-  if (!history) return;
+  if (!history || history.until === null) return;
   for (const { plot, read } of figures) {
     plot.show({ until: history.until, step: history.step_ms, values: read(history) });
   }
