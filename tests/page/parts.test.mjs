@@ -75,7 +75,7 @@ test("what the page has seen itself becomes a history without inventions", async
 
 test("words keep what they say", async () => {
   const { span, exact, share, size, clock } = await load("words.ts");
-  assert.deepEqual([0, 0.0004, 0.25, 5.04, 59.9, 61, 90_061].map((seconds) => span(seconds)), ["0 ms", "0.4 ms", "250 ms", "5.0 s", "59 s", "1 min 1 s", "1 d 1 h"]);
+  assert.deepEqual([0, 0.0004, 0.25, 5.04, 59.9, 60, 61, 90_061].map((seconds) => span(seconds)), ["0 ms", "0.4 ms", "250 ms", "5.0 s", "59 s", "1 min", "1 min 1 s", "1 d 1 h"]);
   assert.deepEqual([null, undefined, 0.0000011, 90_659].map(exact), ["–", "–", "0.0000011", "90659"]);
   assert.deepEqual([share(0.9999), share(null), size(1536)], ["100 %", "–", "1.5 KiB"]);
   assert.equal(clock(0, 0), "00:00:00");

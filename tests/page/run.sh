@@ -15,14 +15,13 @@ die() {
 [ $# -eq 1 ] || die "usage: $0 BIN"
 [ -x "$1" ] || die "$1 is not an executable; build it first"
 bin=$(realpath "$1")
+pictures=$(realpath -m "${CARGO_TARGET_DIR:-$(dirname "$0")/../../target}/page")
 cd "$(dirname "$0")" || exit 2
 ../../scripts/debian.sh node=nodejs npm=npm chromium=chromium || die "a tool is missing"
 ../../scripts/npm.sh . || die "npm failed"
 ../../scripts/npm.sh ../../web || die "npm failed"
 
-pictures=${CARGO_TARGET_DIR:-../../target}/page
 mkdir -p "$pictures"
-pictures=$(realpath "$pictures")
 CHROMIUM=$(command -v chromium) || die "there is no chromium"
 tap=$(mktemp)
 trap 'rm -f "$tap"' EXIT

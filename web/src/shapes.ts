@@ -134,12 +134,14 @@ export interface Fault {
   readonly status: number;
   readonly code: string;
   readonly detail: string;
+  /** Earlier ones like it that are not listed any more. */
+  readonly repeats?: number;
 }
 
 export interface Client {
   readonly client: string;
-  readonly class: string;
-  readonly weight: number;
+  readonly class: string | null;
+  readonly weight: number | null;
   readonly requests: number;
   readonly refused: number;
   readonly upstream_calls: number;

@@ -30,8 +30,8 @@ export function span(seconds: Maybe<number>): string {
   return units.slice(first, first + 2).map(([unit, size]) => {
     const whole = Math.floor(rest / size);
     rest -= whole * size;
-    return `${whole} ${unit}`;
-  }).join(" ");
+    return whole > 0 ? `${whole} ${unit}` : "";
+  }).join(" ").trim();
 }
 
 /** A time in milliseconds. */

@@ -50,7 +50,7 @@ export function showFaults({ status }: Known): void {
       {
         name: "What",
         cell: (row) => [
-          el("strong", { class: "line" }, plain(row.code)),
+          el("strong", { class: "line" }, plain(row.code), row.repeats ? `, and ${count(row.repeats)} earlier like it` : null),
           el("span", { class: "line" }, row.detail),
           el("span", { class: "line soft" }, `${row.method} ${row.path}`),
         ],
