@@ -13,11 +13,11 @@ async function load(name) {
 
 test("events are the same however the stream is cut", async () => {
   const { Cutter } = await load("market/events.ts");
-  const stream = 'retry: 1000\n\nevent: welcome\ndata: {"a":1}\n\n: a comment\n\nid: x-1\nevent: update\ndata: one\ndata:two\n\r\ndata: three\r\n\r\nid: x-2\ndata: never ended\n';
+  const stream = 'retry: 1000\n\nevent: welcome\ndata: {"a":1}\n\n: a comment\n\nid: x-1\nevent: update\ndata: one\ndata:two\n\r\ndata: three\r\ndata: four\r\n\r\nid: x-2\ndata: never ended\n';
   const expected = [
     { event: "welcome", data: '{"a":1}', id: "" },
     { event: "update", data: "one\ntwo", id: "x-1" },
-    { event: "message", data: "three", id: "x-1" },
+    { event: "message", data: "three\nfour", id: "x-1" },
   ];
   assert.deepEqual(new Cutter().take(stream), expected);
   for (let size = 1; size < 40; size += 1) {
