@@ -17,7 +17,7 @@ help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: test
-test: fmt lint fuzzers unit doc deny clients deploy size ## Everything below but fuzz, benches and demo; installs missing tools, skips nothing
+test: fmt lint fuzzers unit doc deny clients page deploy size ## Everything below but fuzz, benches and demo; installs missing tools, skips nothing
 	@echo "all checks passed"
 
 .PHONY: fmt
@@ -77,6 +77,20 @@ dashboards: ## Writes what is made from deploy/grafana/*.py and deploy/prometheu
 size: ## The release binary, as it is shipped, is below 20 MiB
 	cargo build --locked --release --bin tidegate
 	@bytes=$$(stat -c %s $(TARGET_DIR)/release/tidegate); echo "$$bytes bytes"; [ "$$bytes" -lt $$((20 * 1024 * 1024)) ]
+
+.PHONY: assets
+assets: ## Builds the ops page from web/ into src/api/ops/assets, to be committed
+	@scripts/debian.sh node=nodejs npm=npm
+	@scripts/npm.sh web
+	cd web && npm run --silent check && npm run --silent build
+
+.PHONY: page
+page: ## The ops page is what web/ builds, and holds in headless Chromium; pictures in target/page
+	@scripts/debian.sh node=nodejs npm=npm chromium=chromium
+	@scripts/npm.sh web
+	cd web && npm run --silent check && npm run --silent build -- --check
+	cargo build --locked
+	tests/page/run.sh $(TARGET_DIR)/debug/tidegate
 
 .PHONY: bench
 bench: ## Throughput and CPU beside nginx, bare axum and bare hyper

@@ -303,14 +303,19 @@ impl Answer {
 
     /// `If-None-Match` names this answer, in either encoding (RFC 9110: weak comparison).
     fn is_known_to(&self, request: &HeaderMap) -> bool {
-        request.get_all(header::IF_NONE_MATCH).iter().any(|value| {
-            let text = value.to_str().unwrap_or_default();
-            text.split(',').map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| {
-                let opaque = tag.trim_matches('"');
-                tag == "*" || opaque.trim_end_matches("-gz") == self.tag
-            })
-        })
+        knows(request, &self.tag)
     }
+}
+
+/// `If-None-Match` names this tag, plain or with the `-gz` of its zipped form.
+pub(super) fn knows(request: &HeaderMap, tag: &str) -> bool {
+    request.get_all(header::IF_NONE_MATCH).iter().any(|value| {
+        let text = value.to_str().unwrap_or_default();
+        text.split(',').map(|named| named.trim().trim_start_matches("W/")).any(|named| {
+            let opaque = named.trim_matches('"');
+            named == "*" || opaque.trim_end_matches("-gz") == tag
+        })
+    })
 }
 
 /// Where an answer of these parts came from: the exchange's WebSocket only if all of it did. `None`
@@ -345,7 +350,7 @@ fn cache_control(stamps: &[Arc<Stamp>]) -> HeaderValue {
 }
 
 /// Whether a request accepts gzip: named, or `*`, and not with `q=0` (RFC 9110, section 12.5.3).
-fn accepts_gzip(request: &HeaderMap) -> bool {
+pub(super) fn accepts_gzip(request: &HeaderMap) -> bool {
     let Some(value) = request.get(header::ACCEPT_ENCODING) else { return false };
     value.to_str().unwrap_or_default().split(',').any(|coding| {
         let mut parts = coding.split(';').map(str::trim);
