@@ -86,7 +86,9 @@ fn get(path: &str) -> Request<Body> {
 #[divan::bench(args = PATHS)]
 fn hit(bencher: Bencher<'_, '_>, path: &str) {
     let request = get(path);
-    bencher.bench_local(|| STAGE.server.hit(black_box(&request), ClientId::ANONYMOUS).expect("the answer is held"));
+    bencher.bench_local(|| {
+        STAGE.server.hit(black_box(&request), ClientId::ANONYMOUS).expect("the answer is held")
+    });
 }
 
 #[divan::bench(args = PATHS)]

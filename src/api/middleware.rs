@@ -18,8 +18,8 @@ use super::{
     admission::Admission,
     bitfinex::{self, Refusal},
     caller::Caller,
-    faults::{Failing, Reason},
     explain::{Explained, ExplanationBody},
+    faults::{Failing, Reason},
     problem::{Code, Problem},
     reader::Arrived,
     request_id::{X_REQUEST_ID, request_id},
@@ -48,8 +48,7 @@ pub(super) async fn observe(
     let caller = request.extensions().get().copied().unwrap_or(Caller::ANYONE);
     let name = id.to_str().unwrap_or_default();
     let kind = tracing::field::Empty;
-    let span =
-        tracing::info_span!("request", id = name, method = %method, path, otel.kind = kind);
+    let span = tracing::info_span!("request", id = name, method = %method, path, otel.kind = kind);
     if traces::are_on() {
         span.record("otel.kind", "server");
         traces::continue_from(&span, request.headers());

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     future::Future,
     hash::Hash,
     sync::{Arc, Mutex, PoisonError},
@@ -12,6 +13,7 @@ use futures_util::{
     future::{BoxFuture, Shared},
 };
 use tokio::sync::oneshot;
+use tracing::Instrument as _;
 
 use crate::{
     tasks::Tasks,
@@ -60,7 +62,7 @@ pub enum Boarding<R, T> {
 
 impl<K, T> Flights<K, T>
 where
-    K: Clone + Eq + Hash + Send + 'static,
+    K: Clone + Eq + Hash + fmt::Display + Send + 'static,
     T: Clone + Send + Sync + 'static,
 {
     /// No loads under way; they will be owned by `tasks`.
@@ -83,6 +85,7 @@ where
     {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((flight, record)) = open.get(key) {
+            record.is_waited_for();
             return Boarding::Joined(flight.clone(), record.clone());
         }
         if let Some(found) = look() {
@@ -92,15 +95,17 @@ where
         let landing = Landing { key: key.clone(), open: self.open.clone() };
         let load = load();
         let flight = landed.map(Result::ok).boxed().shared();
-        let record = FlightRecord::begin();
+        let span = tracing::info_span!("flight", %key);
+        let record = FlightRecord::begin(span.clone());
         open.insert(key.clone(), (flight.clone(), record.clone()));
         drop(open);
         let load = explain::aboard(record.clone(), load);
-        self.tasks.spawn("flight", async move {
+        let flies = async move {
             let _landing = landing;
             // The send fails if every caller has hung up, which does not concern the load.
             let _ = land.send(load.await);
-        });
+        };
+        self.tasks.spawn("flight", flies.instrument(span));
         Boarding::Started(flight, record)
     }
 

@@ -4,7 +4,6 @@ use std::{fmt, future::Future, hash::Hash, sync::Arc, time::Duration};
 
 use moka::ops::compute::{CompResult, Op};
 use tokio::time::{Instant, timeout_at};
-use tracing::Instrument as _;
 
 use super::{
     Ask, Content, Entry, Failure, Flights, Loaded, Read, ReadError, Source, Stamp, Verdict,
@@ -346,8 +345,7 @@ where
     {
         self.flights.board(key, look, || {
             let (inner, key, load) = (self.clone(), key.clone(), load());
-            let span = tracing::info_span!("flight", %key);
-            let flight = async move {
+            async move {
                 match load.await {
                     Ok(loaded) => Ok(inner.store(key, loaded, Instant::now())),
                     Err(failure) => {
@@ -355,8 +353,7 @@ where
                         Err(failure)
                     }
                 }
-            };
-            flight.instrument(span)
+            }
         })
     }
 

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::{
-    Directory, Foreseen, Got, Product, ServiceError, Shelf, Value,
-    product::got_directory,
+    Directory, Foreseen, Got, Product, ServiceError, Shelf, Value, product::got_directory,
     shelf::outliving,
 };
 use crate::{

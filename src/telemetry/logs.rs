@@ -83,11 +83,7 @@ impl Filter {
 /// # Errors
 ///
 /// The filter is empty or cannot be read, or the process has a subscriber already.
-pub fn init(
-    filter: &str,
-    format: LogFormat,
-    traces: Option<&Traces>,
-) -> Result<Filter, LogsError> {
+pub fn init(filter: &str, format: LogFormat, traces: Option<&Traces>) -> Result<Filter, LogsError> {
     let terminal = io::stderr().is_terminal();
     let json = match format {
         LogFormat::Auto => !terminal,

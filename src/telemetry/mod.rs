@@ -22,10 +22,10 @@ mod recent;
 mod store;
 mod stream;
 mod tally;
-pub mod traces;
 #[cfg(test)]
 mod tests;
 mod tls;
+pub mod traces;
 
 pub use candles::CandleMetrics;
 pub use client::{ClientId, ClientMetrics, ClientTotals, Payer};

@@ -18,6 +18,7 @@ use tokio::{
     sync::{Notify, oneshot},
     time::timeout,
 };
+use tracing::Instrument as _;
 
 use crate::{
     tasks::Tasks,
@@ -134,7 +135,8 @@ where
         let (reply, answer) = oneshot::channel();
         let keys = Arc::new(Mutex::new(HashSet::new()));
         let full = Arc::new(Notify::new());
-        let (answer, record) = (answer.shared(), FlightRecord::begin());
+        let span = tracing::info_span!("merged load");
+        let (answer, record) = (answer.shared(), FlightRecord::begin(span.clone()));
         let batch =
             Batch { keys: keys.clone(), full: full.clone(), answer, record: record.clone() };
         let inner = self.clone();
@@ -147,7 +149,7 @@ where
             // Everyone who asked may be gone by now.
             let _unheard = reply.send(loaded.map(Arc::new));
         });
-        self.tasks.spawn("merged load", load);
+        self.tasks.spawn("merged load", load.instrument(span));
         batch
     }
 

@@ -80,7 +80,8 @@ async fn relay(exchange: String, tasks: &Tasks) -> (String, Arc<Mutex<Vec<u8>>>)
     let (remembered, of_each) = (sent.clone(), tasks.clone());
     tasks.spawn("relay", async move {
         while let Ok((client, _)) = listener.accept().await {
-            let upstream = TcpStream::connect(exchange.trim_start_matches("http://")).await.unwrap();
+            let upstream =
+                TcpStream::connect(exchange.trim_start_matches("http://")).await.unwrap();
             let (mut from_client, mut to_client) = client.into_split();
             let (mut from_exchange, mut to_exchange) = upstream.into_split();
             let remembered = remembered.clone();
@@ -112,7 +113,8 @@ impl Process {
         command.envs(settings.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().expect("the program starts");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let root = lines.find_map(|line| Some(line.ok()?.split_once("listening on ")?.1.to_owned()));
+        let root =
+            lines.find_map(|line| Some(line.ok()?.split_once("listening on ")?.1.to_owned()));
         Self(child, root.expect("it says where it listens"))
     }
 }

@@ -227,7 +227,8 @@ async fn tickers(State(reader): State<Arc<Reader>>, caller: Caller, asked: Asked
     let (question, params) =
         Question::new((&reader, &asked, caller), "tickers", &ticker::MANY_PARAMS)?;
     let tickers = &question.desk.tickers;
-    let Some(symbols) = params.list("symbols", reader.config.now().server.limits.max_symbols)? else {
+    let Some(symbols) = params.list("symbols", reader.config.now().server.limits.max_symbols)?
+    else {
         return Ok(question.answer(&[], vec![tickers.foresee_all(&asked.ask)]));
     };
     let found = symbols.iter().map(|symbol| question.market(symbol));

@@ -15,6 +15,7 @@ use tokio::{
     sync::oneshot,
     time::{Instant, timeout_at},
 };
+use tracing::Instrument as _;
 
 use super::{
     learn::Learner,
@@ -160,6 +161,7 @@ impl Fills {
                     return Joined::Over(told.map_err(|error| error.told(now - *since)));
                 }
                 State::Flying(flight, record) if meets => {
+                    record.is_waited_for();
                     return Joined::Flight(flight.clone(), record.clone());
                 }
                 State::Over { .. } => {}
@@ -174,7 +176,8 @@ impl Fills {
         let flight: Flight = landed.map(Result::ok).boxed().shared();
         board.flights += 1;
         let number = board.flights;
-        let record = FlightRecord::begin();
+        let span = tracing::info_span!("flight", %key);
+        let record = FlightRecord::begin(span.clone());
         let state = State::Flying(flight.clone(), record.clone());
         let open = Open { number, span: request.sure(), class: ask.payer.class, state };
         board.open.entry(key.clone()).or_default().push(open);
@@ -190,7 +193,7 @@ impl Fills {
             // The send fails if every caller has hung up, which does not concern the fetch.
             let _ = land.send(outcome);
         };
-        tasks.spawn("flight", explain::aboard(record.clone(), flies));
+        tasks.spawn("flight", explain::aboard(record.clone(), flies).instrument(span));
         Joined::Launched(flight, record)
     }
 

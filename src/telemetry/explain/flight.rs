@@ -7,9 +7,10 @@ use std::sync::{
 
 use compact_str::CompactString;
 use tokio::time::Instant;
+use tracing::Span;
 
 use super::{flight, requester};
-use crate::telemetry::Payer;
+use crate::telemetry::{Payer, traces};
 
 /// A load that makes more calls tells of the first ones.
 const MOST: usize = 12;
@@ -19,6 +20,7 @@ const MOST: usize = 12;
 pub struct FlightRecord {
     started: Instant,
     request: Option<CompactString>,
+    span: Span,
     /// The load that makes the call for this one and others.
     merged: OnceLock<Arc<Self>>,
     keys: AtomicUsize,
@@ -53,11 +55,12 @@ pub struct CallRecord {
 }
 
 impl FlightRecord {
-    /// A load that begins now, for the request or the load that this task works for.
-    pub fn begin() -> Arc<Self> {
+    /// A load that begins now within `span`, for the request or the load that this task works for.
+    pub fn begin(span: Span) -> Arc<Self> {
         Arc::new(Self {
             started: Instant::now(),
             request: requester(),
+            span,
             merged: OnceLock::new(),
             keys: AtomicUsize::new(1),
             notes: Mutex::default(),
@@ -72,6 +75,13 @@ impl FlightRecord {
     /// The request that it was begun for; `None` where the gateway did so by itself.
     pub fn started_by(&self) -> Option<&str> {
         self.request.as_deref()
+    }
+
+    /// Says in the trace of the current span that it waits for this load.
+    pub fn is_waited_for(&self) {
+        if traces::are_on() {
+            traces::link(&Span::current(), &self.span);
+        }
     }
 
     /// It loads so many keys at once.
@@ -97,6 +107,9 @@ impl FlightRecord {
     pub(super) fn merges_into(&self, load: &Arc<Self>) {
         // A load asks for its one key once.
         let _already = self.merged.set(load.clone());
+        if traces::are_on() {
+            traces::link(&self.span, &load.span);
+        }
     }
 
     pub(super) fn looked_on_disk(&self, found: bool) {

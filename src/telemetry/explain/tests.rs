@@ -1,5 +1,7 @@
 //! Notes find the request and the flight that they belong to.
 
+use tracing::Span;
+
 use super::{
     CallNote, FlightRecord, Note, Role, Trail, aboard, asked, looked_on_disk, merges_into,
 };
@@ -42,7 +44,7 @@ async fn a_flight_knows_who_started_it_and_what_its_calls_cost() {
         advance(Duration::from_millis(20)).await;
         note.ended("ok");
     };
-    let record = asked("first", None, async { FlightRecord::begin() }).await;
+    let record = asked("first", None, async { FlightRecord::begin(Span::none()) }).await;
     aboard(record.clone(), call).await;
     assert_eq!(record.started_by(), Some("first"));
     let calls = record.calls();
@@ -53,16 +55,16 @@ async fn a_flight_knows_who_started_it_and_what_its_calls_cost() {
     assert_eq!((call.result, call.budget_left), (Some("ok"), Some(7)));
     // Nobody is aboard.
     CallNote::begin("ticker", Payer::of(ClientId::GATEWAY), 1).ended("ok");
-    assert_eq!(FlightRecord::begin().started_by(), None);
+    assert_eq!(FlightRecord::begin(Span::none()).started_by(), None);
 }
 
 #[tokio::test]
 async fn who_is_merged_into_a_load_tells_of_its_calls() {
-    let one = asked("first", None, async { FlightRecord::begin() }).await;
-    let load = aboard(one.clone(), async { FlightRecord::begin() }).await;
+    let one = asked("first", None, async { FlightRecord::begin(Span::none()) }).await;
+    let load = aboard(one.clone(), async { FlightRecord::begin(Span::none()) }).await;
     assert_eq!(load.started_by(), Some("first"));
     load.loads(2);
-    let two = FlightRecord::begin();
+    let two = FlightRecord::begin(Span::none());
     for record in [&one, &two] {
         aboard(record.clone(), async { merges_into(&load) }).await;
     }

@@ -161,7 +161,8 @@ impl Bench {
     /// Sends a request as somebody.
     async fn send(&self, caller: Caller, mut request: Request<Body>) -> Reply {
         request.extensions_mut().insert(caller);
-        let response = router(self.app.gateway().clone(), Surface::Whole).oneshot(request).await.unwrap();
+        let response =
+            router(self.app.gateway().clone(), Surface::Whole).oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap();
         let text = String::from_utf8(bytes.to_vec()).unwrap();
