@@ -159,6 +159,18 @@ STREAMS = Row(
           Query(f"sum by (kind) (increase(tidegate_stream_goaways_total{{{I}}}[5m]))", "{{kind}}"), width=12),
 )
 
+CLIENTS = Row(
+    "Clients (access.keys_file)",
+    Stack("Requests by client", "reqps", "gateway is its own upkeep, anonymous whoever came without a key.",
+          Query(rate("tidegate_client_requests_total", I, "client"), "{{client}}")),
+    Stack("Calls to the exchange by client", "ops", "For whom the budget is spent; fair shares are counted by this.",
+          Query(rate("tidegate_client_upstream_calls_total", I, "client"), "{{client}}")),
+    Panel("Wait by client, p90", "s", "One in ten calls for a client has to wait at least so long for its turn.",
+          Query(quantile(0.9, "tidegate_client_upstream_wait_seconds", I, "client"), "{{client}}"), steps=[(2, "red")]),
+    Panel("Requests by client and outcome", "reqps", "How each client's requests ended.",
+          Query(rate("tidegate_client_requests_total", I, "client, outcome"), "{{client}} {{outcome}}"), width=24),
+)
+
 STORE = Row(
     "Store (store.path)",
     States("State", "none", "on: read and written; full, failing: serving goes on from memory; off: there is none.",
@@ -204,4 +216,4 @@ PROCESS = Row(
            Query(f"tidegate_uptime_seconds{{{I}}} * on (job, instance) group_left (version) tidegate_build_info", "{{instance}} {{version}}"), width=6),
 )
 
-ROWS = [GLANCE, BUDGETS, AGE, REQUESTS, CALLS, FEED, STREAMS, STORE, PROCESS]
+ROWS = [GLANCE, BUDGETS, AGE, REQUESTS, CALLS, FEED, STREAMS, CLIENTS, STORE, PROCESS]
