@@ -148,7 +148,8 @@ async fn nobody_acts_without_the_right_whatever_he_sends() {
             let reply = bench.send(caller, request).await;
             let problem = reply.json();
             assert_eq!((reply.status, &problem["code"]), (403, &json!("forbidden")), "{path}");
-            assert_eq!(problem["detail"], "this needs a key with the right admin");
+            let detail = problem["detail"].as_str().unwrap();
+            assert!(detail.starts_with("this needs a key with the right admin"), "{detail}");
         }
         for method in [Method::GET, Method::HEAD] {
             let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
