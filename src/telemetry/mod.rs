@@ -21,7 +21,7 @@ mod tally;
 mod tests;
 
 pub use candles::CandleMetrics;
-pub use client::{ClientId, ClientMetrics, ClientTotals, Payer};
+pub use client::{ClientId, ClientMetrics, ClientTotals, Clients, Payer};
 pub use family::FamilyMetrics;
 pub use feed::{FeedMetrics, FeedTotals, LastWords};
 pub use gate::Gate;

@@ -15,7 +15,7 @@ use crate::{
     config,
     exchange::{Family, UpstreamError},
     tasks::Tasks,
-    telemetry::{Metrics, Payer},
+    telemetry::{Clients, Metrics, Payer},
 };
 
 /// The pause before a second try; a further try waits longer in proportion.
@@ -26,6 +26,7 @@ const BACKOFF_MS: std::ops::RangeInclusive<u64> = 50..=250;
 pub struct Upstream {
     exchange: &'static str,
     desk: Arc<Desk>,
+    clients: Clients,
     max_attempts: u32,
     window: Duration,
 }
@@ -62,7 +63,7 @@ impl Upstream {
             let metrics = metrics.family(exchange, family.as_str());
             let mut lane = Lane::new(*family, *limit, settings, metrics, now);
             let calls = saved.calls.iter().filter(|(called, _)| called == family);
-            lane.remember(calls.map(|(_, age)| *age).collect(), longest_call, now);
+            lane.budget.remember(calls.map(|(_, age)| *age).collect(), longest_call, now);
             lane
         });
         let mut ledger = Ledger::new(lanes.collect(), settings.ban, settings.max_queue);
@@ -70,6 +71,7 @@ impl Upstream {
         let upstream = Self {
             exchange,
             desk: Desk::new(exchange, ledger, journal, tasks),
+            clients: metrics.of_clients(),
             max_attempts: settings.max_attempts.max(1),
             window: settings.window,
         };
@@ -138,11 +140,19 @@ impl Upstream {
     }
 
     async fn begin(&self, lane: usize, ask: Ask) -> Result<Sent, CallError> {
+        let asked = Instant::now();
         let begun = self.try_begin(lane, ask).await;
-        if let Err(refusal) = &begun
-            && !ask.retry
-        {
-            self.desk.ledger().lane(lane).metrics.refused(refusal.refusal());
+        let client = self.clients.get(ask.payer.client);
+        match &begun {
+            Ok(_) => {
+                client.waited(asked.elapsed());
+                client.called();
+            }
+            Err(refusal) if !ask.retry => {
+                client.refused();
+                self.desk.ledger().lane(lane).metrics.refused(refusal.refusal());
+            }
+            Err(_) => {}
         }
         begun
     }
