@@ -146,6 +146,11 @@ impl Budget {
         let releases = times(&releases, |release| release.is_spare() == tenant.spare);
         let put_off = match choice.claim {
             Claim::Own => self.own.follow_call(now, &releases, self.ceiling),
+            Claim::Alone => {
+                // Should somebody come now, what was had alone is not had once more.
+                self.spare.charge(now);
+                self.own.follow_call(now, &releases, self.ceiling)
+            }
             Claim::Spare { reserve } => {
                 let others = self.window.held().saturating_sub(releases.len()) + reserve as usize;
                 let theirs = u32::try_from(others).unwrap_or(u32::MAX);

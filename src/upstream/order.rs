@@ -54,7 +54,7 @@ pub(super) struct Room {
 impl Room {
     fn bears(&self, claim: Claim) -> bool {
         match claim {
-            Claim::Own => self.own && self.slots > 0,
+            Claim::Alone | Claim::Own => self.own && self.slots > 0,
             Claim::Spare { reserve } => self.spare && self.slots > reserve,
         }
     }
@@ -73,7 +73,7 @@ pub(super) struct Choice {
 
 impl Choice {
     pub(super) fn tenant(&self) -> Tenant {
-        let spare = self.claim != Claim::Own;
+        let spare = matches!(self.claim, Claim::Spare { .. });
         Tenant { client: self.head.client, class: Wait::ALL[self.class], spare }
     }
 }

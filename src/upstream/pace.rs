@@ -137,10 +137,15 @@ impl Pace {
         releases: &[Instant],
         ceiling: u32,
     ) -> Duration {
+        self.charge(at);
+        self.spread(at, releases, ceiling)
+    }
+
+    /// Takes a turn at `at`, whether or not it is due.
+    pub(super) fn charge(&mut self, at: Instant) {
         if self.take(at).is_err() {
             self.arrival.set(self.arrival.get() + nanos(self.period));
         }
-        self.spread(at, releases, ceiling)
     }
 
     /// How many turns it bears now, `most` at most.

@@ -21,6 +21,8 @@ type Peaks = [u32; KEPT];
 /// On what terms a call may take a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Claim {
+    /// Any that is free, since nobody else lately wanted one.
+    Alone,
     /// Any that is free.
     Own,
     /// One that is free beside so many that others may come for.
@@ -41,8 +43,9 @@ struct Account {
     waiting_in_all: u32,
     /// What all others had and wanted together at the peak, each up to his share.
     others: Peaks,
-    /// Parts since it had or wanted anything, without background work.
-    quiet: usize,
+    /// What it had and wanted itself at the peak, without background work. Who was refused is not
+    /// among those who wait, and wanted it all the same.
+    wanted: Peaks,
     /// When its last call of each class ended in the class's virtual time.
     finish: [u64; CLASSES],
 }
@@ -56,8 +59,12 @@ impl Account {
         f64::from(self.level()).min(water * f64::from(self.weight))
     }
 
+    fn is_active(&self) -> bool {
+        self.wanted != [0; KEPT]
+    }
+
     fn is_blank(&self) -> bool {
-        self.held_in_all == 0 && self.waiting_in_all == 0 && self.quiet >= KEPT
+        self.held_in_all == 0 && self.waiting_in_all == 0 && !self.is_active()
     }
 }
 
@@ -107,12 +114,12 @@ impl Shares {
         }
         self.next_part += self.part;
         for account in &mut self.accounts {
-            account.quiet = if account.level() > 0 { 0 } else { account.quiet + 1 };
+            forget(&mut account.wanted);
             forget(&mut account.others);
         }
         forget(&mut self.peaks);
-        self.accounts.retain(|account| !account.is_blank());
         self.measure(ceiling);
+        self.accounts.retain(|account| !account.is_blank());
     }
 
     /// A call wants a turn.
@@ -123,7 +130,6 @@ impl Shares {
         account.waiting_in_all += 1;
         if payer.class != Wait::Background {
             account.waiting += 1;
-            account.quiet = 0;
             self.measure(ceiling);
         }
     }
@@ -189,10 +195,10 @@ impl Shares {
     /// wants can be met without anyone's who wants less being cut. Whoever wants more than that
     /// leaves what the others wanted at the peak and do not have; so does all background work.
     pub(super) fn claim(&self, client: ClientId, class: Wait, ceiling: u32) -> Claim {
-        let Some(account) = self.find(client) else { return Claim::Own };
-        let peak = account.others.iter().copied().max().unwrap_or_default();
+        let Some(account) = self.find(client) else { return Claim::Alone };
+        let peak = highest(&account.others);
         if peak == 0 {
-            return Claim::Own;
+            return Claim::Alone;
         }
         let background = class == Wait::Background;
         if !background
@@ -226,20 +232,23 @@ impl Shares {
 
     /// A client's part of the ceiling by weight among those who are active, rounded up.
     fn share(&self, account: &Account, ceiling: u32) -> u32 {
-        let active = |it: &&Account| it.quiet < KEPT || it.client == account.client;
+        let active = |it: &&Account| it.is_active() || it.client == account.client;
         let weights: u64 = self.accounts.iter().filter(active).map(|it| u64::from(it.weight)).sum();
         let share = (u64::from(ceiling) * u64::from(account.weight)).div_ceil(weights.max(1));
         u32::try_from(share).unwrap_or(u32::MAX)
     }
 
-    /// True if the window has room for all that the client wants, for everyone else up to the same
-    /// by weight, and for what the others wanted at the peak beyond what they want now.
+    /// True if the window has room for all that the client wanted at the peak, for everyone else
+    /// up to the same by weight, and for what the others wanted at the peak beyond what they want
+    /// now.
     fn fits(&self, account: &Account, ceiling: u32) -> bool {
-        let level = f64::from(account.level()) / f64::from(account.weight);
-        let even: f64 = self.accounts.iter().map(|other| other.level_up_to(level)).sum();
-        let peak = f64::from(account.others.iter().copied().max().unwrap_or_default());
+        let wanted = f64::from(highest(&account.wanted));
+        let level = wanted / f64::from(account.weight);
+        let others = self.accounts.iter().filter(|other| other.client != account.client);
+        let even: f64 = others.map(|other| other.level_up_to(level)).sum();
         let now = self.total() - account.level_up_to(self.water);
-        even + (peak - now).max(0.0) <= f64::from(ceiling)
+        let missing = f64::from(highest(&account.others)) - now;
+        wanted + even + missing.max(0.0) <= f64::from(ceiling)
     }
 
     fn total(&self) -> f64 {
@@ -280,6 +289,7 @@ impl Shares {
         let (total, water) = (self.total(), self.water);
         self.peaks[0] = self.peaks[0].max(whole(total));
         for account in &mut self.accounts {
+            account.wanted[0] = account.wanted[0].max(account.level());
             let others = whole(total - account.level_up_to(water));
             account.others[0] = account.others[0].max(others);
         }
@@ -302,7 +312,7 @@ impl Shares {
                 held_in_all: 0,
                 waiting_in_all: 0,
                 others,
-                quiet: KEPT,
+                wanted: [0; KEPT],
                 finish: [0; CLASSES],
             };
             self.accounts.insert(at, account);
@@ -315,6 +325,10 @@ impl Shares {
 fn forget(peaks: &mut Peaks) {
     peaks.rotate_right(1);
     peaks[0] = 0;
+}
+
+fn highest(peaks: &Peaks) -> u32 {
+    peaks.iter().copied().max().unwrap_or_default()
 }
 
 /// In whole slots, rounded up but for what rounding has added before.
