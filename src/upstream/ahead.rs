@@ -13,10 +13,23 @@ use super::{
 };
 use crate::telemetry::{ClientId, Payer};
 
+/// The resolution of tokio's timers.
+const TICK: Duration = Duration::from_millis(1);
+
 /// Those of one client in one class; nobody stands for one who is not in the queue.
 struct Line<'a> {
     client: ClientId,
     waiters: VecDeque<Option<(Place, &'a Waiter)>>,
+}
+
+/// What happens next.
+enum Next<'a> {
+    /// Somebody gets a turn.
+    Turn(Choice),
+    /// Somebody has waited in vain.
+    Late(Place, &'a Waiter),
+    /// Nobody waits any more.
+    Nobody,
 }
 
 /// A lane's future: its queue is served by the very rules of the present, on a copy of its budget.
@@ -65,36 +78,68 @@ impl<'a> Ahead<'a> {
 
     /// The first turn that somebody gets.
     pub(super) fn next_turn(mut self) -> Option<Instant> {
-        self.next().map(|_| self.now)
+        loop {
+            match self.next() {
+                Next::Late(place, _) => self.budget.left(place.payer),
+                Next::Turn(_) => return Some(self.now),
+                Next::Nobody => return None,
+            }
+        }
     }
 
     /// Serves everyone before the one who is not in the queue, and returns the last turn.
     pub(super) fn walk(&mut self, mut visit: impl FnMut(Place, &Waiter, Instant)) -> Instant {
-        while let Some(choice) = self.next() {
-            let Some((place, waiter)) = self.take(&choice) else { break };
-            visit(place, waiter, self.now);
-            if self.now <= waiter.latest {
-                self.grant(&choice);
-            } else {
-                self.budget.left(place.payer);
+        loop {
+            match self.next() {
+                Next::Late(place, waiter) => {
+                    visit(place, waiter, self.now);
+                    self.budget.left(place.payer);
+                }
+                Next::Turn(choice) => {
+                    let Some((place, waiter)) = self.take(&choice) else { return self.now };
+                    visit(place, waiter, self.now);
+                    self.grant(&choice);
+                }
+                Next::Nobody => return self.now,
             }
         }
-        self.now
     }
 
-    /// Who is next, and goes to the time of his turn; `None` when nobody waits.
-    fn next(&mut self) -> Option<Choice> {
-        let heads = self.heads();
-        if heads.iter().all(Vec::is_empty) {
-            return None;
-        }
+    /// Goes to the time at which something happens next.
+    fn next(&mut self) -> Next<'a> {
         loop {
             self.budget.settle(self.now);
+            if let Some((place, waiter)) = self.take_late() {
+                return Next::Late(place, waiter);
+            }
+            let heads = self.heads();
+            if heads.iter().all(Vec::is_empty) {
+                return Next::Nobody;
+            }
             match self.budget.choose(&heads, self.now) {
-                Some(choice) => return Some(choice),
-                None => self.now = self.budget.next_choice(&heads, self.now),
+                Some(choice) => return Next::Turn(choice),
+                None => self.now = self.tick(self.budget.next_choice(&heads, self.now)),
             }
         }
+    }
+
+    /// The first instant from `at` on at which somebody who sleeps until then wakes: tokio's timers
+    /// go off at whole milliseconds. Less than that decides who of two is first, and with many to
+    /// come such decisions add up.
+    fn tick(&self, at: Instant) -> Instant {
+        let ahead = at.saturating_duration_since(self.began);
+        let ticks = ahead.as_nanos().div_ceil(TICK.as_nanos());
+        self.began + TICK * u32::try_from(ticks).unwrap_or(u32::MAX)
+    }
+
+    /// Takes the first of a line out whose turn would come too late by now.
+    fn take_late(&mut self) -> Option<(Place, &'a Waiter)> {
+        let now = self.now;
+        let late = |first: &mut Option<(Place, &Waiter)>| {
+            first.is_some_and(|(_, waiter)| waiter.latest < now)
+        };
+        let mut lines = self.lines.iter_mut().flatten();
+        lines.find_map(|line| line.waiters.pop_front_if(late)).flatten()
     }
 
     fn heads(&self) -> [Vec<Head>; CLASSES] {

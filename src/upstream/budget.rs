@@ -9,7 +9,7 @@ use super::{
     pace::Pace,
     queue::{CLASSES, Head},
     shares::{Claim, Shares},
-    window::{Release, Window},
+    window::{Release, Tenant, Window},
 };
 use crate::{config, telemetry::Payer};
 
@@ -83,7 +83,7 @@ impl Budget {
     fn free(&mut self, now: Instant) {
         while let Some(Release { tenant, .. }) = self.window.free_one(now) {
             if let Some(tenant) = tenant {
-                self.shares.freed(tenant, self.ceiling);
+                self.shares.freed(tenant);
             }
         }
     }
@@ -95,7 +95,7 @@ impl Budget {
 
     /// A call does not want its turn any more.
     pub(super) fn left(&mut self, payer: Payer) {
-        self.shares.left(payer.client, payer.class, self.ceiling);
+        self.shares.left(payer.client, payer.class);
     }
 
     /// Which of those who asked gets a turn now, if any; call [`Budget::settle`] first.
@@ -143,15 +143,19 @@ impl Budget {
         self.shares.granted(tenant, finish);
         let slot = self.window.take(now, tenant);
         let releases = self.window.outlook(now, latency);
-        let releases = times(&releases, |release| release.is_spare() == tenant.spare);
         let put_off = match choice.claim {
-            Claim::Own => self.own.follow_call(now, &releases, self.ceiling),
-            Claim::Alone => {
-                // Should somebody come now, what was had alone is not had once more.
-                self.spare.charge(now);
+            Claim::Alone | Claim::Own => {
+                if choice.claim == Claim::Alone {
+                    // Should somebody come now, what was had alone is not had once more.
+                    self.spare.charge(now);
+                }
+                let releases = times(&releases, |tenant| !tenant.is_some_and(|it| it.spare));
                 self.own.follow_call(now, &releases, self.ceiling)
             }
             Claim::Spare { reserve } => {
+                // Those of his that were not spare come free for a call that is.
+                let his = |it: Tenant| it.spare || it.client == tenant.client;
+                let releases = times(&releases, |tenant| tenant.is_some_and(his));
                 let others = self.window.held().saturating_sub(releases.len()) + reserve as usize;
                 let theirs = u32::try_from(others).unwrap_or(u32::MAX);
                 self.spare.follow_call(now, &releases, self.ceiling.saturating_sub(theirs))
@@ -171,7 +175,7 @@ impl Budget {
         let pace = if tenant.spare { &mut self.spare } else { &mut self.own };
         pace.refund(put_off);
         self.shares.refund(tenant, order::cost(self.shares.weight(tenant.client)));
-        self.shares.freed(tenant, self.ceiling);
+        self.shares.freed(tenant);
     }
 
     /// Slots that are free.
@@ -212,10 +216,10 @@ impl Budget {
     }
 }
 
-/// When those releases come that are asked for.
+/// When the slots come free whose tenants are asked for.
 fn times<'a>(
     releases: impl IntoIterator<Item = &'a Release>,
-    of: impl Fn(&Release) -> bool,
+    of: impl Fn(Option<Tenant>) -> bool,
 ) -> Vec<Instant> {
-    releases.into_iter().filter(|release| of(release)).map(|release| release.at).collect()
+    releases.into_iter().filter(|release| of(release.tenant)).map(|release| release.at).collect()
 }

@@ -246,16 +246,26 @@ impl Lane {
         Ahead::new(self, self.latency.expected(), exchange, now).turn_of_last(payer)
     }
 
-    /// Waiters who cannot be served even if every call under way ended now and nobody else came.
+    /// Waiters who cannot be served in time, neither if calls take as long as they do nor if every
+    /// call under way ended now, and if nobody else came. (That slots come free earlier can also
+    /// mean that another one has his turn first.)
     pub(super) fn lost(&self, now: Instant, exchange: &Gate) -> Vec<Place> {
-        let mut lost = Vec::new();
-        let mut ahead = Ahead::new(self, Duration::ZERO, exchange, now);
-        ahead.walk(|place, waiter, turn| {
+        let mut lost = self.late_with(Duration::ZERO, now, exchange);
+        if !lost.is_empty() {
+            let late = self.late_with(self.latency.expected(), now, exchange);
+            lost.retain(|place| late.contains(place));
+        }
+        lost
+    }
+
+    fn late_with(&self, latency: Duration, now: Instant, exchange: &Gate) -> Vec<Place> {
+        let mut late = Vec::new();
+        Ahead::new(self, latency, exchange, now).walk(|place, waiter, turn| {
             if turn > waiter.latest || waiter.latest <= now {
-                lost.push(place);
+                late.push(place);
             }
         });
-        lost
+        late
     }
 
     /// The first instant after `now` at which a turn may come free without any further news.

@@ -38,7 +38,9 @@ struct Account {
     held: u32,
     /// Calls that wait, without background work.
     waiting: u32,
-    /// The same with background work.
+    /// `held` and `waiting` when the wants were last measured.
+    measured: u32,
+    /// The same as the first two with background work.
     held_in_all: u32,
     waiting_in_all: u32,
     /// What all others had and wanted together at the peak, each up to his share.
@@ -51,12 +53,8 @@ struct Account {
 }
 
 impl Account {
-    fn level(&self) -> u32 {
-        self.held + self.waiting
-    }
-
-    fn level_up_to(&self, water: f64) -> f64 {
-        f64::from(self.level()).min(water * f64::from(self.weight))
+    fn measured_up_to(&self, water: f64) -> f64 {
+        f64::from(self.measured).min(water * f64::from(self.weight))
     }
 
     fn is_active(&self) -> bool {
@@ -118,7 +116,9 @@ impl Shares {
             forget(&mut account.others);
         }
         forget(&mut self.peaks);
-        self.measure(ceiling);
+        // Those who wait have been measured when they came. What may become of them until their
+        // turn does not count, so that what lies ahead is certain.
+        self.measure(ceiling, |account| account.held);
         self.accounts.retain(|account| !account.is_blank());
     }
 
@@ -130,17 +130,16 @@ impl Shares {
         account.waiting_in_all += 1;
         if payer.class != Wait::Background {
             account.waiting += 1;
-            self.measure(ceiling);
+            self.measure(ceiling, |account| account.held + account.waiting);
         }
     }
 
     /// A call does not want its turn any more.
-    pub(super) fn left(&mut self, client: ClientId, class: Wait, ceiling: u32) {
+    pub(super) fn left(&mut self, client: ClientId, class: Wait) {
         let account = self.account(client, [0; KEPT]);
         account.waiting_in_all = account.waiting_in_all.saturating_sub(1);
         if class != Wait::Background {
             account.waiting = account.waiting.saturating_sub(1);
-            self.level_out(ceiling);
         }
     }
 
@@ -157,12 +156,11 @@ impl Shares {
     }
 
     /// A slot has come free.
-    pub(super) fn freed(&mut self, tenant: Tenant, ceiling: u32) {
+    pub(super) fn freed(&mut self, tenant: Tenant) {
         let account = self.account(tenant.client, [0; KEPT]);
         account.held_in_all = account.held_in_all.saturating_sub(1);
         if tenant.class != Wait::Background {
             account.held = account.held.saturating_sub(1);
-            self.level_out(ceiling);
         }
     }
 
@@ -212,7 +210,7 @@ impl Shares {
             let bound = self.water * f64::from(other.weight);
             let ahead = f64::from(other.held) >= reached * f64::from(other.weight);
             // Who has more already gets no slot kept for him by one who has less.
-            let has = if ahead && !background { other.level() } else { other.held };
+            let has = if ahead && !background { highest(&other.wanted) } else { other.held };
             f64::from(has).min(bound)
         });
         let missing = f64::from(peak) - content.sum::<f64>();
@@ -245,32 +243,43 @@ impl Shares {
         let wanted = f64::from(highest(&account.wanted));
         let level = wanted / f64::from(account.weight);
         let others = self.accounts.iter().filter(|other| other.client != account.client);
-        let even: f64 = others.map(|other| other.level_up_to(level)).sum();
-        let now = self.total() - account.level_up_to(self.water);
+        let even: f64 = others.map(|other| other.measured_up_to(level)).sum();
+        let now = self.total() - account.measured_up_to(self.water);
         let missing = f64::from(highest(&account.others)) - now;
         wanted + even + missing.max(0.0) <= f64::from(ceiling)
     }
 
     fn total(&self) -> f64 {
-        self.accounts.iter().map(|account| account.level_up_to(self.water)).sum()
+        self.accounts.iter().map(|account| account.measured_up_to(self.water)).sum()
     }
 
-    /// Finds the water level anew: as high as it can be so that what is below it fits.
-    fn level_out(&mut self, ceiling: u32) {
-        let wanted: u64 = self.accounts.iter().map(|account| u64::from(account.level())).sum();
-        if wanted <= u64::from(ceiling) {
-            self.water = f64::INFINITY;
-            return;
+    /// Notes what is had and wanted now, which since the last time was not more.
+    fn measure(&mut self, ceiling: u32, wants: impl Fn(&Account) -> u32) {
+        for account in &mut self.accounts {
+            account.measured = wants(account);
+            account.wanted[0] = account.wanted[0].max(account.measured);
         }
-        let mut levels: Vec<(f64, f64)> = self
-            .accounts
-            .iter()
-            .map(|account| {
-                let weight = f64::from(account.weight);
-                (f64::from(account.level()) / weight, weight)
-            })
-            .collect();
-        levels.sort_by(|a, b| a.0.total_cmp(&b.0));
+        self.water = self.level_out(ceiling);
+        let (total, water) = (self.total(), self.water);
+        self.peaks[0] = self.peaks[0].max(whole(total));
+        for account in &mut self.accounts {
+            let others = whole(total - account.measured_up_to(water));
+            account.others[0] = account.others[0].max(others);
+        }
+    }
+
+    /// The water level: as high as it can be so that what is below it fits.
+    fn level_out(&self, ceiling: u32) -> f64 {
+        let wanted: u64 = self.accounts.iter().map(|account| u64::from(account.measured)).sum();
+        if wanted <= u64::from(ceiling) {
+            return f64::INFINITY;
+        }
+        let by_weight = |account: &Account| {
+            let weight = f64::from(account.weight);
+            (f64::from(account.measured) / weight, weight)
+        };
+        let mut levels: Vec<(f64, f64)> = self.accounts.iter().map(by_weight).collect();
+        levels.sort_by(|one, other| one.0.total_cmp(&other.0));
         let mut weights: f64 = levels.iter().map(|(_, weight)| weight).sum();
         let mut left = f64::from(ceiling);
         for (level, weight) in levels {
@@ -280,19 +289,7 @@ impl Shares {
             left -= level * weight;
             weights -= weight;
         }
-        self.water = left / weights.max(1.0);
-    }
-
-    /// Notes what is had and wanted now, which was never less since the last change.
-    fn measure(&mut self, ceiling: u32) {
-        self.level_out(ceiling);
-        let (total, water) = (self.total(), self.water);
-        self.peaks[0] = self.peaks[0].max(whole(total));
-        for account in &mut self.accounts {
-            account.wanted[0] = account.wanted[0].max(account.level());
-            let others = whole(total - account.level_up_to(water));
-            account.others[0] = account.others[0].max(others);
-        }
+        left / weights.max(1.0)
     }
 
     fn find(&self, client: ClientId) -> Option<&Account> {
@@ -309,6 +306,7 @@ impl Shares {
                 weight: 1,
                 held: 0,
                 waiting: 0,
+                measured: 0,
                 held_in_all: 0,
                 waiting_in_all: 0,
                 others,

@@ -34,12 +34,6 @@ pub(super) struct Release {
     pub(super) tenant: Option<Tenant>,
 }
 
-impl Release {
-    pub(super) fn is_spare(&self) -> bool {
-        self.tenant.is_some_and(|tenant| tenant.spare)
-    }
-}
-
 /// Slots, each held from its grant until one window after its call ended.
 #[derive(Debug)]
 pub(super) struct Window {
