@@ -109,9 +109,9 @@ pub struct ClientTotals {
     pub upstream_calls: u64,
 }
 
-/// Every client whose name became known.
-#[derive(Debug)]
-pub(super) struct Clients(RwLock<Vec<ClientMetrics>>);
+/// Every client whose name became known; clones know the same.
+#[derive(Clone, Debug)]
+pub struct Clients(Arc<RwLock<Vec<ClientMetrics>>>);
 
 /// Tells the exporter in force what the series mean.
 pub(super) fn describe() {
@@ -125,7 +125,7 @@ impl Clients {
     /// The two that are always there, with the exporter in force.
     pub(super) fn register() -> Self {
         let always = ["gateway", "anonymous"].map(ClientMetrics::register);
-        Self(RwLock::new(always.to_vec()))
+        Self(Arc::new(RwLock::new(always.to_vec())))
     }
 
     /// The client of this name, from now on known; `None` if there are too many.
@@ -142,7 +142,8 @@ impl Clients {
         u16::try_from(index).ok().map(ClientId)
     }
 
-    pub(super) fn get(&self, client: ClientId) -> ClientMetrics {
+    /// Handles for a client.
+    pub fn get(&self, client: ClientId) -> ClientMetrics {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
         all[client.index()].clone()
     }

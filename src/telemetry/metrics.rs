@@ -358,6 +358,11 @@ impl Metrics {
         self.clients.get(client)
     }
 
+    /// Handles for clients whose names became known or will.
+    pub fn of_clients(&self) -> Clients {
+        self.clients.clone()
+    }
+
     /// Handles for every client whose name became known.
     pub fn clients(&self) -> Vec<ClientMetrics> {
         self.clients.all()

@@ -28,7 +28,7 @@ mod tls;
 pub mod traces;
 
 pub use candles::CandleMetrics;
-pub use client::{ClientId, ClientMetrics, ClientTotals, Payer};
+pub use client::{ClientId, ClientMetrics, ClientTotals, Clients, Payer};
 pub use cordon::CordonMetrics;
 pub use family::FamilyMetrics;
 pub use faults::{Fault, Faults};

@@ -16,7 +16,7 @@ use crate::{
     config,
     exchange::{Family, UpstreamError},
     tasks::Tasks,
-    telemetry::{Metrics, Payer, explain::CallNote},
+    telemetry::{Clients, Metrics, Payer, explain::CallNote},
 };
 
 /// The pause before a second try; a further try waits longer in proportion.
@@ -28,6 +28,7 @@ pub struct Upstream {
     exchange: &'static str,
     pub(super) cordon: Cordon,
     pub(super) desk: Arc<Desk>,
+    clients: Clients,
     max_attempts: u32,
     window: Duration,
 }
@@ -64,7 +65,7 @@ impl Upstream {
             let metrics = metrics.family(exchange, family.as_str());
             let mut lane = Lane::new(*family, *limit, settings, metrics, now);
             let calls = saved.calls.iter().filter(|(called, _)| called == family);
-            lane.remember(calls.map(|(_, age)| *age).collect(), longest_call, now);
+            lane.budget.remember(calls.map(|(_, age)| *age).collect(), longest_call, now);
             lane
         });
         let mut ledger = Ledger::new(lanes.collect(), settings.ban, settings.max_queue);
@@ -73,6 +74,7 @@ impl Upstream {
             exchange,
             cordon: Cordon::new(metrics.cordon(exchange)),
             desk: Desk::new(exchange, ledger, journal, tasks),
+            clients: metrics.of_clients(),
             max_attempts: settings.max_attempts.max(1),
             window: settings.window,
         };
@@ -149,11 +151,19 @@ impl Upstream {
     }
 
     async fn begin(&self, lane: usize, ask: Ask) -> Result<Sent, CallError> {
+        let asked = Instant::now();
         let begun = self.try_begin(lane, ask).await;
-        if let Err(refusal) = &begun
-            && !ask.retry
-        {
-            self.desk.ledger().lane(lane).metrics.refused(refusal.refusal());
+        let client = self.clients.get(ask.payer.client);
+        match &begun {
+            Ok(_) => {
+                client.waited(asked.elapsed());
+                client.called();
+            }
+            Err(refusal) if !ask.retry => {
+                client.refused();
+                self.desk.ledger().lane(lane).metrics.refused(refusal.refusal());
+            }
+            Err(_) => {}
         }
         begun
     }
@@ -182,7 +192,7 @@ impl Upstream {
     fn left(&self, lane: usize) -> u32 {
         let mut ledger = self.desk.ledger();
         ledger.settle(Instant::now());
-        ledger.lane(lane).left()
+        ledger.lane(lane).budget.slots()
     }
 
     /// Calls of `family` that could be sent now without waiting; 0 while it is closed by a ban

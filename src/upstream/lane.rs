@@ -5,16 +5,17 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
+    ahead::Ahead,
     breaker::Breaker,
+    budget::Budget,
     gate::{Gate, Probe},
-    pace::Pace,
-    queue::{Place, Queue, Waiter},
-    window::{self, Window},
+    order::Choice,
+    queue::{CLASSES, Head, Place, Queue, Waiter},
 };
 use crate::{
     config,
     exchange::Family,
-    telemetry::{FamilyMetrics, Wait},
+    telemetry::{FamilyMetrics, Payer},
 };
 
 /// How long an answer is taken to need before the first one was seen.
@@ -53,7 +54,7 @@ impl Latency {
 pub(super) struct Grant {
     pub(super) slot: u64,
     pub(super) at: Instant,
-    /// By how much more than the period the turn puts off the next.
+    /// By how much more than the period the turn puts off the next of its pace.
     pub(super) put_off: Duration,
     /// Set if the call is the family's probe after a ban.
     pub(super) family_probe: Option<Probe>,
@@ -67,11 +68,8 @@ pub(super) struct Lane {
     pub(super) family: Family,
     /// The operator's limit.
     pub(super) limit: u32,
-    /// What the exchange was seen to bear; at most `limit`.
-    pub(super) ceiling: u32,
-    pub(super) window_length: Duration,
-    pub(super) window: Window,
-    pub(super) pace: Pace,
+    window_length: Duration,
+    pub(super) budget: Budget,
     pub(super) queue: Queue,
     pub(super) gate: Gate,
     pub(super) breaker: Breaker,
@@ -97,11 +95,9 @@ impl Lane {
         Self {
             family,
             limit,
-            ceiling: limit,
             window_length: settings.window,
-            window: Window::new(settings.window),
-            pace: Pace::new(limit, settings.window, now),
-            queue: Queue::new(settings.starvation_bound),
+            budget: Budget::new(limit, settings, now),
+            queue: Queue::default(),
             gate: Gate::open(),
             breaker: Breaker::new(settings),
             latency: Latency::default(),
@@ -113,57 +109,94 @@ impl Lane {
         }
     }
 
-    /// Holds the slots of an earlier process's calls, `ages` before now, and keeps the pace that
-    /// they leave.
-    pub(super) fn remember(&mut self, mut ages: Vec<Duration>, longest: Duration, now: Instant) {
-        ages.sort_unstable();
-        // Were there more, there would be no turn before the older ones have come free.
-        ages.truncate(self.limit as usize);
-        let sent = |age| now.checked_sub(age).unwrap_or(now);
-        let Some(oldest) = ages.last() else { return };
-        self.pace = Pace::new(self.limit, self.window_length, sent(*oldest));
-        for age in ages.into_iter().rev() {
-            if self.window.remember(age, longest, now) {
-                self.pace.follow_call(sent(age), self.window.releases(), self.ceiling);
-            }
+    /// Lets time do its work: slots come free, the learned ceiling rises.
+    pub(super) fn settle(&mut self, now: Instant) {
+        self.budget.settle(now);
+        let before = self.budget.ceiling();
+        let mut ceiling = before;
+        while self.learns(ceiling) && self.quiet_since + self.window_length <= now {
+            self.quiet_since += self.window_length;
+            ceiling = (ceiling + (self.limit / 30).max(1)).min(self.limit);
+        }
+        if ceiling != before {
+            self.budget.set_ceiling(ceiling);
         }
     }
 
-    /// Lets time do its work: slots come free, the learned ceiling rises.
-    pub(super) fn settle(&mut self, now: Instant) {
-        self.window.settle(now);
-        let before = self.ceiling;
-        while self.next_rise().is_some_and(|rise| rise <= now) {
-            self.quiet_since += self.window_length;
-            self.ceiling = (self.ceiling + (self.limit / 30).max(1)).min(self.limit);
-        }
-        if self.ceiling != before {
-            self.pace.follow(self.ceiling, self.window_length);
-        }
+    fn learns(&self, ceiling: u32) -> bool {
+        ceiling < self.limit && self.gate.is_open()
     }
 
     /// When the learned ceiling rises next, if nothing happens.
     pub(super) fn next_rise(&self) -> Option<Instant> {
-        let learns = self.ceiling < self.limit && self.gate.is_open();
-        learns.then(|| self.quiet_since + self.window_length)
+        self.learns(self.budget.ceiling()).then(|| self.quiet_since + self.window_length)
     }
 
-    /// Takes a turn if one is free now; call [`Lane::settle`] first.
-    pub(super) fn try_grant(&mut self, now: Instant, exchange: &mut Gate) -> Option<Grant> {
-        let passes = self.gate.passable(now) && exchange.passable(now);
-        if !passes || self.window.held() >= self.ceiling as usize {
+    /// Takes a turn for a call that comes now, of which the budget was told, if it may have one
+    /// before everyone who waits; call [`Lane::settle`] first.
+    pub(super) fn serve_newcomer(
+        &mut self,
+        payer: Payer,
+        now: Instant,
+        exchange: &mut Gate,
+    ) -> Option<Grant> {
+        let mut heads = self.queue.heads();
+        let class = payer.class.index();
+        if heads[class].iter().any(|head| head.client == payer.client) {
             return None;
         }
-        self.pace.take(now).ok()?;
-        let slot = self.window.take(now);
-        let releases = self.window.outlook(now, self.latency.expected());
-        Some(Grant {
+        heads[class].push(Head { client: payer.client, since: now });
+        let choice = self.choose(&heads, now, exchange)?;
+        let is_his = choice.head.client == payer.client && choice.class == class;
+        is_his.then(|| self.grant(&choice, now, exchange))
+    }
+
+    /// Takes a turn for the first in the queue who may have one now, and takes him out; call
+    /// [`Lane::settle`] first.
+    pub(super) fn serve_waiter(
+        &mut self,
+        now: Instant,
+        exchange: &mut Gate,
+    ) -> Option<(Place, Waiter, Grant)> {
+        let choice = self.choose(&self.queue.heads(), now, exchange)?;
+        let (place, waiter) = self.queue.pop(choice.class, choice.head.client)?;
+        Some((place, waiter, self.grant(&choice, now, exchange)))
+    }
+
+    fn choose(
+        &self,
+        heads: &[Vec<Head>; CLASSES],
+        now: Instant,
+        exchange: &Gate,
+    ) -> Option<Choice> {
+        let passes = self.gate.passable(now) && exchange.passable(now);
+        passes.then(|| self.budget.choose(heads, now)).flatten()
+    }
+
+    fn grant(&mut self, choice: &Choice, now: Instant, exchange: &mut Gate) -> Grant {
+        let (slot, put_off) = self.budget.grant(choice, self.latency.expected(), now);
+        Grant {
             slot,
             at: now,
-            put_off: self.pace.spread(now, &releases, self.ceiling),
+            put_off,
             family_probe: self.gate.pass(now),
             exchange_probe: exchange.pass(now),
-        })
+        }
+    }
+
+    /// Takes a waiter out of the queue; `None` if he has left it before.
+    pub(super) fn remove(&mut self, place: Place) -> Option<Waiter> {
+        let waiter = self.queue.remove(place)?;
+        self.budget.left(place.payer);
+        Some(waiter)
+    }
+
+    /// Sends everyone away who waits; each finds the other end of his reply gone.
+    pub(super) fn clear(&mut self) {
+        let places: Vec<Place> = self.queue.iter().map(|(place, _)| place).collect();
+        for place in places {
+            self.remove(place);
+        }
     }
 
     /// A 429 closes the family; the ceiling falls once for all calls that were under way.
@@ -171,8 +204,7 @@ impl Lane {
         self.close(until);
         if self.lowered_at.is_none_or(|lowered| sent > lowered) {
             self.lowered_at = Some(now);
-            self.ceiling = (self.ceiling * 4 / 5).max(1);
-            self.pace.follow(self.ceiling, self.window_length);
+            self.budget.set_ceiling((self.budget.ceiling() * 4 / 5).max(1));
         }
     }
 
@@ -188,122 +220,57 @@ impl Lane {
         self.quiet_since = self.quiet_since.max(now);
     }
 
-    /// Calls that could be sent at once.
+    /// Calls that could be sent at once, if each may take any slot.
     pub(super) fn ready(&self, now: Instant, exchange: &Gate) -> u32 {
-        if !self.queue.is_empty() || !self.gate.passable(now) || !exchange.passable(now) {
+        if !self.gate.passable(now) || !exchange.passable(now) {
+            return 0;
+        }
+        // Who is about to be served comes first; others wait for what is kept from them.
+        if self.budget.choose(&self.queue.heads(), now).is_some() {
             return 0;
         }
         let probing = !self.gate.is_open() || !exchange.is_open();
-        let left = self.left().min(self.breaker.allowance(now));
-        let most = if probing { left.min(1) } else { left };
-        let mut pace = self.pace.fork(self.ceiling);
-        (0..most).take_while(|_| pace.take(now).is_ok()).count() as u32
+        let left = self.budget.slots().min(self.breaker.allowance(now));
+        self.budget.at_once(if probing { left.min(1) } else { left }, now)
     }
 
-    /// Slots of the window that are free.
-    pub(super) fn left(&self) -> u32 {
-        let held = u32::try_from(self.window.held()).unwrap_or(u32::MAX);
-        self.ceiling.saturating_sub(held)
+    /// When a call that comes now would get its turn.
+    pub(super) fn turn_of_newcomer(&self, payer: Payer, now: Instant, exchange: &Gate) -> Instant {
+        let mut ahead = Ahead::new(self, self.latency.expected(), exchange, now);
+        ahead.asked(payer);
+        ahead.turn_of_last(payer)
     }
 
-    /// When a call of `class` that comes now would get its turn.
-    pub(super) fn turn_of_newcomer(&self, class: Wait, now: Instant, exchange: &Gate) -> Instant {
-        self.look_ahead(now, self.latency.expected(), exchange, Some(class), |_, _, _| {})
+    /// When a call would get its turn that comes now and that the budget was told of.
+    pub(super) fn turn_of_caller(&self, payer: Payer, now: Instant, exchange: &Gate) -> Instant {
+        Ahead::new(self, self.latency.expected(), exchange, now).turn_of_last(payer)
     }
 
-    /// Waiters who cannot be served even if every call under way ended now and nobody else came.
+    /// Waiters who cannot be served in time, neither if calls take as long as they do nor if every
+    /// call under way ended now, and if nobody else came. (That slots come free earlier can also
+    /// mean that another one has his turn first.)
     pub(super) fn lost(&self, now: Instant, exchange: &Gate) -> Vec<Place> {
-        let mut lost = Vec::new();
-        self.look_ahead(now, Duration::ZERO, exchange, None, |place, waiter, turn| {
+        let mut lost = self.late_with(Duration::ZERO, now, exchange);
+        if !lost.is_empty() {
+            let late = self.late_with(self.latency.expected(), now, exchange);
+            lost.retain(|place| late.contains(place));
+        }
+        lost
+    }
+
+    fn late_with(&self, latency: Duration, now: Instant, exchange: &Gate) -> Vec<Place> {
+        let mut late = Vec::new();
+        Ahead::new(self, latency, exchange, now).walk(|place, waiter, turn| {
             if turn > waiter.latest || waiter.latest <= now {
-                lost.push(place);
+                late.push(place);
             }
         });
-        lost
+        late
     }
 
     /// The first instant after `now` at which a turn may come free without any further news.
     pub(super) fn next_turn(&self, now: Instant, exchange: &Gate) -> Option<Instant> {
-        let mut ahead = Ahead::new(self, now, Duration::ZERO, exchange);
-        let turn = ahead.next();
+        let turn = Ahead::new(self, Duration::ZERO, exchange, now).next_turn()?;
         (turn > now).then_some(turn)
-    }
-
-    /// Walks through the queue as it would be served, if each call takes `latency`; returns the
-    /// turn of a newcomer of class `newcomer`, or the last one.
-    fn look_ahead(
-        &self,
-        now: Instant,
-        latency: Duration,
-        exchange: &Gate,
-        newcomer: Option<Wait>,
-        mut visit: impl FnMut(Place, &Waiter, Instant),
-    ) -> Instant {
-        let mut order = self.queue.order();
-        let mut classes = Wait::ALL.iter().map(|class| {
-            let waiters = self.queue.class(class.index()).map(Some);
-            let last = (newcomer == Some(*class)).then_some(None);
-            waiters.chain(last).peekable()
-        });
-        let mut classes: [_; Wait::ALL.len()] =
-            std::array::from_fn(|_| classes.next().expect("as many as there are classes"));
-        let mut ahead = Ahead::new(self, now, latency, exchange);
-        let mut turn = ahead.next();
-        loop {
-            let heads = std::array::from_fn(|class| {
-                let head = classes[class].peek()?;
-                Some(head.as_ref().map_or(now, |(_, waiter)| waiter.since))
-            });
-            let Some(choice) = order.choose(heads, turn) else { return turn };
-            let Some((place, waiter)) = classes[choice.class].next().flatten() else {
-                return turn;
-            };
-            visit(place, waiter, turn);
-            if turn <= waiter.latest {
-                order.granted(choice);
-                turn = ahead.next();
-            }
-        }
-    }
-}
-
-/// The turns to come, if nothing but the known happens.
-struct Ahead<'a> {
-    window: &'a Window,
-    ceiling: u32,
-    releases: std::collections::VecDeque<Instant>,
-    pace: Pace,
-    latency: Duration,
-    from: Instant,
-    /// The next call is a probe: those behind it wait for its answer.
-    probe: bool,
-}
-
-impl<'a> Ahead<'a> {
-    fn new(lane: &'a Lane, now: Instant, latency: Duration, exchange: &Gate) -> Self {
-        Self {
-            window: &lane.window,
-            ceiling: lane.ceiling,
-            releases: lane.window.outlook(now, latency),
-            pace: lane.pace.fork(lane.ceiling),
-            latency,
-            from: lane.gate.outlook(now, latency).max(exchange.outlook(now, latency)),
-            probe: lane.gate.awaits_probe() || exchange.awaits_probe(),
-        }
-    }
-
-    fn next(&mut self) -> Instant {
-        let mut turn = self.from;
-        if let Some(excess) = self.releases.len().checked_sub(self.ceiling as usize) {
-            turn = turn.max(self.releases[excess]);
-        }
-        while let Err(later) = self.pace.take(turn) {
-            turn = later;
-        }
-        self.releases.retain(|release| *release > turn);
-        window::insert(&mut self.releases, self.window.release(turn + self.latency));
-        self.pace.spread(turn, &self.releases, self.ceiling);
-        self.from = if std::mem::take(&mut self.probe) { turn + self.latency } else { turn };
-        turn
     }
 }

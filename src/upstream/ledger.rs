@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     exchange::{Family, TransportFault, UpstreamError},
-    telemetry::{Payer, Wait},
+    telemetry::Payer,
 };
 
 /// A `Retry-After` beyond this is not believed.
@@ -138,28 +138,30 @@ impl Ledger {
     ) -> Result<Admission, CallError> {
         let lane = &mut self.lanes[at];
         lane.settle(now);
-        if lane.queue.is_empty()
-            && let Some(grant) = lane.try_grant(now, &mut self.exchange)
-        {
+        lane.budget.asked(ask.payer);
+        if let Some(grant) = lane.serve_newcomer(ask.payer, now, &mut self.exchange) {
             lane.metrics.waited(ask.payer.class, Duration::ZERO);
             return Ok(Admission::Granted(grant));
         }
-        let turn = lane.turn_of_newcomer(ask.payer.class, now, &self.exchange);
+        let turn = lane.turn_of_caller(ask.payer, now, &self.exchange);
         let retry_after = turn.saturating_duration_since(now);
         let closed = !lane.gate.is_open() || !self.exchange.is_open();
         let latest = ask.deadline.checked_sub(lane.latency.reserve()).unwrap_or(now);
         if turn > latest || closed && ask.retry {
+            lane.budget.left(ask.payer);
             return Err(out_of_turn(closed, retry_after));
         }
         if lane.queue.len() >= self.max_queue {
-            let Some(waiter) = lane.queue.pop_below(ask.payer.class) else {
+            let displaced = lane.queue.displaced_by(ask.payer);
+            let Some(waiter) = displaced.and_then(|place| lane.remove(place)) else {
+                lane.budget.left(ask.payer);
                 return Err(CallError::QueueFull { retry_after });
             };
             notices.push(Notice::refusal(waiter, CallError::QueueFull { retry_after }));
         }
         let (reply, fate) = oneshot::channel();
         let waiter = Waiter { since: now, latest, retry: ask.retry, reply };
-        Ok(Admission::Queued(lane.queue.push(ask.payer.class, waiter), fate))
+        Ok(Admission::Queued(lane.queue.push(ask.payer, waiter), fate))
     }
 
     /// Hands out what is free, tells those whose turn cannot come in time, and returns when to
@@ -181,18 +183,16 @@ impl Ledger {
             .map(|(place, _)| place)
             .collect();
         refuse(lane, exchange, &late, now, notices);
-        while !lane.queue.is_empty()
-            && let Some(grant) = lane.try_grant(now, exchange)
-        {
-            let (class, waiter) = lane.queue.pop(now).expect("the queue is not empty");
-            lane.metrics.waited(class, now.saturating_duration_since(waiter.since));
+        while let Some((place, waiter, grant)) = lane.serve_waiter(now, exchange) {
+            let wait = now.saturating_duration_since(waiter.since);
+            lane.metrics.waited(place.payer.class, wait);
             notices.push(Notice { reply: waiter.reply, fate: Ok(grant) });
         }
         let lost = lane.lost(now, exchange);
         refuse(lane, exchange, &lost, now, notices);
         let latest = lane.queue.iter().map(|(_, waiter)| waiter.latest).min()?;
         let turn = lane.next_turn(now, exchange).into_iter();
-        let overdue = lane.window.is_flying().then(|| now + OVERDUE_CHECK);
+        let overdue = lane.budget.is_flying().then(|| now + OVERDUE_CHECK);
         turn.chain(lane.next_rise()).chain(overdue).chain([latest]).min()
     }
 
@@ -215,7 +215,7 @@ impl Ledger {
             | End::Failed(UpstreamError::Transport(TransportFault::Timeout)) => STRAY,
             End::Data | End::Failed(_) => Duration::ZERO,
         };
-        lane.window.finish(grant.slot, now + stray);
+        lane.budget.finish(grant.slot, now + stray);
         let label = match end {
             End::Data => "ok",
             End::Failed(error) => error.label(),
@@ -252,7 +252,7 @@ impl Ledger {
         if opened {
             let refusal = lane.breaker.refusal(lane.breaker.left(now));
             let waiting: Vec<Place> = lane.queue.iter().map(|(place, _)| place).collect();
-            let waiters = waiting.into_iter().filter_map(|place| lane.queue.remove(place));
+            let waiters = waiting.into_iter().filter_map(|place| lane.remove(place));
             notices.extend(waiters.map(|waiter| Notice::refusal(waiter, refusal.clone())));
         }
 
@@ -290,8 +290,7 @@ impl Ledger {
     /// A turn that was not used: nothing was spent.
     pub(super) fn give_back(&mut self, at: usize, grant: Grant, now: Instant) {
         let lane = &mut self.lanes[at];
-        lane.window.give_back(grant.slot);
-        lane.pace.refund(grant.put_off);
+        lane.budget.give_back(grant.slot, grant.put_off);
         self.give_probes_back(at, grant, now);
     }
 
@@ -334,7 +333,7 @@ impl Ledger {
     }
 }
 
-/// Sends waiters away, each with the wait of a newcomer of his class once all of them are gone.
+/// Sends waiters away, each with the wait of a newcomer of his kind once all of them are gone.
 fn refuse(
     lane: &mut Lane,
     exchange: &Gate,
@@ -342,22 +341,20 @@ fn refuse(
     now: Instant,
     notices: &mut Vec<Notice>,
 ) {
-    if places.is_empty() {
-        return;
-    }
-    let removed = places.iter().filter_map(|place| Some((*place, lane.queue.remove(*place)?)));
-    let removed: Vec<(Place, Waiter)> = removed.collect();
+    let removed = places.iter().filter_map(|place| Some((place.payer, lane.remove(*place)?)));
+    let removed: Vec<(Payer, Waiter)> = removed.collect();
     let closed = !lane.gate.is_open() || !exchange.is_open();
-    let refusals: Vec<CallError> = Wait::ALL
-        .iter()
-        .map(|class| lane.turn_of_newcomer(*class, now, exchange).saturating_duration_since(now))
-        .map(|retry_after| out_of_turn(closed, retry_after))
-        .collect();
-    notices.extend(
-        removed.into_iter().map(|(place, waiter)| {
-            Notice::refusal(waiter, refusals[place.class().index()].clone())
-        }),
-    );
+    let mut refusals: Vec<(Payer, CallError)> = Vec::new();
+    for (payer, waiter) in removed {
+        let told = refusals.iter().find(|(told, _)| *told == payer);
+        let refusal = told.map(|(_, refusal)| refusal.clone()).unwrap_or_else(|| {
+            let turn = lane.turn_of_newcomer(payer, now, exchange);
+            let refusal = out_of_turn(closed, turn.saturating_duration_since(now));
+            refusals.push((payer, refusal.clone()));
+            refusal
+        });
+        notices.push(Notice::refusal(waiter, refusal));
+    }
 }
 
 fn out_of_turn(closed: bool, retry_after: Duration) -> CallError {

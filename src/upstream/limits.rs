@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::{Upstream, lane::Lane, pace::Pace};
+use super::{Upstream, lane::Lane};
 use crate::exchange::Family;
 
 impl Upstream {
@@ -27,17 +27,15 @@ impl Upstream {
 
 impl Lane {
     fn limit_to(&mut self, limit: u32, now: Instant) -> u32 {
-        let has_learned = self.ceiling < self.limit;
-        let ceiling = if has_learned { self.ceiling.min(limit) } else { limit };
+        let bears = self.budget.ceiling();
+        let has_learned = bears < self.limit;
+        let ceiling = if has_learned { bears.min(limit) } else { limit };
         let before = std::mem::replace(&mut self.limit, limit);
-        if ceiling > self.ceiling {
-            // The old pace has put off the next turn to when slots come free that are not needed
-            // any more.
-            self.pace = Pace::new(ceiling, self.window_length, now);
+        if ceiling > bears {
+            self.budget.raise(ceiling, now);
         } else {
-            self.pace.follow(ceiling, self.window_length);
+            self.budget.set_ceiling(ceiling);
         }
-        self.ceiling = ceiling;
         before
     }
 }

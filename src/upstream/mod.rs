@@ -27,7 +27,9 @@
 //! (`ledger`); guards give slots, permits and queue places back when a caller hangs up
 //! (`turn`); a task that lives only while someone waits hands out the turns.
 
+mod ahead;
 mod breaker;
+mod budget;
 mod call;
 mod cordon;
 mod error;
@@ -37,8 +39,10 @@ mod lane;
 mod ledger;
 mod limits;
 mod merge;
+mod order;
 mod pace;
 mod queue;
+mod shares;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -49,4 +53,5 @@ pub use call::Upstream;
 pub use error::CallError;
 pub use journal::{Journal, Memory, Saved};
 pub use merge::{Lost, Merge};
+pub use shares::ClientShare;
 pub use snapshot::{FamilySnapshot, LastError, UpstreamSnapshot, Waiting};

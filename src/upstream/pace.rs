@@ -11,7 +11,6 @@
 
 use std::{
     cell::Cell,
-    collections::VecDeque,
     num::NonZeroU32,
     sync::{
         Arc,
@@ -92,7 +91,7 @@ impl Pace {
     }
 
     /// Takes one call's turn, or tells when it may be taken.
-    pub(super) fn take(&mut self, now: Instant) -> Result<(), Instant> {
+    fn take(&self, now: Instant) -> Result<(), Instant> {
         self.limiter.clock().0.set(nanos(now.saturating_duration_since(self.epoch)));
         self.limiter.check().map_err(|later| self.epoch + Duration::from(later.earliest_possible()))
     }
@@ -100,12 +99,7 @@ impl Pace {
     /// Puts off the turn after the one that was taken at `now`, if that was the burst's or the
     /// window's last. `releases`: when the slots that are held come free, its own among them,
     /// soonest first. Returns by how much more than the period, for [`Pace::refund`].
-    pub(super) fn spread(
-        &mut self,
-        now: Instant,
-        releases: &VecDeque<Instant>,
-        ceiling: u32,
-    ) -> Duration {
+    fn spread(&mut self, now: Instant, releases: &[Instant], ceiling: u32) -> Duration {
         let before = self.arrival.get();
         let held = u32::try_from(releases.len()).unwrap_or(u32::MAX);
         let due = loop {
@@ -136,12 +130,38 @@ impl Pace {
     }
 
     /// Follows a call that was sent at `at`, whether or not it was its turn. Times and `releases`
-    /// as for [`Pace::spread`].
-    pub(super) fn follow_call(&mut self, at: Instant, releases: &VecDeque<Instant>, ceiling: u32) {
+    /// as for [`Pace::spread`], whose answer it returns.
+    pub(super) fn follow_call(
+        &mut self,
+        at: Instant,
+        releases: &[Instant],
+        ceiling: u32,
+    ) -> Duration {
+        self.charge(at);
+        self.spread(at, releases, ceiling)
+    }
+
+    /// Takes a turn at `at`, whether or not it is due.
+    pub(super) fn charge(&mut self, at: Instant) {
         if self.take(at).is_err() {
             self.arrival.set(self.arrival.get() + nanos(self.period));
         }
-        self.spread(at, releases, ceiling);
+    }
+
+    /// How many turns it bears now, `most` at most.
+    pub(super) fn at_once(&self, most: u32, now: Instant) -> u32 {
+        let before = self.arrival.get();
+        let turns = (0..most).take_while(|_| self.take(now).is_ok()).count();
+        self.arrival.set(before);
+        u32::try_from(turns).unwrap_or(most)
+    }
+
+    /// When it bears a turn: now, or later.
+    pub(super) fn due(&self, now: Instant) -> Instant {
+        let before = self.arrival.get();
+        let due = self.take(now).err().unwrap_or(now);
+        self.arrival.set(before);
+        due
     }
 
     /// Gives a turn back that was taken and not used, and by which the next was put off.

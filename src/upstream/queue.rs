@@ -1,16 +1,13 @@
-//! Who waits, and whose turn is next.
+//! Who waits: by class, within it by client, and of a client first come, first served.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{CallError, turn::Slot};
-use crate::telemetry::Wait;
+use crate::telemetry::{ClientId, Payer, Wait};
 
-const CLASSES: usize = Wait::ALL.len();
-
-/// Of this many turns in a row at most one goes to a starving waiter before its class's time.
-const STARVED_ONE_IN: u32 = 4;
+pub(super) const CLASSES: usize = Wait::ALL.len();
 
 /// Where a waiter learns its fate.
 pub(super) type Reply = oneshot::Sender<Result<Slot, CallError>>;
@@ -29,125 +26,107 @@ pub(super) struct Waiter {
 /// A waiter's place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
-    class: usize,
+    pub(super) payer: Payer,
     number: u64,
 }
 
-impl Place {
-    pub(super) fn class(self) -> Wait {
-        Wait::ALL[self.class]
-    }
-}
-
-/// Picks the class whose first waiter is next.
+/// The first waiter of a client in a class.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Order {
-    starvation_bound: Duration,
-    since_starved: u32,
+pub(super) struct Head {
+    pub(super) client: ClientId,
+    pub(super) since: Instant,
 }
 
-/// A choice of [`Order`].
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Choice {
-    pub(super) class: usize,
-    starved: bool,
-}
-
-impl Order {
-    /// `heads` tells since when the first waiter of each class waits.
-    pub(super) fn choose(&self, heads: [Option<Instant>; CLASSES], at: Instant) -> Option<Choice> {
-        let first = heads.iter().position(Option::is_some)?;
-        let lower = heads.iter().enumerate().skip(first + 1);
-        let oldest = lower.filter_map(|(class, since)| since.map(|since| (since, class))).min();
-        let starved = oldest.filter(|(since, _)| {
-            self.since_starved + 1 >= STARVED_ONE_IN
-                && at.saturating_duration_since(*since) > self.starvation_bound
-        });
-        Some(match starved {
-            Some((_, class)) => Choice { class, starved: true },
-            None => Choice { class: first, starved: false },
-        })
-    }
-
-    pub(super) fn granted(&mut self, choice: Choice) {
-        self.since_starved = if choice.starved { 0 } else { self.since_starved.saturating_add(1) };
-    }
-}
+/// Those of one client in one class, first to come first.
+type Line = BTreeMap<u64, (Waiter, Payer)>;
 
 /// All waiters of a family.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Queue {
-    classes: [BTreeMap<u64, Waiter>; CLASSES],
+    /// No line is empty.
+    classes: [BTreeMap<ClientId, Line>; CLASSES],
     next_number: u64,
-    order: Order,
 }
 
 impl Queue {
-    pub(super) fn new(starvation_bound: Duration) -> Self {
-        Self {
-            classes: Default::default(),
-            next_number: 0,
-            order: Order { starvation_bound, since_starved: STARVED_ONE_IN },
-        }
-    }
-
     pub(super) fn len(&self) -> usize {
-        self.classes.iter().map(BTreeMap::len).sum()
+        self.classes.iter().flat_map(BTreeMap::values).map(Line::len).sum()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.classes.iter().all(BTreeMap::is_empty)
-    }
-
-    /// Waiters of a class, first to come first.
-    pub(super) fn class(&self, class: usize) -> impl Iterator<Item = (Place, &Waiter)> {
-        self.classes[class]
-            .iter()
-            .map(move |(number, waiter)| (Place { class, number: *number }, waiter))
+    /// Every line of a class.
+    pub(super) fn lines(
+        &self,
+        class: usize,
+    ) -> impl Iterator<Item = (ClientId, impl Iterator<Item = (Place, &Waiter)>)> {
+        self.classes[class].iter().map(|(client, line)| (*client, places(line)))
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (Place, &Waiter)> {
-        (0..CLASSES).flat_map(|class| self.class(class))
+        self.classes.iter().flat_map(BTreeMap::values).flat_map(places)
+    }
+
+    pub(super) fn heads(&self) -> [Vec<Head>; CLASSES] {
+        std::array::from_fn(|class| {
+            let lines = self.classes[class].iter();
+            let head = |(client, line): (&ClientId, &Line)| {
+                let (_, (waiter, _)) = line.first_key_value()?;
+                Some(Head { client: *client, since: waiter.since })
+            };
+            lines.filter_map(head).collect()
+        })
     }
 
     pub(super) fn waiting(&self, class: Wait) -> usize {
-        self.classes[class.index()].len()
+        self.classes[class.index()].values().map(Line::len).sum()
     }
 
-    pub(super) fn order(&self) -> Order {
-        self.order
-    }
-
-    pub(super) fn push(&mut self, class: Wait, waiter: Waiter) -> Place {
+    pub(super) fn push(&mut self, payer: Payer, waiter: Waiter) -> Place {
         self.next_number += 1;
-        let place = Place { class: class.index(), number: self.next_number };
-        self.classes[place.class].insert(place.number, waiter);
-        place
+        let line = self.classes[payer.class.index()].entry(payer.client).or_default();
+        line.insert(self.next_number, (waiter, payer));
+        Place { payer, number: self.next_number }
     }
 
     pub(super) fn remove(&mut self, place: Place) -> Option<Waiter> {
-        self.classes[place.class].remove(&place.number)
+        let lines = &mut self.classes[place.payer.class.index()];
+        let line = lines.get_mut(&place.payer.client)?;
+        let (waiter, _) = line.remove(&place.number)?;
+        if line.is_empty() {
+            lines.remove(&place.payer.client);
+        }
+        Some(waiter)
     }
 
-    /// Drops every waiter; each finds the other end of his reply gone.
-    pub(super) fn clear(&mut self) {
-        self.classes = Default::default();
+    /// Takes the first waiter of a client in a class out.
+    pub(super) fn pop(&mut self, class: usize, client: ClientId) -> Option<(Place, Waiter)> {
+        let (place, _) = places(self.classes[class].get(&client)?).next()?;
+        Some((place, self.remove(place)?))
     }
 
-    /// The waiter whose turn it is, to be granted.
-    pub(super) fn pop(&mut self, now: Instant) -> Option<(Wait, Waiter)> {
-        let heads = std::array::from_fn(|class| {
-            self.classes[class].first_key_value().map(|(_, waiter)| waiter.since)
+    /// Who makes room for a newcomer: the last to come of the lowest class below its own, or else
+    /// of the client in its class that has more waiting by weight than the newcomer's would have.
+    pub(super) fn displaced_by(&self, newcomer: Payer) -> Option<Place> {
+        let class = newcomer.class.index();
+        let below = self.classes.iter().skip(class + 1).rev().find(|lines| !lines.is_empty());
+        if let Some(lines) = below {
+            return lines.values().filter_map(last).max_by_key(|place| place.number);
+        }
+        let lines = &self.classes[class];
+        let own = lines.get(&newcomer.client).map_or(0, Line::len) + 1;
+        let crowd = |count: usize, payer: Payer| count as f64 / f64::from(payer.weight.get());
+        let crowded = lines.values().filter_map(|line| {
+            let place = last(line)?;
+            Some((crowd(line.len(), place.payer), place))
         });
-        let choice = self.order.choose(heads, now)?;
-        self.order.granted(choice);
-        let (_, waiter) = self.classes[choice.class].pop_first()?;
-        Some((Wait::ALL[choice.class], waiter))
+        let most = crowded.max_by(|(one, _), (other, _)| one.total_cmp(other));
+        most.filter(|(most, _)| *most > crowd(own, newcomer)).map(|(_, place)| place)
     }
+}
 
-    /// Makes room for a newcomer: the last to come of the lowest class below its own.
-    pub(super) fn pop_below(&mut self, class: Wait) -> Option<Waiter> {
-        let mut below = self.classes.iter_mut().skip(class.index() + 1).rev();
-        below.find_map(BTreeMap::pop_last).map(|(_, waiter)| waiter)
-    }
+fn places(line: &Line) -> impl Iterator<Item = (Place, &Waiter)> {
+    line.iter().map(|(number, (waiter, payer))| (Place { payer: *payer, number: *number }, waiter))
+}
+
+fn last(line: &Line) -> Option<Place> {
+    line.last_key_value().map(|(number, (_, payer))| Place { payer: *payer, number: *number })
 }

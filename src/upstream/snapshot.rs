@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{gate::Gate, lane::Lane, ledger::Ledger};
+use super::{gate::Gate, lane::Lane, ledger::Ledger, shares::ClientShare};
 use crate::{
     exchange::Family,
-    telemetry::{BreakerState, Wait},
+    telemetry::{BreakerState, ClientId, Payer, Wait},
 };
 
 /// One exchange at one instant.
@@ -34,10 +34,13 @@ pub struct FamilySnapshot {
     pub used: u32,
     /// Calls that the window has room for; the pace may spread them.
     pub left: u32,
-    /// When a client's call that comes now would be sent; zero: at once.
+    /// When a call of [`ClientId::ANONYMOUS`] that comes now would be sent; zero: at once.
     pub next_slot_in: Duration,
     /// Calls that wait.
     pub waiting: Waiting,
+    /// Each client that holds a slot or waits for one, in the order in which their names became
+    /// known.
+    pub clients: Vec<ClientShare>,
     /// State of the breaker.
     pub breaker: BreakerState,
     /// How long the breaker lets no call pass.
@@ -85,20 +88,21 @@ impl UpstreamSnapshot {
 
 impl FamilySnapshot {
     fn of(lane: &Lane, exchange: &Gate, now: Instant) -> Self {
-        let turn = lane.turn_of_newcomer(Wait::Client, now, exchange);
+        let turn = lane.turn_of_newcomer(Payer::of(ClientId::ANONYMOUS), now, exchange);
         let breaker_open_for = lane.breaker.left(now);
         Self {
             family: lane.family,
             limit: lane.limit,
-            ceiling: lane.ceiling,
-            used: u32::try_from(lane.window.held()).unwrap_or(u32::MAX),
-            left: lane.left(),
+            ceiling: lane.budget.ceiling(),
+            used: lane.budget.held(),
+            left: lane.budget.slots(),
             next_slot_in: turn.saturating_duration_since(now).max(breaker_open_for),
             waiting: Waiting {
                 client: lane.queue.waiting(Wait::Client),
                 refresh: lane.queue.waiting(Wait::Refresh),
                 background: lane.queue.waiting(Wait::Background),
             },
+            clients: lane.budget.shares().in_use(lane.budget.ceiling()).collect(),
             breaker: lane.breaker.state(now),
             breaker_open_for,
             banned_for: lane.gate.left(now).max(exchange.left(now)),

@@ -176,7 +176,7 @@ impl Drop for Shift {
             let mut ledger = self.desk.ledger();
             let lane = ledger.lane(self.lane);
             lane.pumped = false;
-            lane.queue.clear();
+            lane.clear();
         }
     }
 }
@@ -198,7 +198,7 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let left = self.desk.ledger().lane(self.lane).queue.remove(self.place);
+        let left = self.desk.ledger().lane(self.lane).remove(self.place);
         if left.is_some() {
             self.desk.news[self.lane].notify_one();
         }

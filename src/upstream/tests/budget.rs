@@ -14,6 +14,8 @@ pub(super) struct Arrival {
     within: Duration,
     latency: Duration,
     class: Wait,
+    /// Which client's, and its weight.
+    by: (usize, u16),
     hangs_up: Option<Duration>,
     answer: Result<(), UpstreamError>,
     /// Where between sending and end the exchange counts the call.
@@ -26,6 +28,7 @@ prop_compose! {
         within in prop_oneof![0u64..3_000, 3_000u64..90_000],
         latency in prop_oneof![3 => 0u64..300, 1 => 0u64..5_000],
         class in 0usize..3,
+        by in (0usize..5, 1u16..6),
         hangs_up in proptest::option::weighted(0.15, 0u64..20_000),
         answer in prop_oneof![
             30 => Just(Ok(())),
@@ -39,6 +42,7 @@ prop_compose! {
             within: millis(within),
             latency: millis(latency),
             class: Wait::ALL[class],
+            by,
             hangs_up: hangs_up.map(millis),
             answer,
             counted,
@@ -89,7 +93,10 @@ pub(super) async fn fly(rig: Rig, arrival: Arrival, flights: Flights) {
             answer
         }
     };
-    let call = rig.upstream.call(Family::Candles, arrival.class, deadline, request);
+    let (client, weight) = arrival.by;
+    let client = rig.clients::<5>()[client];
+    let payer = Payer { class: arrival.class, client, weight: NonZeroU16::new(weight).unwrap() };
+    let call = rig.upstream.call(Family::Candles, payer, deadline, request);
     match arrival.hangs_up {
         Some(patience) => drop(tokio::time::timeout(patience, call).await),
         None => drop(call.await),
@@ -99,7 +106,7 @@ pub(super) async fn fly(rig: Rig, arrival: Arrival, flights: Flights) {
 }
 
 /// The reference: sorted arrivals, `limit` apart they have to be more than a window apart.
-fn assert_within(mut arrivals: Vec<Instant>, limit: usize) {
+pub(super) fn assert_within(mut arrivals: Vec<Instant>, limit: usize) {
     arrivals.sort();
     for pair in arrivals.windows(limit + 1) {
         let span = pair[limit] - pair[0];
@@ -162,7 +169,7 @@ proptest! {
 }
 
 /// Callers who ask again as soon as they are answered, or when they were told to.
-async fn steady_demand(rig: &Rig, call: Call, until: Instant) {
+pub(super) async fn steady_demand(rig: &Rig, call: Call, until: Instant) {
     let mut callers = JoinSet::new();
     for _ in 0..8 {
         let (rig, call) = (rig.clone(), call.clone());

@@ -4,6 +4,7 @@ mod ban;
 mod breaker;
 mod budget;
 mod cordon;
+mod fair;
 mod limits;
 mod merge;
 mod restart;
@@ -11,13 +12,14 @@ mod retry;
 mod waiting;
 
 use std::{
+    num::NonZeroU16,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use tokio::{
     task::{JoinHandle, JoinSet},
-    time::{Instant, sleep},
+    time::{Instant, sleep, sleep_until},
 };
 
 use super::{CallError, FamilySnapshot, Upstream};
@@ -25,7 +27,7 @@ use crate::{
     config,
     exchange::{Family, UpstreamError},
     tasks::Tasks,
-    telemetry::{Metrics, Wait},
+    telemetry::{ClientId, Metrics, Payer, Wait},
 };
 
 const fn secs(seconds: u64) -> Duration {
@@ -44,7 +46,7 @@ fn tasks() -> Tasks {
 #[derive(Clone, Debug)]
 struct Call {
     family: Family,
-    class: Wait,
+    payer: Payer,
     within: Duration,
     latency: Duration,
     answer: Result<(), UpstreamError>,
@@ -53,8 +55,8 @@ struct Call {
 impl Call {
     /// A client's, answered well in 150 ms.
     fn within(within: Duration) -> Self {
-        let (family, class) = (Family::Candles, Wait::Client);
-        Self { family, class, within, latency: millis(150), answer: Ok(()) }
+        let (family, payer) = (Family::Candles, Wait::Client.into());
+        Self { family, payer, within, latency: millis(150), answer: Ok(()) }
     }
 
     fn of(self, family: Family) -> Self {
@@ -62,7 +64,16 @@ impl Call {
     }
 
     fn class(self, class: Wait) -> Self {
-        Self { class, ..self }
+        Self { payer: self.payer.waiting_as(class), ..self }
+    }
+
+    fn by(self, client: ClientId) -> Self {
+        Self { payer: Payer { client, ..self.payer }, ..self }
+    }
+
+    fn weighing(self, weight: u16) -> Self {
+        let weight = NonZeroU16::new(weight).unwrap();
+        Self { payer: Payer { weight, ..self.payer }, ..self }
     }
 
     fn taking(self, latency: Duration) -> Self {
@@ -91,6 +102,7 @@ fn settings() -> config::Upstream {
 struct Rig {
     upstream: Arc<Upstream>,
     sends: Arc<Mutex<Vec<(Family, Instant)>>>,
+    metrics: Arc<Metrics>,
     start: Instant,
 }
 
@@ -100,11 +112,18 @@ impl Rig {
     }
 
     fn with(families: &[(Family, u32)], settings: &config::Upstream) -> Self {
-        Self::of(Upstream::new("test", families, settings, &Metrics::new(), &tasks()))
+        let metrics = Metrics::new();
+        Self::of(Upstream::new("test", families, settings, &metrics, &tasks()), metrics)
     }
 
-    fn of(upstream: Arc<Upstream>) -> Self {
-        Self { upstream, sends: Arc::default(), start: Instant::now() }
+    fn of(upstream: Arc<Upstream>, metrics: Arc<Metrics>) -> Self {
+        let (sends, start) = (Arc::default(), Instant::now());
+        Self { upstream, sends, metrics, start }
+    }
+
+    /// Clients that nothing is known of.
+    fn clients<const N: usize>(&self) -> [ClientId; N] {
+        std::array::from_fn(|index| self.metrics.client(&format!("client {index}")).unwrap())
     }
 
     /// Returns when the request was sent.
@@ -119,7 +138,7 @@ impl Rig {
                 call.answer.map(|()| sent)
             }
         };
-        self.upstream.call(call.family, call.class, deadline, request).await
+        self.upstream.call(call.family, call.payer, deadline, request).await
     }
 
     #[expect(clippy::disallowed_methods, reason = "callers of a test, joined or aborted by it")]

@@ -82,7 +82,8 @@ impl Journal for Notes {
 fn process(families: &[(Family, u32)], notes: &Arc<Notes>, saved: Saved) -> Rig {
     let memory = Memory { journal: notes.clone(), saved, longest_call: LONGEST };
     let metrics = Metrics::new();
-    Rig::of(Upstream::resume("test", families, &settings(), memory, &metrics, &tasks()))
+    let upstream = Upstream::resume("test", families, &settings(), memory, &metrics, &tasks());
+    Rig::of(upstream, metrics)
 }
 
 fn first(limit: u32) -> (Rig, Arc<Notes>) {

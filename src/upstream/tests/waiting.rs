@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// 30 a minute: 10 at once, the others as [`turn`] tells.
-async fn spent() -> Rig {
+pub(super) async fn spent() -> Rig {
     let rig = Rig::new(30);
     rig.burst(10).await;
     rig
@@ -14,14 +14,14 @@ async fn spent() -> Rig {
 /// The `n`th turn after the burst. The 21st is the first with a slot of the burst; so many even
 /// steps lead there, the first of them with 250 ms taken for the burst's answers, the others with
 /// the 150 ms they needed.
-fn turn(n: u64) -> Duration {
+pub(super) fn turn(n: u64) -> Duration {
     let (guessed, known) = (60_251, 60_151);
     let first = guessed / 21;
     millis(first + (known - first) * (n - 1) / 20)
 }
 
 /// Lets every task that can run do so, without the clock.
-async fn settle() {
+pub(super) async fn settle() {
     for _ in 0..20 {
         tokio::task::yield_now().await;
     }
@@ -230,8 +230,9 @@ async fn the_time_of_the_answer_counts_against_the_deadline() {
 async fn those_who_wait_are_served_while_the_process_drains() {
     let tasks = tasks();
     let families = [(Family::Candles, 30)];
-    let upstream = Upstream::new("test", &families, &settings(), &Metrics::new(), &tasks);
-    let rig = Rig { upstream, sends: Arc::default(), start: Instant::now() };
+    let metrics = Metrics::new();
+    let upstream = Upstream::new("test", &families, &settings(), &metrics, &tasks);
+    let rig = Rig::of(upstream, metrics);
     rig.burst(10).await;
     let waiter = rig.spawn(Call::within(secs(10)));
     settle().await;
