@@ -410,3 +410,18 @@ fn what_is_printed_loads_back_and_tells_origins() {
     assert_eq!(json.as_object().unwrap().len(), keys().len());
     assert_eq!(json["exchanges.bitfinex.budget.candles"]["value"], 30);
 }
+
+/// `docs/settings.md` is what `tidegate config --format markdown` prints without any setting.
+#[test]
+fn the_table_of_settings_is_the_list_of_settings() {
+    let kept = include_str!("../docs/settings.md");
+    let (_, table) = kept.split_once("\n\n|").expect("a table");
+    let printed = load(&Sources::default()).unwrap().to_markdown();
+    let differs = format!("|{table}")
+        .lines()
+        .zip(printed.lines())
+        .find(|(kept, now)| kept != now)
+        .map(|(kept, now)| format!("\n{kept}\n{now}"));
+    assert_eq!(differs, None, "cargo run -- config --format markdown");
+    assert_eq!(table.lines().count(), printed.lines().count());
+}

@@ -146,6 +146,8 @@ pub enum Format {
     Toml,
     /// A JSON object
     Json,
+    /// A table of all settings, with what each may be
+    Markdown,
 }
 
 /// What a command that is done at once says, and its exit code.
@@ -191,6 +193,9 @@ impl ShowConfig {
         match (self.settings.load(env), self.format) {
             (Ok(loaded), Format::Toml) => {
                 Answer { out: loaded.to_toml(), err: String::new(), code: 0 }
+            }
+            (Ok(loaded), Format::Markdown) => {
+                Answer { out: loaded.to_markdown(), err: String::new(), code: 0 }
             }
             (Ok(loaded), Format::Json) => {
                 Answer { out: loaded.to_json(), err: String::new(), code: 0 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use super::{Loaded, keys::keys};
+use super::{Loaded, current::is_changeable, keys::keys};
 
 impl Loaded {
     /// A settings file that gives these settings, with the origin of each value beside it.
@@ -26,7 +26,27 @@ impl Loaded {
         text
     }
 
-    /// The same as a JSON object: path to `{value, origin, from, about}`; `from` is the file and
+    /// Every setting as a table for people (Markdown): path, these values, what it is and may be,
+    /// and whether it can be changed at run time.
+    pub fn to_markdown(&self) -> String {
+        let mut config = self.config.clone();
+        let mut text = String::from(
+            "| setting | value | what it is | what it may be | without a restart |\n\
+             |---|---|---|---|---|\n",
+        );
+        for key in keys() {
+            let cell = |text: &str| text.replace('|', "\\|");
+            let value = cell(&key.show(&mut config).to_string());
+            let (about, expected) = (cell(key.about()), cell(key.expected()));
+            let live = if is_changeable(key.path()) { "yes" } else { "no" };
+            let path = key.path();
+            let _infallible =
+                writeln!(text, "| `{path}` | `{value}` | {about} | {expected} | {live} |");
+        }
+        text
+    }
+
+    /// The settings as a JSON object: path to `{value, origin, from, about}`; `from` is the file and
     /// line or the variable.
     pub fn to_json(&self) -> String {
         let mut config = self.config.clone();
