@@ -4,9 +4,11 @@
 //! Upstream::call
 //!   cordon    refuses while operators say so
 //!   breaker   admits, or refuses at once
-//!   queue     client before refresh before background, first come first served within a class
+//!   queue     client before refresh before background; within a class clients by weight and what
+//!             they had (`order`), and of one client first come first served
 //!   gate      closed by a 429, reopened by one probe; one per family and one for the exchange
 //!   window    the ceiling: slots held from send to completion and one window more
+//!   shares    which of the free slots are kept for clients who hold less
 //!   pace      governor's GCRA below that ceiling: a third of it at once after idle, then what the
 //!             window has left, spread evenly until it has more
 //!   request   sent once, bounded by the deadline
@@ -22,6 +24,35 @@
 //! This goes on over restarts: a [`Journal`] is told of each call before it is sent, and of bans.
 //! [`Upstream::resume`] holds the slots of calls that were noted, each as if it had ended as late
 //! as it can have, since that is not known ([`Memory::longest_call`]).
+//!
+//! **What a client is promised beside greedy ones.** Each call is made for a client
+//! ([`Payer`](crate::telemetry::Payer)), and slots of the window are shared out by client and
+//! weight, family by family.
+//!
+//! - Who wants all he can get has his share by weight: of three such with weights 1, 2 and 5 the
+//!   last gets five eighths. What one does not want is the others'.
+//! - Who keeps to what he lately had, with all others' such wants within the budget, does not
+//!   notice the greedy: he finds his slots free and his turns due as if they were not there. For
+//!   that, a call of a client that wants more than the window has for him, and any background work,
+//!   leaves as many slots as the others held or waited for at their common peak of the last three
+//!   windows, and do not hold now; and it uses up a pace of its own.
+//! - Who is greedy gets what is left over: the slots that the others did not hold at that peak. A
+//!   client that asks once a minute holds two slots while it is answered, since each is held for a
+//!   minute from the answer on; so of 30 slots with 20 such clients some 8 are left, not 10.
+//! - Nothing is kept for long for one who is silent: within three windows and a third all is had
+//!   by those who want it, and one who is alone is not bound by anything here.
+//! - Nobody is without anything for ever: who holds no slot and has waited for the starvation bound
+//!   passes what is kept for others, one call of a family in each such time.
+//!
+//! The limits of it: memory is all it rests on. A newcomer, or one who asks for more than he did,
+//! finds the window as the greedy left it and has to wait for the slots that come free, of which he
+//! is the first to get one, each time; from his third window on he is known. Those who together
+//! want more than the budget wait for each other as they would without the greedy. A second try
+//! belongs to whoever asked; calls of an earlier process belong to nobody.
+//!
+//! What is told to one who has to wait is found by serving the queue ahead of time by the same
+//! rules on a copy of the budget (`ahead`). It is true unless somebody else comes, leaves, or is
+//! answered at another time than usual.
 //!
 //! All decisions are taken on plain values under one lock that is never held across an await
 //! (`ledger`); guards give slots, permits and queue places back when a caller hangs up

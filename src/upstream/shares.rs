@@ -21,7 +21,7 @@ type Peaks = [u32; KEPT];
 /// On what terms a call may take a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Claim {
-    /// Any that is free, since nobody else lately wanted one.
+    /// Any that is free, since nobody else has or lately wanted one.
     Alone,
     /// Any that is free.
     Own,
@@ -196,7 +196,10 @@ impl Shares {
         let Some(account) = self.find(client) else { return Claim::Alone };
         let peak = highest(&account.others);
         if peak == 0 {
-            return Claim::Alone;
+            let others = self.accounts.iter().filter(|other| other.client != client);
+            let alone =
+                others.map(|other| other.held_in_all + other.waiting_in_all).all(|it| it == 0);
+            return if alone { Claim::Alone } else { Claim::Own };
         }
         let background = class == Wait::Background;
         if !background

@@ -59,8 +59,12 @@ pub(crate) struct Tally {
     pub(crate) failed: u32,
     /// How long the bots waited for their answers, sorted.
     latencies: Vec<Duration>,
+    /// Calls that the backfill made.
     pub(crate) backfill: u32,
-    budget: u32,
+    /// Slots of the window that were held at the peak.
+    held: u32,
+    limit: u32,
+    minutes: u32,
 }
 
 impl Tally {
@@ -70,13 +74,18 @@ impl Tally {
 
     /// Calls that the budget would have borne beside the bots' own.
     pub(crate) fn left_over(&self) -> u32 {
-        self.budget - self.asked
+        self.budget() - self.asked
     }
-}
 
-#[derive(Clone, Debug)]
-pub(crate) struct Outcome {
-    pub(crate) families: Vec<Tally>,
+    /// Calls that could have been made in slots that nobody ever held.
+    pub(crate) fn never_held(&self) -> u32 {
+        (self.limit - self.held) * self.minutes
+    }
+
+    /// All calls that were allowed.
+    pub(crate) fn budget(&self) -> u32 {
+        self.limit * self.minutes
+    }
 }
 
 #[derive(Clone)]
@@ -112,30 +121,16 @@ impl Desk {
             let takes = Duration::from_millis(dice.random_range(80..200));
             due += rhythm;
             sleep_until(at).await;
-            let request = || async move {
+            let request = || async {
+                let snapshot = self.upstream.snapshot();
+                let held = snapshot.families.iter().find(|it| it.family == family).unwrap().used;
+                self.count(family, |tally| tally.held = tally.held.max(held));
                 sleep(takes).await;
                 Ok(())
             };
             let (asked, payer) = (Instant::now(), Payer::of(client));
             let counted = (self.from..self.until).contains(&asked);
             let told = self.upstream.call(family, payer, asked + DEADLINE, request).await;
-            if asked.elapsed() > Duration::from_millis(250)
-                && family == Family::Candles
-                && std::env::var("SHOW").is_ok()
-            {
-                let snap = self.upstream.snapshot();
-                let f = snap.families.iter().find(|f| f.family == family).unwrap();
-                println!(
-                    "{:?} waited {:?} {:?} used {} left {} next {:?} backfill {:?}",
-                    asked - (self.from - MINUTE * 3),
-                    asked.elapsed(),
-                    told.is_ok(),
-                    f.used,
-                    f.left,
-                    f.next_slot_in,
-                    f.clients.iter().find(|c| c.client.index() == 2)
-                );
-            }
             if counted {
                 let mut tallies = self.tallies.lock().unwrap();
                 let tally = tallies.iter_mut().find(|tally| tally.family == family).unwrap();
@@ -165,12 +160,13 @@ impl Desk {
     }
 }
 
-pub(crate) fn run(town: Town) -> Outcome {
+/// What came of it, by family.
+pub(crate) fn run(town: Town) -> Vec<Tally> {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     runtime.enable_time().start_paused(true).build().unwrap().block_on(live(town))
 }
 
-async fn live(town: Town) -> Outcome {
+async fn live(town: Town) -> Vec<Tally> {
     let (metrics, tasks) = (Metrics::new(), Tasks::new(|name| panic!("the task {name} panicked")));
     let families = FAMILIES.map(|(family, limit, _)| (family, limit));
     let upstream = Upstream::new("test", &families, &config::Upstream::default(), &metrics, &tasks);
@@ -180,7 +176,9 @@ async fn live(town: Town) -> Outcome {
         failed: 0,
         latencies: Vec::new(),
         backfill: 0,
-        budget: limit * town.minutes,
+        held: 0,
+        limit,
+        minutes: town.minutes,
     });
     let begin = Instant::now() + MINUTE * town.backfill.map_or(0, |(_, before)| before);
     let from = begin + MINUTE * town.settling;
@@ -207,5 +205,5 @@ async fn live(town: Town) -> Outcome {
     all.join_all().await;
     let mut families = desk.tallies.lock().unwrap().clone();
     families.iter_mut().for_each(|tally| tally.latencies.sort());
-    Outcome { families }
+    families
 }
