@@ -23,7 +23,7 @@
 //! | [`sim`] | a simulated exchange over real sockets, for `demo`, tests and benches |
 //! | [`market`] | values and their arithmetic: symbols, candles, tickers, books, trades, numbers |
 //! | [`config`] | layers of settings to one checked [`Config`](config::Config) |
-//! | [`telemetry`] | every metric in one struct; the set-up of logs |
+//! | [`telemetry`] | every metric in one struct; logs, traces, explanations, what happened lately |
 //! | [`tasks`] | every task of the process is started and ended here |
 //! | [`clock`] | wall time; nothing else reads the system's clock |
 //!
@@ -40,7 +40,7 @@
 //! ```
 //!
 //! Beyond the rooms: `reqwest` is named in `exchange/transport.rs` only, the exporter of metrics in
-//! [`telemetry`] only, SQL in [`store`] only, Arrow and Parquet in `api/frames` only, `tokio::spawn`
+//! and of traces in [`telemetry`] only, SQL in [`store`] only, Arrow and Parquet in `api/frames` only, `tokio::spawn`
 //! in [`tasks`] only, WebSockets in `feed/wire.rs`, [`api`] and [`sim`] only, and the text `bitfinex`
 //! neither in [`cache`] nor in [`upstream`]. `tests/architecture.rs` reads the sources and fails
 //! where they do not keep to this.
@@ -49,7 +49,8 @@
 //!
 //! `GET /api/market-data/ticker/BTC/USD`:
 //!
-//! 1. [`api::Server`] holds the connection. If an answer to this very request was encoded before
+//! 1. [`api::Server`] holds the connection and, where there are keys, looks whose the request is
+//!    ([`access::Access`]); that client pays for what it costs. If an answer to this very request was encoded before
 //!    and each of its parts is the newest and fresh, or already being fetched anew
 //!    ([`api::Answers`]), its bytes are given with the headers of the moment, and that is all.
 //! 2. Else the router names the request, opens its span and bounds its time; the handler reads the

@@ -50,6 +50,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("tokio_tungstenite", &["feed/wire.rs", "api/", "sim/"]),
     ("redis", &["fleet/"]),
     ("rusqlite", &["store/"]),
+    ("opentelemetry", &["telemetry/traces.rs"]),
     ("arrow_array", &["api/frames/"]),
     ("arrow_ipc", &["api/frames/"]),
     ("arrow_schema", &["api/frames/"]),
