@@ -186,7 +186,7 @@ async fn followers_are_linked_to_the_one_flight_and_the_exchange_is_told_the_tra
     assert_eq!(flight.parent_span_id, first.span_id);
     assert_eq!(call.parent_span_id, flight.span_id);
     let links: Vec<_> = second.links.iter().map(|link| link.span_id.clone()).collect();
-    assert_eq!(links, [flight.span_id.clone()]);
+    assert_eq!(links, std::slice::from_ref(&flight.span_id));
     let flights = collector.seen.iter().filter(|span| {
         let key = span.attributes.iter().find(|one| one.key == "key");
         span.name == "flight" && format!("{key:?}").contains("book")
