@@ -103,19 +103,24 @@ impl Order {
         for (class, heads) in heads.iter().enumerate() {
             let preferred = first.is_some();
             for head in heads {
-                let claim = shares.claim(head.client, Wait::ALL[class], room.ceiling);
                 let start = shares.finish(head.client, class).max(self.virtual_time[class]);
+                let next = |before: Choice| (start, head.since) < (before.start, before.head.since);
+                let contends = !preferred && first.is_none_or(next);
+                let long = head.since + self.starvation_bound <= room.at;
+                if !contends && !long {
+                    continue;
+                }
+                let claim = shares.claim(head.client, Wait::ALL[class], room.ceiling);
+                let bears = room.bears(claim);
                 let mut choice =
                     Choice { class, head: *head, claim, start, starved: false, passes: false };
-                let bears = room.bears(claim);
-                let next = |before: Choice| (start, head.since) < (before.start, before.head.since);
-                if bears && !preferred && first.is_none_or(next) {
+                if bears && contends {
                     first = Some(choice);
                 }
                 let starves = if bears {
                     preferred && head.since + self.starvation_bound < room.at
                 } else {
-                    room.own && self.may_pass(head, Wait::ALL[class], shares, room.at)
+                    room.own && long && self.may_pass(head, Wait::ALL[class], shares, room.at)
                 };
                 if starves && oldest.is_none_or(|oldest| head.since < oldest.head.since) {
                     choice.starved = true;
@@ -142,11 +147,9 @@ impl Order {
         heads.iter().flatten().map(starves).filter(|at| *at > now).min()
     }
 
-    /// True for one who waits too long and has nothing, if nobody else has passed lately.
+    /// True for one who has nothing, if nobody else has passed lately.
     fn may_pass(&self, head: &Head, class: Wait, shares: &Shares, at: Instant) -> bool {
-        let long_ago = |before: Instant| before + self.starvation_bound <= at;
-        long_ago(head.since)
-            && self.passed.is_none_or(long_ago)
+        self.passed.is_none_or(|passed| passed + self.starvation_bound <= at)
             && shares.has_nothing(head.client, class)
     }
 

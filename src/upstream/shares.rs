@@ -48,6 +48,8 @@ struct Account {
     /// What it had and wanted itself at the peak, without background work. Who was refused is not
     /// among those who wait, and wanted it all the same.
     wanted: Peaks,
+    /// All that it wanted at the peak can be met.
+    fits: bool,
     /// When its last call of each class ended in the class's virtual time.
     finish: [u64; CLASSES],
 }
@@ -87,6 +89,8 @@ pub(super) struct Shares {
     peaks: Peaks,
     /// Up to here, by weight, everyone has what he wants if the window is shared out evenly.
     water: f64,
+    /// Of everyone who lately wanted something.
+    weights: u64,
     part: Duration,
     next_part: Instant,
 }
@@ -94,8 +98,14 @@ pub(super) struct Shares {
 impl Shares {
     pub(super) fn new(window: Duration, now: Instant) -> Self {
         let part = (window / PARTS).max(Duration::from_millis(1));
-        let next_part = now + part;
-        Self { accounts: Vec::new(), peaks: [0; KEPT], water: f64::INFINITY, part, next_part }
+        Self {
+            accounts: Vec::new(),
+            peaks: [0; KEPT],
+            water: f64::INFINITY,
+            weights: 0,
+            part,
+            next_part: now + part,
+        }
     }
 
     /// When something is forgotten next.
@@ -202,9 +212,7 @@ impl Shares {
             return if alone { Claim::Alone } else { Claim::Own };
         }
         let background = class == Wait::Background;
-        if !background
-            && (account.held < self.share(account, ceiling) || self.fits(account, ceiling))
-        {
+        if !background && (account.fits || account.held < self.share(account, ceiling)) {
             return Claim::Own;
         }
         let weight = f64::from(account.weight);
@@ -233,9 +241,9 @@ impl Shares {
 
     /// A client's part of the ceiling by weight among those who are active, rounded up.
     fn share(&self, account: &Account, ceiling: u32) -> u32 {
-        let active = |it: &&Account| it.is_active() || it.client == account.client;
-        let weights: u64 = self.accounts.iter().filter(active).map(|it| u64::from(it.weight)).sum();
-        let share = (u64::from(ceiling) * u64::from(account.weight)).div_ceil(weights.max(1));
+        let own = u64::from(account.weight);
+        let weights = self.weights + if account.is_active() { 0 } else { own };
+        let share = (u64::from(ceiling) * own).div_ceil(weights.max(1));
         u32::try_from(share).unwrap_or(u32::MAX)
     }
 
@@ -268,6 +276,11 @@ impl Shares {
         for account in &mut self.accounts {
             let others = whole(total - account.measured_up_to(water));
             account.others[0] = account.others[0].max(others);
+        }
+        let active = self.accounts.iter().filter(|account| account.is_active());
+        self.weights = active.map(|account| u64::from(account.weight)).sum();
+        for at in 0..self.accounts.len() {
+            self.accounts[at].fits = self.fits(&self.accounts[at], ceiling);
         }
     }
 
@@ -314,6 +327,7 @@ impl Shares {
                 waiting_in_all: 0,
                 others,
                 wanted: [0; KEPT],
+                fits: true,
                 finish: [0; CLASSES],
             };
             self.accounts.insert(at, account);
