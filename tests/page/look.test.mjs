@@ -2,8 +2,7 @@
 import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { after, before, test } from "node:test";
-import { KEY } from "./stand-in.mjs";
-import { barriers, World } from "./world.mjs";
+import { barriers, KEY, World } from "./world.mjs";
 
 const PICTURES = process.env.PICTURES;
 const SIZES = { desktop: { width: 1440, height: 900 }, phone: { width: 390, height: 844 }, wide: { width: 2560, height: 1300 } };

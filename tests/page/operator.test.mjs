@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { KEY } from "./stand-in.mjs";
-import { text, World } from "./world.mjs";
+import { enter, KEY, LOOKERS_KEY, text, until, World } from "./world.mjs";
 
 let world;
 before(async () => {
@@ -16,13 +15,6 @@ const deeds = (page) =>
     .filter((request) => request.url().includes("/api/admin/"))
     .map((request) => [request.method(), new URL(request.url()).pathname, request.postDataJSON()]);
 
-async function enter(page, key) {
-  await page.locator("#operate").click();
-  await page.locator("#key").fill(key);
-  await page.keyboard.press("Enter");
-  await page.locator("#operator").waitFor();
-}
-
 test("nothing can be done without a key", async () => {
   const page = await world.live();
   assert.equal(await page.locator("[data-action]:visible").count(), 0);
@@ -31,27 +23,25 @@ test("nothing can be done without a key", async () => {
 
 test("a key that may not is told so, with the request's id", async () => {
   const page = await world.live();
-  await enter(page, "wrong");
+  await enter(page, LOOKERS_KEY);
   await page.locator("[data-action=drain]").click();
   await page.locator("#deed-do").click();
-  await page.locator("#deed-error", { hasText: /^401 unauthorized: .+ · request [0-9a-f]+$/ }).waitFor();
+  await page.locator("#deed-error", { hasText: /^403 forbidden: this needs a key with the right admin · request [0-9a-f]+$/ }).waitFor();
   assert.equal(await page.locator("#deed-dialog[open]").count(), 1, "what went wrong stays to be read");
   await world.close(page);
 });
 
-test("drain is asked about before it is done", async () => {
+test("a key that is not known is asked for again, and what was shown is old", async () => {
   const page = await world.live();
-  await enter(page, KEY);
-  await page.locator("[data-action=drain]").click();
-  assert.equal(await text(page, "#deed-title"), "Drain this gateway?");
-  assert.equal(await page.evaluate(() => document.activeElement.id), "deed-cancel", "Enter alone does no harm");
+  await enter(page, "wrong");
+  await page.locator("#key-why", { hasText: "This gateway does not know the key." }).waitFor();
+  assert.equal(await text(page, "#connection"), "refused");
+  assert.match(await text(page, "#notice"), /^The gateway refuses to tell \(401 unauthorized: the key is not known here · request [0-9a-f]+\)\. /);
+  await page.keyboard.type(KEY);
   await page.keyboard.press("Enter");
-  assert.equal(await page.locator("#deed-dialog[open]").count(), 0);
-  assert.deepEqual(deeds(page), []);
-  await page.locator("[data-action=drain]").click();
-  await page.locator("#deed-do").click();
-  await page.locator("#outcome", { hasText: "The gateway is draining." }).waitFor();
-  assert.deepEqual(deeds(page), [["POST", "/api/admin/drain", null]]);
+  await page.locator("#connection", { hasText: "live" }).waitFor();
+  await page.getByRole("row", { name: /^ops client 1 / }).waitFor();
+  assert.match(await text(page, "#client-rows"), /looker\s+background\s+3\s.*600 of 600 in 1 min/);
   await world.close(page);
 });
 
@@ -62,9 +52,13 @@ test("an exchange is cordoned and called again", async () => {
   await page.locator("#deed-do").click();
   await page.locator("#outcome", { hasText: "bitfinex is cordoned." }).waitFor();
   await page.locator("#troubles", { hasText: "bitfinex is cordoned, nothing is asked of it" }).waitFor();
+  const refused = await fetch(`${world.base}/api/market-data/ticker/LTC/USD`);
+  assert.deepEqual([refused.status, (await refused.json()).code], [503, "exchange_unavailable"]);
   await page.locator("[data-action=uncordon]").click();
   await page.locator("#deed-do").click();
   await page.locator("#outcome", { hasText: "bitfinex is called again." }).waitFor();
+  await until("it is asked again", async () => (await fetch(`${world.base}/api/market-data/ticker/LTC/USD`)).ok);
+  await page.locator("#troubles", { hasText: "All is well" }).waitFor();
   const path = "/api/admin/exchanges/bitfinex/cordon";
   assert.deepEqual(deeds(page), [["PUT", path, null], ["DELETE", path, null]]);
   await world.close(page);
@@ -96,5 +90,24 @@ test("the log's filter is changed, a wrong one is refused, and the key can be fo
   await page.locator("#store-facts", { hasText: "info,tidegate=debug" }).waitFor();
   await page.locator("#operate", { hasText: "Forget the key" }).click();
   assert.equal(await page.locator("[data-action]:visible").count(), 0);
+  await world.close(page);
+});
+
+// The last one: there is no gateway after it.
+test("drain is asked about before it is done", async () => {
+  const page = await world.live();
+  await enter(page, KEY);
+  await page.locator("[data-action=drain]").click();
+  assert.equal(await text(page, "#deed-title"), "Drain this gateway?");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "deed-cancel", "Enter alone does no harm");
+  await page.keyboard.press("Enter");
+  assert.equal(await page.locator("#deed-dialog[open]").count(), 0);
+  assert.deepEqual(deeds(page), []);
+  await page.locator("[data-action=drain]").click();
+  await page.locator("#deed-do").click();
+  await page.locator("#connection", { hasText: "disconnected" }).waitFor();
+  await world.gateway.ended;
+  assert.equal(world.gateway.child.exitCode, 0, world.gateway.log);
+  assert.deepEqual(deeds(page), [["POST", "/api/admin/drain", null]]);
   await world.close(page);
 });

@@ -16,7 +16,7 @@ test("it loads without a complaint, and asks nobody else", async () => {
   await page.locator("#traffic-plots canvas").nth(5).waitFor();
   assert.equal(await page.locator("#budget-plots .burn").count(), 8, "a plot for each family");
   assert.match(await text(page, "#exchange-cards"), /bitfinex default\s+calls go through/);
-  assert.match(await text(page, "#headline"), /^version \d+\.\d+\.\d+ · up .+ · started \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC · no key required$/);
+  assert.match(await text(page, "#headline"), /^version \d+\.\d+\.\d+ · up .+ · started \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC · keys required$/);
   for (const section of ["hot", "fault", "stream", "client"]) {
     assert.notEqual(await text(page, `#${section}-rows`), "", section);
   }
@@ -54,7 +54,7 @@ test("it survives a restart of the gateway, and says meanwhile that its figures 
   assert.match(await text(page, "#notice"), /^The gateway does not answer \(no connection\)\. The figures below are from \d\d:\d\d:\d\d UTC/);
   assert.equal(await page.locator("body[data-old]").count(), 1);
   assert.match(await page.title(), /disconnected/);
-  assert.match(await text(page, "#troubles"), /^Not known while the gateway does not answer\. /);
+  assert.match(await text(page, "#troubles"), /^Not known while the gateway tells nothing\. /);
   const age = async () => Number(/(\d+) s ago/.exec(await text(page, "#as-of"))[1]);
   const then = await age();
   await until("the age of the figures grows", async () => (await age()) > then + 1);
@@ -124,28 +124,6 @@ test("a gateway that tells less is shown as one that tells less", async () => {
   await page.locator("#traffic-note", { hasText: "As seen by this page" }).waitFor();
   const label = page.locator(`#traffic-plots [role=img][aria-label^="Requests a second"]:not([aria-label$="not known"])`);
   await label.waitFor();
-  await world.close(page);
-});
-
-test("a gateway that wants a key is given it", async () => {
-  const page = await world.open();
-  const given = [];
-  await page.route("**/api/status", async (route) => {
-    const key = await route.request().headerValue("authorization");
-    given.push(key);
-    if (key) return route.fallback();
-    return route.fulfill({ status: 401, contentType: "application/problem+json", body: '{"status":401,"code":"unauthorized","detail":"a key is needed"}' });
-  });
-  await page.reload();
-  await page.locator("#key-dialog[open]").waitFor();
-  assert.match(await text(page, "#notice"), /401 unauthorized: a key is needed/);
-  await page.keyboard.type("some-key");
-  await page.keyboard.press("Enter");
-  await page.locator("#connection", { hasText: "live" }).waitFor();
-  assert.equal(given[0], null);
-  assert.equal(given.at(-1), "Bearer some-key");
-  const kept = await page.evaluate(() => JSON.stringify([Object.entries(localStorage), Object.entries(sessionStorage), document.cookie]));
-  assert.ok(!kept.includes("some-key"), kept);
   await world.close(page);
 });
 

@@ -1,11 +1,11 @@
 // A simulated exchange, a gateway in front of it, and a browser that looks at its page.
 import { spawn } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
-import { standIn } from "./stand-in.mjs";
 
 const BIN = process.env.TIDEGATE_BIN;
 const FLAGS = [
@@ -14,6 +14,15 @@ const FLAGS = [
 ];
 /** The longest that anything here may take. */
 export const PATIENCE = 30_000;
+/** The key of a client who may do everything, and that of one who may only look. */
+export const KEY = "an-operators-key";
+export const LOOKERS_KEY = "a-lookers-key";
+
+const client = (name, key, rights, more = "") =>
+  `[[client]]\nname = "${name}"\nkeys = ["sha256:${createHash("sha256").update(key).digest("hex")}"]\nrights = ${JSON.stringify(rights)}\n${more}\n`;
+const KEYS =
+  client("ops", KEY, ["read", "stream", "ops", "admin"]) +
+  client("looker", LOOKERS_KEY, ["read", "stream", "ops"], 'class = "background"\nweight = 3\nquota = { requests = 600, window = "1m" }\n');
 
 export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
@@ -65,7 +74,8 @@ class Process {
 
 /** Everything that a file of tests needs. */
 export class World {
-  static async start() {
+  /** `host`: where clients ask; beyond the loopback everybody needs a key. `isApart`: operators have a listener of their own. */
+  static async start({ host = "127.0.0.1", isApart = false } = {}) {
     const world = new World();
     world.folder = await mkdtemp(join(tmpdir(), "tidegate-page-"));
     const exchange = `127.0.0.1:${await freePort()}`;
@@ -73,8 +83,14 @@ export class World {
     await world.exchange.answers(`http://${exchange}/sim/counts`);
     world.port = await freePort();
     world.base = `http://127.0.0.1:${world.port}`;
+    const desk = isApart ? `127.0.0.1:${await freePort()}` : "";
+    world.desk = desk ? `http://${desk}` : world.base;
+    const keys = join(world.folder, "keys.toml");
+    await writeFile(keys, KEYS);
     world.settings = {
-      TIDEGATE__SERVER__LISTEN: `127.0.0.1:${world.port}`,
+      TIDEGATE__SERVER__LISTEN: `${host}:${world.port}`,
+      TIDEGATE__SERVER__ADMIN__LISTEN: desk,
+      TIDEGATE__ACCESS__KEYS_FILE: keys,
       TIDEGATE__EXCHANGES__BITFINEX__REST_URL: `http://${exchange}`,
       TIDEGATE__EXCHANGES__BITFINEX__WS_URL: `ws://${exchange}/ws/2`,
       TIDEGATE__FEED__CONNECT_INTERVAL: "50ms",
@@ -94,15 +110,14 @@ export class World {
   }
 
   /** The gateway's own word, past the page. */
-  async get(path) {
-    const answer = await fetch(this.base + path);
+  async get(path, from = this.base) {
+    const answer = await fetch(from + path);
     return answer.json();
   }
 
   /** Opens the page at `hash`; `page.complaints` is what the browser's console says against it. */
   async open(hash = "", options = {}) {
     const context = await this.browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
-    await standIn(context);
     const page = await context.newPage();
     page.setDefaultTimeout(PATIENCE);
     page.complaints = [];
@@ -112,7 +127,7 @@ export class World {
     });
     page.on("pageerror", (error) => page.complaints.push(error.stack));
     page.on("request", (request) => page.asked.push(request));
-    await page.goto(`${this.base}/${hash}`);
+    await page.goto(`${this.desk}/${hash}`);
     return page;
   }
 
@@ -135,6 +150,14 @@ export class World {
     await this.exchange?.kill();
     await rm(this.folder, { recursive: true, force: true });
   }
+}
+
+/** Gives the page a key. */
+export async function enter(page, key) {
+  await page.locator("#operate").click();
+  await page.locator("#key").fill(key);
+  await page.keyboard.press("Enter");
+  await page.locator("#operator").waitFor();
 }
 
 export const text = async (page, selector) => (await page.locator(selector).innerText()).trim();

@@ -1,7 +1,7 @@
 import "uplot/dist/uPlot.min.css";
 import "./page.css";
 import { el, fill, mark, place, write } from "./dom";
-import { isProblem, said } from "./gateway";
+import { hasKey, isProblem, said } from "./gateway";
 import { MarketView } from "./market/view";
 import { showBudgets } from "./ops/budgets";
 import { showExchanges } from "./ops/exchanges";
@@ -16,6 +16,8 @@ import { clock, span } from "./words";
 /** Figures that are older than this are shown as old. */
 const OLD_MS = 6000;
 const TICK_MS = 1000;
+/** What keeps a page from its figures that another key, or none, may change. */
+const REFUSALS: readonly number[] = [401, 403, 429];
 
 let last: Known | null = null;
 let failure: unknown = null;
@@ -42,7 +44,7 @@ function showTroubles(known: Known, isOld: boolean): void {
   );
   fill(
     place("troubles"),
-    isOld && el("p", { "data-mood": "warn", "data-key": "old" }, `Not known while the gateway does not answer. ${found.length > 0 ? "What was wrong before:" : "Nothing was wrong before."}`),
+    isOld && el("p", { "data-mood": "warn", "data-key": "old" }, `Not known while the gateway tells nothing. ${found.length > 0 ? "What was wrong before:" : "Nothing was wrong before."}`),
     found.length > 0 && el("ul", { "data-key": "found" }, items),
     found.length === 0 && !isOld && el("p", { "data-mood": "good", "data-key": "well" }, "All is well: calls go through, nothing is short, nobody is slow."),
   );
@@ -52,18 +54,21 @@ function showTroubles(known: Known, isOld: boolean): void {
 function showConnection(): void {
   const isOld = !last || Date.now() - last.received > OLD_MS;
   const isLost = failure !== null;
-  const state = last && !isLost && !isOld ? last.status.state : isLost ? "disconnected" : last ? "waiting" : "connecting";
+  const isRefused = isProblem(failure) && REFUSALS.includes(failure.status);
+  const lost = isRefused ? "refused" : "disconnected";
+  const state = last && !isLost && !isOld ? last.status.state : isLost ? lost : last ? "waiting" : "connecting";
   const pill = place("connection");
   write(pill, state === "ready" ? "live" : state);
-  mark(pill, "data-mood", state === "ready" ? "good" : state === "disconnected" ? "bad" : "warn");
+  mark(pill, "data-mood", state === "ready" ? "good" : isLost ? "bad" : "warn");
   write(place("as-of"), last ? `figures of ${asOf(last)}` : "no figures yet");
   mark(document.body, "data-old", isLost || (last && isOld) ? "" : null);
   if (last) showTroubles(last, isLost || isOld);
   const since = last ? `The figures below are from ${clock(last.received)} UTC and may be wrong by now.` : "Nothing is known of it yet.";
-  write(place("notice"), isLost ? `The gateway does not answer (${said(failure)}). ${since} This page comes back by itself.` : "");
+  const what = isRefused ? "refuses to tell" : "does not answer";
+  write(place("notice"), isLost ? `The gateway ${what} (${said(failure)}). ${since} This page comes back by itself.` : "");
   place("notice").hidden = !isLost;
   const bad = last && troubles(last.status).some(({ mood }) => mood === "bad");
-  document.title = `${isLost ? "✕ disconnected · " : bad ? "! trouble · " : ""}Tidegate`;
+  document.title = `${isLost ? `✕ ${lost} · ` : bad ? "! trouble · " : ""}Tidegate`;
   write(place("clock"), `${clock(Date.now())} UTC`);
 }
 
@@ -75,15 +80,19 @@ function told(known: Known | null, error: unknown): void {
   failure = error;
   if (isProblem(error) && error.status === 401 && !hasAsked) {
     hasAsked = true;
-    askForKey("This gateway asks everybody for a key.");
+    askForKey(hasKey() ? "This gateway does not know the key." : "This gateway asks everybody for a key.");
   }
-  if (known && error === null) show(known);
+  if (known && error === null) {
+    hasAsked = false;
+    show(known);
+  }
   showConnection();
 }
 
 startTheme();
 const pulse = new Pulse(told);
 const operator = new Operator(() => {
+  hasAsked = false;
   if (last) show(last);
   pulse.now();
 });

@@ -58,6 +58,11 @@ export function fit(chart: uPlot, room: HTMLElement, height: () => number): void
   onTheme(() => chart.redraw(false));
 }
 
+function alone(values: ArrayLike<number | null | undefined>): number[] {
+  const isKnown = (at: number): boolean => (values[at] ?? null) !== null;
+  return Array.from(values, (_, at) => at).filter((at) => isKnown(at) && !isKnown(at - 1) && !isKnown(at + 1));
+}
+
 /** The last minutes of a figure, with its value of now in words. */
 export class Plot {
   readonly element: HTMLElement;
@@ -85,6 +90,7 @@ export class Plot {
       el("div", { class: "plate" }, this.#room, this.#none),
     );
     this.#chart = new uPlot(this.#options(), [[], ...settings.lines.map(() => [])], this.#room);
+    mark(this.#room, "aria-label", this.#summary());
     fit(this.#chart, this.#room, () => settings.height);
   }
 
@@ -115,7 +121,8 @@ export class Plot {
         ...settings.lines.map((line): uPlot.Series => ({
           stroke: () => line.ink(),
           width: 1.5,
-          points: { show: false },
+          // A value between two gaps has no line that would show it.
+          points: { show: true, size: 4, width: 0, fill: () => line.ink(), filter: (chart, at) => alone(chart.data[at] ?? []) },
           spanGaps: false,
           ...(line.isDashed ? { dash: [4, 3] } : {}),
           ...(line.isFilled ? { fill: () => line.ink(0.14) } : {}),

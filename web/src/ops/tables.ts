@@ -3,7 +3,7 @@ import type { Known } from "../pulse";
 import type { Client, Fault, Hot, Status, Streams } from "../shapes";
 import { clock, count, millis, plain, size, span, UNKNOWN } from "../words";
 
-const HOT_MOODS: Readonly<Record<string, Mood>> = { fresh: "good", stale: "warn", expired: "bad" };
+const HOT_MOODS: Readonly<Record<string, Mood>> = { fresh: "good", stale: "warn", expired: "soft" };
 const STORE_MOODS: Readonly<Record<string, Mood>> = { on: "good", full: "bad", failing: "bad", off: "soft" };
 
 const nothing = (words: string): Child => el("p", { class: "soft" }, words);

@@ -30,7 +30,7 @@ function start(): readonly Figure[] {
     make("Answered from the cache", [first("")], share, () => 1, (it) => [it.hit_ratio]),
     make("A second", [first("upstream calls"), second("collapsed")], rate, above(0.5), (it) => [it.upstream_calls_per_second, it.collapsed_per_second]),
     make("Latency", [first("p50"), second("p99")], millis, above(1), (it) => [it.latency_ms.p50, it.latency_ms.p99]),
-    make("Age of what was served", [first("p50"), second("p99")], span, above(1), (it) => [it.served_age_seconds.p50, it.served_age_seconds.p99]),
+    make("Age of answers", [first("p50"), second("p99")], span, above(1), (it) => [it.served_age_seconds.p50, it.served_age_seconds.p99]),
     make("Stream clients", [first("")], count, above(4), (it) => [it.stream_clients]),
   ];
   place("traffic-plots").append(...made.map(({ plot }) => {
