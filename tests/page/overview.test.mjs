@@ -73,7 +73,7 @@ test("what is wrong comes first, and a ban counts down", async () => {
   await page.route("**/api/status", async (route) => {
     const status = await (await route.fetch()).json();
     Object.assign(status.exchanges[0].budgets.find(({ family }) => family === "trades"), { banned_ms: 43_000, breaker: "open", left: 0 });
-    status.streams.slow = [{ id: 7, kind: "ws", client: "dashboards", topics: 3, conflated: 9, skipped: 2, since_seconds: 60 }];
+    status.streams.slow = [{ id: 7, kind: "ws", client: "dashboards", topics: 3, conflated: 9, skipped: 2, since_seconds: 60 }, { id: 8, kind: "ws", client: "bots", topics: 3, conflated: 9, skipped: 0, since_seconds: 60 }];
     await route.fulfill({ json: status });
   });
   const found = page.locator("#troubles li");
@@ -102,8 +102,8 @@ test("a fault is there with its request id", async () => {
   const cells = await row.locator("th, td").allInnerTexts();
   assert.match(cells[0], /^(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d$/);
   assert.equal(cells[1], "404");
-  assert.equal(cells[2], answer.request_id);
-  assert.ok(cells[4].includes(answer.detail) && cells[4].includes("GET /api/market-data/ticker/XXXUSD"), cells[4]);
+  assert.deepEqual(cells[2].split("\n"), [answer.request_id, "anonymous"]);
+  assert.ok(cells[3].includes(answer.detail) && cells[3].includes("GET /api/market-data/ticker/XXXUSD"), cells[3]);
   await world.close(page);
 });
 

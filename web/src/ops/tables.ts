@@ -45,8 +45,7 @@ export function showFaults({ status }: Known): void {
     [
       { name: "UTC", cell: (row) => el("time", { datetime: new Date(row.at).toISOString() }, clock(row.at)) },
       { name: "Status", cell: (row) => row.status, numeric: true, mood: (row) => (row.status >= 500 ? "bad" : "warn") },
-      { name: "Request id", cell: (row) => el("code", {}, row.request_id) },
-      { name: "Client", cell: (row) => row.client || UNKNOWN },
+      { name: "Request id", cell: (row) => [el("code", { class: "line" }, row.request_id), el("span", { class: "line soft" }, row.client || UNKNOWN)] },
       {
         name: "What",
         cell: (row) => [
@@ -63,7 +62,7 @@ export function showFaults({ status }: Known): void {
   fill(place("fault-rows"), faults.length > 0 ? rows : nothing("None."));
 }
 
-/** Those who follow streams, and those of them who are too slow for what they follow. */
+/** Those who follow streams, and those of them who were not told all of it. */
 export function showStreams({ status }: Known): void {
   const { streams } = status;
   const kinds = table<Streams["kinds"][number]>(
@@ -85,21 +84,21 @@ export function showStreams({ status }: Known): void {
     ["Clients", `${count(streams.clients)} of ${count(streams.max_clients)}`],
     ["Topics followed", `${count(streams.topics)} of ${count(streams.max_topics)}`],
   );
-  fill(place("stream-rows"), totals, kinds, el("h3", {}, "Slow readers"), slow(streams));
+  fill(place("stream-rows"), totals, kinds, el("h3", {}, "Readers that were told less"), slow(streams));
 }
 
 function slow({ slow: readers }: Streams): Child {
   if (!readers) return untold();
   if (readers.length === 0) return nothing("None.");
   return table(
-    "Slow readers",
+    "Readers that were told less",
     [
       { name: "Reader", cell: (row) => el("code", {}, String(row.id)) },
       { name: "Kind", cell: (row) => row.kind },
       { name: "Client", cell: (row) => row.client },
       { name: "Topics", cell: (row) => count(row.topics), numeric: true },
       { name: "Conflated", cell: (row) => count(row.conflated), numeric: true },
-      { name: "Skipped", cell: (row) => count(row.skipped), numeric: true },
+      { name: "Skipped", cell: (row) => count(row.skipped), numeric: true, mood: (row) => (row.skipped > 0 ? "warn" : undefined) },
       { name: "Connected", cell: (row) => span(row.since_seconds), numeric: true },
     ],
     readers,
@@ -122,7 +121,7 @@ export function showClients({ status }: Known): void {
       { name: "Requests", cell: (row) => count(row.requests), numeric: true },
       { name: "Calls", cell: (row) => count(row.upstream_calls), numeric: true },
       { name: "Refused", cell: (row) => count(row.refused), numeric: true, mood: (row) => (row.refused > 0 ? "warn" : undefined) },
-      { name: "Quota left", cell: quota, mood: (row) => (row.quota?.remaining === 0 ? "bad" : undefined) },
+      { name: "Quota left", cell: quota, wrap: true, mood: (row) => (row.quota?.remaining === 0 ? "bad" : undefined) },
     ],
     clients,
     (row) => row.client,

@@ -39,7 +39,8 @@ export function troubles(status: Status): readonly Trouble[] {
     if (stale > 0) add("warn", "exchanges", `${stale} of ${feed.wanted} topics of ${feed.exchange} are stale`);
   }
   if (["full", "failing"].includes(status.store.state)) add("bad", "store", `the store is ${status.store.state}`);
-  const slow = status.streams.slow?.length ?? 0;
+  // To be told only the latest state of a book is what a stream of it is for; a lost trade is not.
+  const slow = status.streams.slow?.filter((reader) => reader.skipped > 0).length ?? 0;
   if (slow > 0) add("warn", "streams", `${slow === 1 ? "one reader of streams is" : `${slow} readers of streams are`} slow`);
   const order: readonly Mood[] = ["bad", "warn"];
   return found.sort((a, b) => order.indexOf(a.mood) - order.indexOf(b.mood));
