@@ -50,7 +50,7 @@ async fn who_wants_everything_gets_his_share_by_weight() {
     }
 }
 
-/// Weights are of clients, not of how many calls they have waiting.
+/// It is clients that take turns, however many calls each has waiting.
 #[tokio::test(start_paused = true)]
 async fn those_who_wait_take_turns_by_client_and_in_order_within() {
     let rig = spent().await;
@@ -61,6 +61,23 @@ async fn those_who_wait_take_turns_by_client_and_in_order_within() {
         settle().await;
     }
     for (call, expected) in asked.into_iter().zip([1, 3, 5, 2, 4]) {
+        assert_about(call.await.unwrap().unwrap() - rig.start, turn(expected));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_wait_take_turns_by_weight() {
+    let rig = spent().await;
+    let [heavy, light] = rig.clients();
+    let mut asked = Vec::new();
+    for (client, weight) in [(heavy, 3), (light, 1)] {
+        for _ in 0..4 {
+            asked.push(rig.spawn(Call::within(secs(60)).by(client).weighing(weight)));
+            settle().await;
+        }
+    }
+    // Both begin at once; then the three thirds of the heavy one's before the light one's second.
+    for (call, expected) in asked.into_iter().zip([1, 3, 4, 5, 2, 6, 7, 8]) {
         assert_about(call.await.unwrap().unwrap() - rig.start, turn(expected));
     }
 }
@@ -90,12 +107,15 @@ async fn who_hangs_up_in_the_queue_is_not_charged() {
 #[tokio::test(start_paused = true)]
 async fn who_hangs_up_with_a_turn_in_his_hands_is_not_charged() {
     let rig = spent().await;
-    let [client, other] = rig.clients();
+    let [client, other, third] = rig.clients();
     let mut unused = Box::pin(rig.call(Call::within(secs(30)).by(client)));
     assert!(futures_util::poll!(unused.as_mut()).is_pending());
     sleep(secs(3)).await;
     assert_eq!(rig.candles().used, 11);
     drop(unused);
+    // The turn that was given back, which another one takes.
+    let asked = Instant::now();
+    assert_eq!(rig.call(Call::within(secs(9)).by(third)).await, Ok(asked));
     assert_not_charged(&rig, client, other).await;
 }
 
