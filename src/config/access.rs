@@ -1,6 +1,6 @@
 //! `[access]`: who may ask.
 
-use std::path::PathBuf;
+use std::{net::IpAddr, path::PathBuf};
 
 use super::{keys::List, rule};
 
@@ -11,6 +11,13 @@ pub struct Access {
     pub keys_file: Option<PathBuf>,
     /// Whether those without a key may ask from everywhere, not on the loopback only.
     pub open: bool,
+}
+
+impl Access {
+    /// True if a listener there is reached by others, and nothing says who of them may ask.
+    pub fn is_missing_at(&self, listen: IpAddr) -> bool {
+        !listen.to_canonical().is_loopback() && self.keys_file.is_none() && !self.open
+    }
 }
 
 pub(super) fn list(list: &mut List) {

@@ -164,15 +164,21 @@ fn clashes(config: &Config, origins: &Origins) -> Vec<Clash> {
         config.upstream.breaker_open,
         config.upstream.breaker_open_max,
     );
-    let (listen, access) = (config.server.listen.ip().to_canonical(), &config.access);
-    if !listen.is_loopback() && access.keys_file.is_none() && !access.open {
-        found.push(Clash {
-            between: ["server.listen", "access.keys_file"],
-            what: format!(
-                "whoever reaches {listen} could ask: set access.keys_file, or access.open = true \
-                 if that is what is wanted"
-            ),
-        });
+    let listeners = [
+        ("server.listen", Some(config.server.listen)),
+        ("server.admin.listen", config.server.admin.listen),
+    ];
+    for (path, listen) in listeners {
+        let Some(listen) = listen.map(|address| address.ip().to_canonical()) else { continue };
+        if config.access.is_missing_at(listen) {
+            found.push(Clash {
+                between: [path, "access.keys_file"],
+                what: format!(
+                    "whoever reaches {listen} could ask: set access.keys_file, or access.open = \
+                     true if that is what is wanted"
+                ),
+            });
+        }
     }
     let limits = &config.server.limits;
     if limits.max_uri_bytes > limits.max_header_bytes {

@@ -47,6 +47,13 @@ async fn a_listener_that_others_reach_needs_keys_or_a_word() {
     let (code, _, err) = check("TIDEGATE__ACCESS__KEYS_FILE", "/nowhere/keys.toml").await;
     assert_eq!(code, 2);
     assert!(err.starts_with("cannot read the keys file /nowhere/keys.toml: "), "{err}");
+    let admin = ["config", "--set", "server.admin.listen=0.0.0.0:8086"];
+    let (code, _, err) = run(&mut tidegate(&admin)).await;
+    assert_eq!(code, 1);
+    assert!(err.contains("server.admin.listen: whoever reaches 0.0.0.0 could ask"), "{err}");
+    let (code, _, err) = run(&mut tidegate(&["demo", "--listen", "0.0.0.0:0"])).await;
+    assert_eq!(code, 1);
+    assert!(err.contains("whoever reaches 0.0.0.0 could ask"), "{err}");
     for near in ["127.0.0.9:0", "[::1]:0", "[::ffff:127.0.0.1]:0"] {
         let (code, _, err) = run(&mut tidegate(&["config", "--listen", near])).await;
         assert_eq!(code, 0, "{near}: {err}");

@@ -9,6 +9,7 @@
 
 mod bot;
 mod fleet;
+mod operator;
 mod report;
 mod tally;
 
@@ -36,6 +37,7 @@ use crate::{
 };
 
 use fleet::Fleet;
+use operator::Operator;
 use report::{Status, Summary};
 use tally::Seen;
 
@@ -55,6 +57,20 @@ const GRACE: Duration = Duration::from_secs(2);
 /// come.
 pub(super) async fn run(options: Demo, env: Vec<(String, String)>) -> anyhow::Result<ExitCode> {
     let mut config = settings(env)?;
+    let listen_on = options.listen.ip();
+    if config.access.is_missing_at(listen_on) {
+        bail!(
+            "whoever reaches {listen_on} could ask: set TIDEGATE__ACCESS__KEYS_FILE, or \
+             TIDEGATE__ACCESS__OPEN=true if that is what is wanted"
+        );
+    }
+    let operator = match config.access.keys_file {
+        Some(_) => None,
+        None => Some(Operator::new()?),
+    };
+    if let Some(operator) = &operator {
+        config.access.keys_file = Some(operator.keys_file.clone());
+    }
     let logs = logs::init(&config.log.filter, config.log.format, None)?;
     let listener = listen(options.listen).await?;
     let tasks = Tasks::new(|_| {});
@@ -64,7 +80,7 @@ pub(super) async fn run(options: Demo, env: Vec<(String, String)>) -> anyhow::Re
     config.exchanges.bitfinex.rest_url = sim.rest_url();
     config.exchanges.bitfinex.ws_url = sim.ws_url();
     let show = Show::open(options, Setup { config, logs }, listener, sim).await?;
-    let shown = show.run().await;
+    let shown = show.run(operator.as_ref()).await;
     tasks.drain(GRACE).await;
     match shown {
         Ok(()) => Ok(ExitCode::SUCCESS),
@@ -134,10 +150,11 @@ impl Show {
     }
 
     /// Lets the clients ask, and tells what happens, until the end.
-    async fn run(self) -> anyhow::Result<()> {
+    async fn run(self, operator: Option<&Operator>) -> anyhow::Result<()> {
         let Demo { clients, seed, seconds, .. } = self.options;
         let address = self.app.address();
-        say(&report::opening(address, &self.sim.rest_url(), seed, clients))?;
+        let key = operator.map(Operator::key);
+        say(&report::opening(address, &self.sim.rest_url(), seed, clients, key))?;
         let fleet = Fleet::start(clients, address, seed);
         let told = self.tell(&fleet, seconds.map(Duration::from_secs)).await;
         let (lasted, seen) = (self.began.elapsed(), fleet.seen());

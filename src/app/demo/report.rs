@@ -6,12 +6,29 @@ use super::tally::Seen;
 use crate::sim::{Counts, Family, Limits};
 
 /// What it is, and what to paste.
-pub(super) fn opening(gateway: SocketAddr, exchange: &str, seed: u64, clients: usize) -> String {
+pub(super) fn opening(
+    gateway: SocketAddr,
+    exchange: &str,
+    seed: u64,
+    clients: usize,
+    key: Option<&str>,
+) -> String {
     let fleet = match clients {
         0 => "No client asks by itself; a line appears here when you have asked.".to_owned(),
         1 => "One client begins to ask now, as a trading bot does.".to_owned(),
         _ => format!("{clients} clients begin to ask now, as trading bots do."),
     };
+    let operate = key.map_or_else(String::new, |key| {
+        format!(
+            "\
+Open it in a browser: that is the page for operators. This key, good for as long
+as the demo runs, lets you drain, cordon or clear by its \"Operate...\":
+
+  {key}
+
+"
+        )
+    });
     format!(
         "\
 A simulated exchange (seed {seed}, {exchange}) that enforces the
@@ -19,7 +36,7 @@ limits which Bitfinex documents, and in front of it the gateway:
 
   http://{gateway}
 
-Paste these into another terminal; the first shows the age of its answer, the
+{operate}Paste these into another terminal; the first shows the age of its answer, the
 second how old each part of it is, the third is the exchange's own interface,
 and the fourth follows a market live.
 
