@@ -1,6 +1,7 @@
 """Kubernetes, systemd, shells and the manual, each by the tool that reads it."""
 
 import re
+import subprocess
 import tomllib
 
 import kubernetes_validate
@@ -58,6 +59,19 @@ def check_kubernetes_manifests_fit_each_other():
     assert grace > seconds(DEFAULTS["server"]["drain_grace"]) + seconds(DEFAULTS["server"]["drain_delay"])
     assert documents["Deployment"]["spec"]["replicas"] == 1
     assert documents["Deployment"]["spec"]["strategy"] == {"type": "Recreate"}
+
+
+def check_the_gateway_takes_its_settings_and_keys(binary, tmp_path):
+    secrets = list(yaml.safe_load_all((DEPLOY / "kubernetes/secret.example.yaml").read_text()))
+    keys = tmp_path / "keys.toml"
+    keys.write_text(secrets[0]["stringData"]["keys.toml"])
+    settings = tmp_path / "tidegate.toml"
+    text = (DEPLOY / "kubernetes/gateway/tidegate.toml").read_text()
+    settings.write_text(text.replace("/etc/tidegate/keys/keys.toml", str(keys)))
+    assert said(binary, "check", str(settings)) == "OK\n"
+    keys.write_text(keys.read_text().replace('"ops"', '"root"'))
+    refused = subprocess.run([binary, "check", str(settings)], capture_output=True, text=True, timeout=60)
+    assert refused.returncode == 1 and "root" in refused.stderr, refused
 
 
 def check_the_monitor_finds_the_service_and_its_key():
