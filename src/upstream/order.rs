@@ -106,8 +106,16 @@ impl Order {
                 let start = shares.finish(head.client, class).max(self.virtual_time[class]);
                 let next = |before: Choice| (start, head.since) < (before.start, before.head.since);
                 let contends = !preferred && first.is_none_or(next);
-                let long = head.since + self.starvation_bound <= room.at;
-                if !contends && !long {
+                let waited = room.at.saturating_duration_since(head.since);
+                let passes = || {
+                    waited >= self.starvation_bound
+                        && room.own
+                        && self.may_pass(head, Wait::ALL[class], shares, room.at)
+                };
+                let older = oldest.is_none_or(|oldest| head.since < oldest.head.since);
+                let starves = preferred && waited > self.starvation_bound;
+                // To find a claim takes longer than all the rest.
+                if !contends && !(older && (starves || passes())) {
                     continue;
                 }
                 let claim = shares.claim(head.client, Wait::ALL[class], room.ceiling);
@@ -117,12 +125,7 @@ impl Order {
                 if bears && contends {
                     first = Some(choice);
                 }
-                let starves = if bears {
-                    preferred && head.since + self.starvation_bound < room.at
-                } else {
-                    room.own && long && self.may_pass(head, Wait::ALL[class], shares, room.at)
-                };
-                if starves && oldest.is_none_or(|oldest| head.since < oldest.head.since) {
+                if older && if bears { starves } else { passes() } {
                     choice.starved = true;
                     if !bears {
                         (choice.claim, choice.passes) = (Claim::Own, true);
