@@ -15,7 +15,7 @@ use opentelemetry::{
     propagation::{Extractor, Injector, TextMapPropagator as _},
     trace::{TraceContextExt as _, TracerProvider as _},
 };
-use opentelemetry_otlp::{SpanExporter, WithExportConfig as _, WithHttpConfig as _};
+use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::{
     Resource,
     propagation::TraceContextPropagator,
@@ -70,7 +70,6 @@ impl Traces {
             .with_http()
             .with_endpoint(&endpoint)
             .with_timeout(EXPORT_TIMEOUT)
-            .with_headers(std::collections::HashMap::new())
             .build()
             .map_err(|error| TracesError::Exporter { endpoint, reason: error.to_string() })?;
         let batches = BatchConfigBuilder::default()
