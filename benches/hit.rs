@@ -48,7 +48,7 @@ static STAGE: LazyLock<Stage> = LazyLock::new(|| {
         let tasks = Tasks::new(|_| {});
         let sim = Sim::start(SimConfig::default(), port().await.unwrap(), &tasks).await.unwrap();
         let mut config = Config::default();
-        config.exchanges.bitfinex.rest_url = sim.rest_url();
+        config.exchanges["bitfinex"].rest_url = sim.rest_url();
         config.feed.enabled = false;
         let ttl = Duration::from_secs(3600);
         for policy in

@@ -86,10 +86,10 @@ fn every_kind_of_value_is_read() {
     expected.cache.markets.ttl = Duration::from_secs(90);
     expected.server.listen = "[::1]:0".parse().unwrap();
     expected.server.limits.max_header_bytes = 32 * 1024;
-    expected.exchanges.bitfinex.rest_url = "http://127.0.0.1:8088".to_owned();
-    expected.exchanges.bitfinex.ws_url = "ws://127.0.0.1:8088/ws/2".to_owned();
-    expected.exchanges.bitfinex.budget.candles = 29;
-    expected.exchanges.bitfinex.budget.book = 200;
+    expected.exchanges["bitfinex"].rest_url = "http://127.0.0.1:8088".to_owned();
+    expected.exchanges["bitfinex"].ws_url = "ws://127.0.0.1:8088/ws/2".to_owned();
+    expected.exchanges["bitfinex"].budget["candles"] = 29;
+    expected.exchanges["bitfinex"].budget["book"] = 200;
     expected.upstream.merge_window = Duration::ZERO;
     expected.validation.max_volatility_pct = 12.0;
     expected.validation.max_spread_pct = 0.5;
@@ -199,12 +199,12 @@ fn the_default_request_timeout_follows_a_shorter_deadline() {
     let env = pairs(&[("TIDEGATE__SERVER__REQUEST_DEADLINE", "500ms")]);
     let loaded = load(&Sources { env, ..Sources::default() }).unwrap();
     let half_a_second = Duration::from_millis(500);
-    assert_eq!(loaded.config.exchanges.bitfinex.request_timeout, half_a_second);
+    assert_eq!(loaded.config.exchanges["bitfinex"].request_timeout, half_a_second);
     assert_eq!(loaded.origin("exchanges.bitfinex.request_timeout"), &Origin::Default);
 
     let env = pairs(&[("TIDEGATE__SERVER__REQUEST_DEADLINE", "1m")]);
     let config = load(&Sources { env, ..Sources::default() }).unwrap().config;
-    assert_eq!(config.exchanges.bitfinex.request_timeout, Duration::from_secs(5));
+    assert_eq!(config.exchanges["bitfinex"].request_timeout, Duration::from_secs(5));
 }
 
 #[test]
@@ -276,7 +276,7 @@ fn the_shipped_file_explains_every_key() {
 #[test]
 fn the_shipped_file_argues_with_the_right_figures() {
     let Config { cache, exchanges, .. } = Config::default();
-    let budget = exchanges.bitfinex.budget;
+    let budget = exchanges["bitfinex"].budget;
     for (kind, calls, policy) in [
         ("ticker", budget.ticker, cache.ticker),
         ("orderbook", budget.book, cache.orderbook),
@@ -312,7 +312,7 @@ const BITFINEX_WS: &str = "wss://api-pub.bitfinex.com/ws/2";
 fn the_websocket_is_that_of_the_exchange_that_is_asked() {
     let ws_url = |flags: &[(&str, &str)]| {
         let flags = pairs(flags);
-        load(&Sources { flags, ..Sources::default() }).unwrap().config.exchanges.bitfinex.ws_url
+        load(&Sources { flags, ..Sources::default() }).unwrap().config.exchanges["bitfinex"].ws_url.clone()
     };
     const REST: &str = "exchanges.bitfinex.rest_url";
     assert_eq!(ws_url(&[]), BITFINEX_WS);

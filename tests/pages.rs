@@ -30,8 +30,8 @@ impl Bench {
         let bind = async || TcpListener::bind("127.0.0.1:0").await.unwrap();
         let sim = Sim::start(SimConfig::default(), bind().await, &tasks).await.unwrap();
         let mut config = Config::default();
-        config.exchanges.bitfinex.rest_url = sim.rest_url();
-        config.exchanges.bitfinex.ws_url = sim.ws_url();
+        config.exchanges["bitfinex"].rest_url = sim.rest_url();
+        config.exchanges["bitfinex"].ws_url = sim.ws_url();
         let app = App::start(config, bind().await).await.unwrap();
         let client = Client::builder()
             .no_proxy()

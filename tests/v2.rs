@@ -61,7 +61,7 @@ async fn sim() -> Sim {
 /// Budgets that no test reaches by accident, and entries that outlast every test.
 fn ample() -> Config {
     let mut config = Config::default();
-    let budget = &mut config.exchanges.bitfinex.budget;
+    let budget = &mut config.exchanges["bitfinex"].budget;
     for limit in [
         &mut budget.ticker,
         &mut budget.tickers,
@@ -90,7 +90,7 @@ fn ample() -> Config {
 impl Bench {
     async fn start(mut config: Config) -> Self {
         let (sim, twin) = (sim().await, sim().await);
-        config.exchanges.bitfinex.rest_url = sim.rest_url();
+        config.exchanges["bitfinex"].rest_url = sim.rest_url();
         config.feed.enabled = false;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let app = App::start(config, listener).await.unwrap();
@@ -357,7 +357,7 @@ async fn signed_and_unknown_paths_never_reach_the_exchange() {
 #[tokio::test(flavor = "multi_thread")]
 async fn past_the_budget_the_answer_is_the_exchanges() {
     let mut config = ample();
-    config.exchanges.bitfinex.budget.trades = 1;
+    config.exchanges["bitfinex"].budget["trades"] = 1;
     config.server.request_deadline = Duration::from_millis(500);
     let bench = Bench::start(config).await;
     assert_eq!(bench.get("/v2/trades/tBTCUSD/hist").await.status, 200);

@@ -49,7 +49,7 @@ impl Gateway {
     async fn start(config: Config) -> Self {
         let mut into = None;
         let make = async |config: Config, listener| {
-            let settings = &config.exchanges.bitfinex;
+            let settings = &config.exchanges["bitfinex"];
             let exchange = Bitfinex::new(&settings.rest_url, settings.request_timeout).unwrap();
             let open = |sink, _: &_, _: &_| {
                 into = Some(sink);

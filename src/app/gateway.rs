@@ -18,7 +18,7 @@ use crate::{
     cache::Cache,
     clock::Clock,
     config::{self, Config, Current},
-    exchange::{Exchange, Family, Profile, bitfinex::Bitfinex},
+    exchange::{Endpoints, Exchange, Family, spec},
     feed::{Feed, Sink, WebSocket},
     service::{Desk, Desks, ProductCache},
     store::Store,
@@ -81,17 +81,9 @@ impl App {
     pub async fn start(setup: impl Into<Setup>, listener: TcpListener) -> anyhow::Result<Self> {
         let setup = setup.into();
         let config = &setup.config;
-        let settings = &config.exchanges.bitfinex;
-        let bitfinex = Bitfinex::new(&settings.rest_url, settings.request_timeout)
-            .context("cannot make a client for Bitfinex")?;
-        let socket =
-            WebSocket::new(&settings.ws_url).context("cannot make a client for Bitfinex's feed")?;
-        let (exchange, feed) = (Arc::new(bitfinex), config.feed.clone());
-        let (spoken, connector) = (exchange.clone(), Arc::new(socket));
-        let open = |sink, metrics: &_, tasks: &_| {
-            Feed::start(&feed, spoken, connector, sink, metrics, tasks)
-        };
-        Self::with_parts(setup, exchange, open, Clock::system(), listener).await
+        let parts = config.exchanges.enabled().map(|site| Part::of(site, &config.feed));
+        let parts = parts.collect::<anyhow::Result<Vec<_>>>()?;
+        Self::with_many(setup, parts, Clock::system(), listener).await
     }
 
     /// The same with any exchange in Bitfinex's place, and without live channels.
@@ -116,7 +108,21 @@ impl App {
     pub async fn with_parts(
         setup: impl Into<Setup>,
         exchange: Arc<dyn Exchange>,
-        open: impl FnOnce(Arc<dyn Sink>, &Arc<Metrics>, &Tasks) -> Feed,
+        open: impl FnOnce(Arc<dyn Sink>, &Arc<Metrics>, &Tasks) -> Feed + Send + 'static,
+        clock: Clock,
+        listener: TcpListener,
+    ) -> anyhow::Result<Self> {
+        let part = Part::new(exchange, open);
+        Self::with_many(setup, vec![part], clock, listener).await
+    }
+
+    /// The same with any exchanges.
+    ///
+    /// # Errors
+    /// As for [`App::start`].
+    pub async fn with_many(
+        setup: impl Into<Setup>,
+        parts: Vec<Part>,
         clock: Clock,
         listener: TcpListener,
     ) -> anyhow::Result<Self> {
@@ -134,8 +140,6 @@ impl App {
         let panics = metrics.clone();
         let keeping = Tasks::new(move |name| panics.task_panicked(name));
         let store = Store::open(&config.store, &clock, &metrics, &keeping).await;
-        let memory = Memories::new(&store, &clock).of(&*exchange, &config).await;
-        let listed = store.markets(exchange.profile().name).await;
         let answers = config.cache.max_bytes / ANSWERS_SHARE;
         let cache: ProductCache = Cache::new(
             config.cache.max_bytes - answers,
@@ -144,16 +148,21 @@ impl App {
             metrics.clone(),
             tasks.clone(),
         );
-        let open = |sink| open(sink, &metrics, &tasks);
-        let upstream = upstream(exchange.profile(), &config, memory, &metrics, &tasks);
-        let (clocks, kept) = ((clock.clone(), &*metrics), (cache, store));
-        let desk = Desk::new(exchange, upstream, kept, &settings, clocks, open, &tasks);
-        if let Some((list, received_at)) = listed {
-            desk.markets.recall(list, received_at);
+        let mut desks = Vec::with_capacity(parts.len());
+        for Part { exchange, open } in parts {
+            let memory = Memories::new(&store, &clock).of(&*exchange, &config).await;
+            let listed = store.markets(exchange.profile().name).await;
+            let open = |sink| open(sink, &metrics, &tasks);
+            let upstream = upstream(&*exchange, &config, memory, &metrics, &tasks);
+            let (clocks, kept) = ((clock.clone(), &*metrics), (cache.clone(), store.clone()));
+            let desk = Desk::new(exchange, upstream, kept, &settings, clocks, open, &tasks);
+            if let Some((list, received_at)) = listed {
+                desk.markets.recall(list, received_at);
+            }
+            let (warm_up, patience) = (desk.clone(), config.server.request_deadline);
+            tasks.spawn_until_stop("warm-up", async move { warm_up.warm_up(patience).await });
+            desks.push(desk);
         }
-        let patience = config.server.request_deadline;
-        let warm_up = desk.clone();
-        tasks.spawn_until_stop("warm-up", async move { warm_up.warm_up(patience).await });
         let kept = metrics.clone();
         tasks.spawn_until_stop("upkeep", async move {
             loop {
@@ -161,7 +170,7 @@ impl App {
                 kept.upkeep();
             }
         });
-        let desks = Desks::new(vec![desk], &config.exchanges.default);
+        let desks = Desks::new(desks, &config.exchanges.default);
         let answers = Answers::new(answers);
         let reader = Arc::new(Reader { desks, answers, metrics, clock, config: settings, logs });
         tasks.spawn_until_stop("history", keep_history(reader.clone()));
@@ -238,6 +247,40 @@ fn url(address: SocketAddr, speaks_tls: bool) -> String {
     format!("{scheme}://{address}")
 }
 
+/// One exchange of a gateway.
+pub struct Part {
+    exchange: Arc<dyn Exchange>,
+    open: OpenFeed,
+}
+
+/// Makes the feed whose channels go into the sink.
+type OpenFeed = Box<dyn FnOnce(Arc<dyn Sink>, &Arc<Metrics>, &Tasks) -> Feed + Send>;
+
+impl Part {
+    /// An exchange, and the feed that `open` makes for it; see [`App::with_parts`].
+    pub fn new(
+        exchange: Arc<dyn Exchange>,
+        open: impl FnOnce(Arc<dyn Sink>, &Arc<Metrics>, &Tasks) -> Feed + Send + 'static,
+    ) -> Self {
+        Self { exchange, open: Box::new(open) }
+    }
+
+    /// The exchange that a section of the settings names.
+    fn of(site: &config::Site, feed: &config::Feed) -> anyhow::Result<Self> {
+        let spec = spec(site.name).context("no adapter of this name")?;
+        let request_timeout = site.request_timeout;
+        let endpoints = Endpoints { rest_url: site.rest_url.clone(), request_timeout };
+        let exchange = (spec.open)(&endpoints)
+            .with_context(|| format!("cannot make a client for {}", spec.title))?;
+        let socket = WebSocket::new(&site.ws_url)
+            .with_context(|| format!("cannot make a client for {}'s feed", spec.title))?;
+        let (spoken, connector, feed) = (exchange.clone(), Arc::new(socket), feed.clone());
+        Ok(Self::new(exchange, move |sink, metrics, tasks| {
+            Feed::start(&feed, spoken, connector, sink, metrics, tasks)
+        }))
+    }
+}
+
 /// What a listener is opened with.
 struct Doors {
     tls: Option<Tls>,
@@ -291,17 +334,17 @@ async fn keep_history(reader: Arc<Reader>) {
 }
 
 fn upstream(
-    profile: &Profile,
+    exchange: &dyn Exchange,
     config: &Config,
     memory: Memory,
     metrics: &Metrics,
     tasks: &Tasks,
 ) -> Arc<Upstream> {
-    let budget = &config.exchanges.bitfinex.budget;
-    let families: Vec<(Family, u32)> = profile
-        .limits
-        .iter()
-        .map(|limit| (limit.family, budget.per_minute(limit.family)))
+    let profile = exchange.profile();
+    let budget = &config.exchanges[profile.name].budget;
+    let families: Vec<(Family, u32)> = budget
+        .pools()
+        .flat_map(|(pool, limit)| pool.families.iter().map(move |family| (*family, limit)))
         .collect();
     Upstream::resume(profile.name, &families, &config.upstream, memory, metrics, tasks)
 }

@@ -23,7 +23,7 @@ impl Memories {
 
     /// What is known of an exchange's budget, and this as the journal that goes on with it.
     pub(super) async fn of(self, exchange: &dyn Exchange, config: &Config) -> Memory {
-        let longest_call = config.exchanges.bitfinex.request_timeout;
+        let longest_call = config.exchanges[exchange.profile().name].request_timeout;
         let now = self.clock.now();
         let since = now - Saved::horizon(config.upstream.window, longest_call);
         let kept = self.store.budget(exchange.profile().name, since).await;

@@ -152,7 +152,7 @@ mod tests {
         let sim = Sim::start(SimConfig::default(), local().await.unwrap(), &tasks).await.unwrap();
         let mut config = Config::default();
         config.feed.enabled = false;
-        config.exchanges.bitfinex.rest_url = sim.rest_url();
+        config.exchanges["bitfinex"].rest_url = sim.rest_url();
         config.server.listen = local().await.unwrap().local_addr().unwrap();
         config.server.drain_delay = Duration::ZERO;
         (config, tasks)

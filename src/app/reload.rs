@@ -79,9 +79,11 @@ impl App {
 }
 
 fn follow_budget(desk: &Desk, settings: &Current) {
-    let budget = &settings.now().exchanges.bitfinex.budget;
-    for limit in desk.shelf.exchange.profile().limits {
-        desk.shelf.upstream.limit(limit.family, budget.per_minute(limit.family));
+    let settings = settings.now();
+    for (pool, limit) in settings.exchanges[desk.shelf.name()].budget.pools() {
+        for family in pool.families {
+            desk.shelf.upstream.limit(*family, limit);
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Config, keys::keys};
 
 /// Settings that can be changed at run time: whole keys, or what a trailing dot begins.
-const CHANGEABLE: [&str; 18] = [
+const CHANGEABLE: [&str; 17] = [
     "server.request_deadline",
     "server.drain_delay",
     "server.drain_grace",
@@ -23,7 +23,6 @@ const CHANGEABLE: [&str; 18] = [
     "server.tls.hsts",
     "server.admin.max_connections",
     "server.cors.",
-    "exchanges.bitfinex.budget.",
     "cache.",
     "validation.",
     "log.filter",
@@ -41,7 +40,8 @@ pub fn is_changeable(path: &str) -> bool {
         true => path.starts_with(prefix),
         false => path == prefix,
     };
-    CHANGEABLE.iter().any(|prefix| covers(prefix)) && !FIXED.contains(&path)
+    let is_budget = path.starts_with("exchanges.") && path.contains(".budget.");
+    (is_budget || CHANGEABLE.iter().any(|prefix| covers(prefix))) && !FIXED.contains(&path)
 }
 
 /// The settings in force; replaced as a whole while others read them. Clones are the same settings.

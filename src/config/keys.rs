@@ -3,6 +3,7 @@
 //! Loading, `tidegate config` and the test that proves `config/tidegate.toml` complete all read
 //! this one list.
 
+mod exchanges;
 mod listener;
 mod live;
 
@@ -103,11 +104,6 @@ impl List {
         });
     }
 
-    fn budget(&mut self, family: &str, what: &str, at: fn(&mut Config) -> &mut u32) {
-        let path = format!("exchanges.bitfinex.budget.{family}");
-        self.add(path, format!("Requests a minute for {what}."), rule::count(1, 100_000), at);
-    }
-
     fn policy(&mut self, kind: &str, what: &str, at: fn(&mut Config) -> &mut Policy) {
         self.add(
             format!("cache.{kind}.ttl"),
@@ -141,7 +137,7 @@ fn list() -> Vec<Key> {
     server(&mut list);
     listener::listeners(&mut list);
     access::list(&mut list);
-    exchanges(&mut list);
+    exchanges::exchanges(&mut list);
     upstream(&mut list);
     cache(&mut list);
     rest(&mut list);
@@ -213,50 +209,6 @@ fn server(list: &mut List) {
         rule::time(millis(100), secs(600)),
         |c| &mut c.server.limits.header_timeout,
     );
-}
-
-fn exchanges(list: &mut List) {
-    list.add(
-        "exchanges.default",
-        "The exchange that answers where a request names none.",
-        rule::name(&["bitfinex"]),
-        |c| &mut c.exchanges.default,
-    );
-    list.add("exchanges.bitfinex.enabled", "Whether Bitfinex is served.", rule::switch(), |c| {
-        &mut c.exchanges.bitfinex.enabled
-    });
-    list.add(
-        "exchanges.bitfinex.rest_url",
-        "Root of the public REST interface, without /v2.",
-        // The adapter adds it, and clients of the exchange often carry it in their base URL.
-        rule::url(&["http", "https"], Some("/v2")),
-        |c| &mut c.exchanges.bitfinex.rest_url,
-    );
-    list.add(
-        "exchanges.bitfinex.ws_url",
-        "The public WebSocket; where it is not set and rest_url is, /ws/2 below that one.",
-        rule::url(&["ws", "wss"], None),
-        |c| &mut c.exchanges.bitfinex.ws_url,
-    );
-    list.add(
-        "exchanges.bitfinex.request_timeout",
-        "The longest one request to the exchange may take; where it is not set, never longer than \
-         server.request_deadline.",
-        rule::time(millis(10), secs(300)),
-        |c| &mut c.exchanges.bitfinex.request_timeout,
-    );
-    list.budget("ticker", "one ticker", |c| &mut c.exchanges.bitfinex.budget.ticker);
-    list.budget("tickers", "many tickers at once", |c| &mut c.exchanges.bitfinex.budget.tickers);
-    list.budget("candles", "candles", |c| &mut c.exchanges.bitfinex.budget.candles);
-    list.budget("trades", "trades", |c| &mut c.exchanges.bitfinex.budget.trades);
-    list.budget("book", "order books", |c| &mut c.exchanges.bitfinex.budget.book);
-    list.budget("conf", "the market list and other conf documents", |c| {
-        &mut c.exchanges.bitfinex.budget.conf
-    });
-    list.budget("status", "platform and derivatives status", |c| {
-        &mut c.exchanges.bitfinex.budget.status
-    });
-    list.budget("stats", "statistics", |c| &mut c.exchanges.bitfinex.budget.stats);
 }
 
 fn upstream(list: &mut List) {

@@ -9,6 +9,7 @@ use super::{
     Config, ConfigErrors, Mistake, Origin, Sources, duration, given::Given, keys::keys,
     layer::Assignment,
 };
+use crate::exchange::CATALOGUE;
 
 /// Settings in force, and where each came from.
 #[derive(Clone, Debug)]
@@ -57,11 +58,11 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
     follow(&mut config, &origins);
     for clash in clashes(&config, &origins) {
         // A default that stands in for a mistake would only raise a second, false alarm.
-        if !clash.between.iter().any(|path| wrong.contains(*path)) {
-            let path = clash.between[0];
+        if !clash.between.iter().any(|path| wrong.contains(path)) {
+            let [path, _] = clash.between;
             mistakes.push(Mistake {
-                path: Some(path.to_owned()),
-                origin: origins.of(path).clone(),
+                origin: origins.of(&path).clone(),
+                path: Some(path),
                 what: clash.what,
             });
         }
@@ -73,16 +74,17 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
 /// request to the exchange has one too, and who asks another exchange is not to be told by the
 /// first one's WebSocket.
 fn follow(config: &mut Config, origins: &Origins) {
-    let timeout = &mut config.exchanges.bitfinex.request_timeout;
-    if origins.of("exchanges.bitfinex.request_timeout") == &Origin::Default {
-        *timeout = (*timeout).min(config.server.request_deadline);
-    }
-    let is_default = |path| origins.of(path) == &Origin::Default;
-    if is_default("exchanges.bitfinex.ws_url") && !is_default("exchanges.bitfinex.rest_url") {
-        let bitfinex = &mut config.exchanges.bitfinex;
-        // http to ws, https to wss.
-        let root = bitfinex.rest_url.replacen("http", "ws", 1);
-        bitfinex.ws_url = format!("{root}/ws/2");
+    let is_default = |path: String| origins.of(&path) == &Origin::Default;
+    for (site, spec) in config.exchanges.sites.iter_mut().zip(CATALOGUE) {
+        let section = format!("exchanges.{}", site.name);
+        if is_default(format!("{section}.request_timeout")) {
+            site.request_timeout = site.request_timeout.min(config.server.request_deadline);
+        }
+        if is_default(format!("{section}.ws_url")) && !is_default(format!("{section}.rest_url")) {
+            // http to ws, https to wss.
+            let root = site.rest_url.replacen("http", "ws", 1);
+            site.ws_url = format!("{root}{}", spec.ws_path);
+        }
     }
 }
 
@@ -136,13 +138,19 @@ fn nearest(path: &str) -> Option<&'static str> {
 
 /// Two settings that are fine alone and do not fit together.
 struct Clash {
-    between: [&'static str; 2],
+    between: [String; 2],
     what: String,
+}
+
+impl Clash {
+    fn of(between: [&str; 2], what: String) -> Self {
+        Self { between: between.map(str::to_owned), what }
+    }
 }
 
 fn clashes(config: &Config, origins: &Origins) -> Vec<Clash> {
     let mut found = Vec::new();
-    let mut at_most = |between: [&'static str; 2], left: Duration, right: Duration| {
+    let mut at_most = |between: [&str; 2], left: Duration, right: Duration| {
         if left > right {
             let what = format!(
                 "{} is longer than {} ({}, {})",
@@ -151,14 +159,16 @@ fn clashes(config: &Config, origins: &Origins) -> Vec<Clash> {
                 duration::show(right),
                 origins.of(between[1])
             );
-            found.push(Clash { between, what });
+            found.push(Clash::of(between, what));
         }
     };
-    at_most(
-        ["exchanges.bitfinex.request_timeout", "server.request_deadline"],
-        config.exchanges.bitfinex.request_timeout,
-        config.server.request_deadline,
-    );
+    for site in &config.exchanges.sites {
+        at_most(
+            [&format!("exchanges.{}.request_timeout", site.name), "server.request_deadline"],
+            site.request_timeout,
+            config.server.request_deadline,
+        );
+    }
     at_most(
         ["upstream.breaker_open", "upstream.breaker_open_max"],
         config.upstream.breaker_open,
@@ -171,26 +181,26 @@ fn clashes(config: &Config, origins: &Origins) -> Vec<Clash> {
     for (path, listen) in listeners {
         let Some(listen) = listen.map(|address| address.ip().to_canonical()) else { continue };
         if config.access.is_missing_at(listen) {
-            found.push(Clash {
-                between: [path, "access.keys_file"],
-                what: format!(
+            found.push(Clash::of(
+                [path, "access.keys_file"],
+                format!(
                     "whoever reaches {listen} could ask: set access.keys_file, or access.open = \
                      true if that is what is wanted"
                 ),
-            });
+            ));
         }
     }
     let limits = &config.server.limits;
     if limits.max_uri_bytes > limits.max_header_bytes {
-        found.push(Clash {
-            between: ["server.limits.max_uri_bytes", "server.limits.max_header_bytes"],
-            what: format!(
+        found.push(Clash::of(
+            ["server.limits.max_uri_bytes", "server.limits.max_header_bytes"],
+            format!(
                 "{} bytes do not fit into server.limits.max_header_bytes ({}, {})",
                 limits.max_uri_bytes,
                 limits.max_header_bytes,
                 origins.of("server.limits.max_header_bytes")
             ),
-        });
+        ));
     }
     let tls = &config.server.tls;
     for (one, other, between) in [
@@ -198,24 +208,21 @@ fn clashes(config: &Config, origins: &Origins) -> Vec<Clash> {
         (&tls.key, &tls.cert, ["server.tls.key", "server.tls.cert"]),
     ] {
         if one.is_some() && other.is_none() {
-            found.push(Clash { between, what: format!("is of no use without {}", between[1]) });
+            found.push(Clash::of(between, format!("is of no use without {}", between[1])));
         }
     }
     let listen = config.server.listen;
     if listen.port() != 0 && config.server.admin.listen == Some(listen) {
-        found.push(Clash {
-            between: ["server.admin.listen", "server.listen"],
-            what: format!("is server.listen, too ({})", origins.of("server.listen")),
-        });
+        found.push(Clash::of(
+            ["server.admin.listen", "server.listen"],
+            format!("is server.listen, too ({})", origins.of("server.listen")),
+        ));
     }
-    if config.exchanges.default == "bitfinex" && !config.exchanges.bitfinex.enabled {
-        found.push(Clash {
-            between: ["exchanges.default", "exchanges.bitfinex.enabled"],
-            what: format!(
-                "\"bitfinex\" is not enabled (exchanges.bitfinex.enabled: {})",
-                origins.of("exchanges.bitfinex.enabled")
-            ),
-        });
+    let default = &config.exchanges.default;
+    if config.exchanges.get(default).is_some_and(|site| !site.enabled) {
+        let path = format!("exchanges.{default}.enabled");
+        let what = format!("{default:?} is not enabled ({path}: {})", origins.of(&path));
+        found.push(Clash::of(["exchanges.default", &path], what));
     }
     found
 }

@@ -17,6 +17,7 @@ mod mistake;
 mod render;
 mod rule;
 mod sections;
+mod site;
 
 pub use access::Access;
 pub use current::{Change, Current, is_changeable};
@@ -26,6 +27,7 @@ pub use listener::{Admin, Cors, Tls};
 pub use load::{Loaded, load};
 pub use mistake::{ConfigErrors, Mistake};
 pub use sections::{
-    Bitfinex, Budget, Cache, Config, Exchanges, Feed, Limits, Log, LogFormat, Policy, Server,
-    Store, Stream, Traces, Upstream, Validation,
+    Cache, Config, Feed, Limits, Log, LogFormat, Policy, Server, Store, Stream, Traces, Upstream,
+    Validation,
 };
+pub use site::{Budget, Exchanges, Site};

@@ -176,12 +176,13 @@ pub(super) fn text(most: usize) -> Rule<String> {
 }
 
 /// One of a few names.
-pub(super) fn name(names: &'static [&'static str]) -> Rule<String> {
-    let read = |given: &Given| {
+pub(super) fn name(names: &[&'static str]) -> Rule<String> {
+    let (expected, names) = (one_of(names), names.to_vec());
+    let read = move |given: &Given| {
         let text = given.text()?;
         names.contains(&text).then(|| text.to_owned())
     };
-    Rule::new(one_of(names), read, |value| Value::String(value.clone()))
+    Rule::new(expected, read, |value| Value::String(value.clone()))
 }
 
 /// Names, separated by commas.

@@ -2,11 +2,8 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use super::{Access, Admin, Cors, Tls};
-use crate::{
-    exchange::Family,
-    market::{Channel, Timeframe},
-};
+use super::{Access, Admin, Cors, Exchanges, Tls};
+use crate::market::{Channel, Timeframe};
 
 /// Every setting in force.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -72,60 +69,6 @@ pub struct Limits {
     pub max_symbols: usize,
     /// How long a client may take to send a request's headers; also ends idle connections.
     pub header_timeout: Duration,
-}
-
-/// `[exchanges]`
-#[derive(Clone, Debug, PartialEq)]
-pub struct Exchanges {
-    /// The exchange that answers where a request names none.
-    pub default: String,
-    /// `[exchanges.bitfinex]`
-    pub bitfinex: Bitfinex,
-}
-
-/// `[exchanges.bitfinex]`
-#[derive(Clone, Debug, PartialEq)]
-pub struct Bitfinex {
-    /// Whether it is served.
-    pub enabled: bool,
-    /// Root of the public REST interface, without `/v2`.
-    pub rest_url: String,
-    /// The public WebSocket.
-    pub ws_url: String,
-    /// The longest one request may take.
-    pub request_timeout: Duration,
-    /// `[exchanges.bitfinex.budget]`
-    pub budget: Budget,
-}
-
-/// Requests a minute, by family.
-#[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the fields are the families")]
-pub struct Budget {
-    pub ticker: u32,
-    pub tickers: u32,
-    pub candles: u32,
-    pub trades: u32,
-    pub book: u32,
-    pub conf: u32,
-    pub status: u32,
-    pub stats: u32,
-}
-
-impl Budget {
-    /// The limit of a family.
-    pub fn per_minute(&self, family: Family) -> u32 {
-        match family {
-            Family::Ticker => self.ticker,
-            Family::Tickers => self.tickers,
-            Family::Candles => self.candles,
-            Family::Trades => self.trades,
-            Family::Book => self.book,
-            Family::Conf => self.conf,
-            Family::Status => self.status,
-            Family::Stats => self.stats,
-        }
-    }
 }
 
 /// How calls to an exchange are paced, retried and suspended.
@@ -319,39 +262,6 @@ impl Default for Limits {
             max_uri_bytes: 4 * 1024,
             max_symbols: 200,
             header_timeout: secs(30),
-        }
-    }
-}
-
-impl Default for Exchanges {
-    fn default() -> Self {
-        Self { default: "bitfinex".to_owned(), bitfinex: Bitfinex::default() }
-    }
-}
-
-impl Default for Bitfinex {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            rest_url: "https://api-pub.bitfinex.com".to_owned(),
-            ws_url: "wss://api-pub.bitfinex.com/ws/2".to_owned(),
-            request_timeout: secs(5),
-            budget: Budget::default(),
-        }
-    }
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self {
-            ticker: 90,
-            tickers: 30,
-            candles: 30,
-            trades: 15,
-            book: 240,
-            conf: 90,
-            status: 30,
-            stats: 15,
         }
     }
 }

@@ -25,6 +25,18 @@ pub enum UpstreamError {
         /// Its `Retry-After`, where it gave one.
         retry_after: Option<Duration>,
     },
+    /// The exchange has shut this address out as a whole, for calls beyond its limits (418).
+    #[error("the exchange has banned this address")]
+    Banned {
+        /// Its `Retry-After`, where it gave one: minutes to days.
+        retry_after: Option<Duration>,
+    },
+    /// The exchange does not serve this address at all, and waiting does not help (451).
+    #[error("the exchange does not serve this address (HTTP {status})")]
+    Restricted {
+        /// HTTP status.
+        status: u16,
+    },
     /// The exchange is in maintenance.
     #[error("the exchange is in maintenance")]
     Maintenance,
@@ -59,6 +71,8 @@ impl UpstreamError {
                 matches!(fault, TransportFault::Connect | TransportFault::Cut)
             }
             Self::RateLimited { .. }
+            | Self::Banned { .. }
+            | Self::Restricted { .. }
             | Self::Maintenance
             | Self::Rejected { .. }
             | Self::Invalid(_) => false,
@@ -69,10 +83,11 @@ impl UpstreamError {
     pub fn is_exchange_fault(&self) -> bool {
         match self {
             Self::Maintenance
+            | Self::Restricted { .. }
             | Self::Unavailable { .. }
             | Self::Transport(_)
             | Self::Invalid(_) => true,
-            Self::RateLimited { .. } | Self::Rejected { .. } => false,
+            Self::RateLimited { .. } | Self::Banned { .. } | Self::Rejected { .. } => false,
         }
     }
 
@@ -80,6 +95,8 @@ impl UpstreamError {
     pub fn label(&self) -> &'static str {
         match self {
             Self::RateLimited { .. } => "rate_limited",
+            Self::Banned { .. } => "banned",
+            Self::Restricted { .. } => "restricted",
             Self::Maintenance => "maintenance",
             Self::Rejected { .. } => "rejected",
             Self::Unavailable { .. } => "unavailable",

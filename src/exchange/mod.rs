@@ -3,8 +3,13 @@
 //! An adapter never retries, waits for budget, caches or logs; that is the work of the rooms
 //! above. Facts about an exchange (limits, sizes, widths) are data in its [`Profile`].
 
+pub mod binance;
 pub mod bitfinex;
+mod catalogue;
+pub mod coinbase;
 mod error;
+pub mod kraken;
+mod meter;
 mod profile;
 mod session;
 mod transport;
@@ -12,10 +17,15 @@ mod transport;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, future::BoxFuture};
 
+pub use catalogue::{CATALOGUE, Endpoints, Spec, spec};
 pub use error::{TransportFault, UpstreamError};
-pub use profile::{Family, FamilyLimit, Profile};
+pub use meter::{Meter, Reading};
+pub use profile::{
+    Asked, CandleHistory, CandlePages, EmptyBuckets, Family, Live, Pool, Profile, TradeHistory,
+    Unit, one,
+};
 pub use session::{
     Broken, Data, Event, NativeStream, Output, Refused, Report, Session, SessionError,
     SessionSettings, Stream, Topic,
@@ -92,12 +102,24 @@ pub trait Exchange: Send + Sync + 'static {
     fn trades<'a>(&'a self, query: &'a TradeQuery) -> Fetch<'a, Vec<Trade>>;
 
     /// Native documents by their keys, in the order asked, in one request. Keys have to be those
-    /// of [`MarketList::documents`] or of the same kind. Spends [`Family::Conf`].
-    fn documents<'a>(&'a self, keys: &'a [String]) -> Fetch<'a, Vec<Bytes>>;
+    /// of [`MarketList::documents`] or of the same kind. Spends [`Family::Conf`]. There are none
+    /// unless an exchange says so.
+    fn documents<'a>(&'a self, keys: &'a [String]) -> Fetch<'a, Vec<Bytes>> {
+        let _ = keys;
+        async { Err(no_native()) }.boxed()
+    }
 
     /// A native document, unparsed but proved to be JSON that is not an error. Spends
-    /// [`NativeQuery::family`].
-    fn native<'a>(&'a self, query: &'a NativeQuery) -> Fetch<'a, Bytes>;
+    /// [`NativeQuery::family`]. There are none unless an exchange says so.
+    fn native<'a>(&'a self, query: &'a NativeQuery) -> Fetch<'a, Bytes> {
+        let _ = query;
+        async { Err(no_native()) }.boxed()
+    }
+
+    /// What its answers tell about the limits it keeps; `None` if they tell nothing.
+    fn meter(&self) -> Option<&Meter> {
+        None
+    }
 
     /// A conversation for a new socket to the exchange's public WebSocket; `None` if there is no
     /// live feed of this exchange.
@@ -105,4 +127,9 @@ pub trait Exchange: Send + Sync + 'static {
         let _ = settings;
         None
     }
+}
+
+fn no_native() -> UpstreamError {
+    let message = "it has no documents of its own here".to_owned();
+    UpstreamError::Rejected { code: 0, message }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use compact_str::CompactString;
 use tokio::time::Instant;
 
-use crate::market::{Candle, Changes, Precision, Raw, Ticker, Timeframe, Trade};
+use crate::market::{Book, Candle, Changes, Precision, Raw, Ticker, Timeframe, Trade};
 
 /// Something that one channel of an exchange's WebSocket brings.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -146,13 +146,15 @@ pub enum Event {
     /// A channel says that it lives and that nothing has changed.
     Heartbeat(Arc<Topic>),
     /// The book of a channel, as the data so far make it, has the exchange's checksum.
-    Checked(Arc<Topic>, i32),
+    Checked(Arc<Topic>, i64),
     /// A channel's state is not to be believed until its next snapshot.
     Broken(Arc<Topic>, Broken),
     /// The exchange pauses: nothing of this socket is live until [`Event::Resumed`].
     Paused,
     /// The pause is over; every channel begins anew with a snapshot.
     Resumed,
+    /// The exchange will end this connection soon: another one is to be opened first.
+    Leaving,
 }
 
 /// What a session wants done.
@@ -164,6 +166,9 @@ pub enum Output {
     Tell(Event),
     /// An event of a message that came before the one at hand, at this time.
     TellLate(Event, Instant),
+    /// The book of this topic's market is to be fetched, this many levels a side, and brought by
+    /// [`Session::on_book`]: its channel tells changes only.
+    FetchBook(Arc<Topic>, u32),
 }
 
 /// Why a socket has to be given up.
@@ -213,6 +218,13 @@ pub trait Session: Send {
         now: Instant,
         out: &mut Vec<Output>,
     ) -> Result<(), SessionError>;
+
+    /// The book that was asked for by [`Output::FetchBook`]; `None`: it could not be had, and has
+    /// to be asked for again where it is still needed. A topic that was given back meanwhile is
+    /// none of the session's.
+    fn on_book(&mut self, topic: &Topic, book: Option<&Book>, now: Instant, out: &mut Vec<Output>) {
+        let _ = (topic, book, now, out);
+    }
 
     /// Time has passed: acknowledgements may be overdue, a ping due.
     ///

@@ -243,6 +243,7 @@ impl<'a> Conversation<'a> {
                     },
                     Output::Tell(event) => self.hear(event, now)?,
                     Output::TellLate(event, came) => self.hear(event, came)?,
+                    Output::FetchBook(..) => todo!(),
                 }
             }
         }
@@ -278,6 +279,7 @@ impl<'a> Conversation<'a> {
             Event::Broken(topic, broken) => self.broken(&topic, &broken, now)?,
             Event::Paused => self.pause(now),
             Event::Resumed => self.resume(now),
+            Event::Leaving => todo!(),
         }
         Ok(())
     }

@@ -67,7 +67,7 @@ pub enum Turn {
     /// Its channel says that nothing has changed since its last data.
     Confirmed,
     /// The book, as the data so far make it, has the exchange's checksum.
-    Checked(i32),
+    Checked(i64),
     /// It is not live any more, until [`Turn::Opened`]; or it cannot be for now. Told once,
     /// whatever else goes wrong before the next [`Turn::Opened`].
     Lapsed(Lapse),
@@ -141,7 +141,7 @@ impl Feed {
             return Self::disabled();
         }
         let profile = exchange.profile();
-        let shared = Shared::new(settings, profile.channels_per_socket);
+        let shared = Shared::new(settings, profile.live.channels_per_socket);
         let metrics = metrics.feed(profile.name);
         let parts = Arc::new(Parts {
             exchange,

@@ -1,6 +1,6 @@
 //! Order books.
 
-use super::{Number, Raw};
+use super::{Number, Raw, UnixMs};
 
 /// One price level.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,12 +23,16 @@ pub enum BookFault {
 }
 
 /// Both sides of a market, best first.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Book {
     /// Bids, highest first.
     pub bids: Vec<Level>,
     /// Asks, lowest first.
     pub asks: Vec<Level>,
+    /// The exchange's time of it, where it gives one.
+    pub at: Option<UnixMs>,
+    /// The exchange's number of this state, where it gives one.
+    pub nonce: Option<i64>,
 }
 
 impl Book {

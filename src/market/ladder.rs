@@ -144,7 +144,7 @@ impl Ladder {
     /// A copy as it stands now.
     pub fn book(&self) -> Book {
         let side = |rungs: &[Rung]| rungs.iter().map(|rung| rung.level.clone()).collect();
-        Book { bids: side(&self.bids), asks: side(&self.asks) }
+        Book { bids: side(&self.bids), asks: side(&self.asks), ..Book::default() }
     }
 
     fn side_mut(&mut self, side: BookSide) -> &mut Vec<Rung> {

@@ -27,8 +27,11 @@ pub struct Bound {
 pub struct Listing {
     /// Unified name.
     pub symbol: Symbol,
-    /// The exchange's own name (`tBTCUSD`), the only form that is sent to it.
+    /// The exchange's own name (`tBTCUSD`); equal for markets that are one and the same to the
+    /// exchange, and what channels are named by.
     pub id: CompactString,
+    /// The name in the exchange's list, where that is another one.
+    pub listed_as: Option<CompactString>,
     /// Unified code of what is traded.
     pub base: CompactString,
     /// Unified code of what it is priced in.
@@ -45,6 +48,10 @@ pub struct Listing {
     pub amount_decimals: Option<u32>,
     /// Significant digits of a price, where the exchange gives them.
     pub price_significant_digits: Option<u32>,
+    /// The step of an amount, where the exchange gives one in place of decimals.
+    pub amount_step: Option<Number>,
+    /// The step of a price, where the exchange gives one in place of digits.
+    pub price_step: Option<Number>,
     /// Further spellings of base and quote that name this market (`UST` beside `USDT`), each as
     /// `BASE/QUOTE` in upper case.
     pub aliases: Vec<CompactString>,

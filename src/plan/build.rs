@@ -160,9 +160,9 @@ pub(super) fn build(
         starvation_bound: us(upstream.starvation_bound),
         max_queue: upstream.max_queue,
     };
-    let budget = &config.exchanges.bitfinex.budget;
+    let budget = &config.exchanges[profile.name].budget;
     let lanes = Family::ALL.map(|family| {
-        let is_offered = profile.limit(family).is_some();
+        let is_offered = profile.pool(family).is_some();
         Lane::new(if is_offered { budget.per_minute(family) } else { 0 }, rules)
     });
     let settings = Settings {
@@ -172,7 +172,7 @@ pub(super) fn build(
         latency,
         max_tickers: profile.max_tickers,
     };
-    let live = Live::new(&config.feed, profile.channels_per_socket, foreign, latency);
+    let live = Live::new(&config.feed, profile.live.channels_per_socket, foreign, latency);
     let mut model = Model::new(settings, counts_from, keys.keys, lanes.into(), live, dice);
     model.asks = asks;
     Built { model, of, markets: keys.markets }

@@ -167,7 +167,7 @@ fn play(
         is_used.then_some(FamilyForecast {
             family,
             calls_per_minute,
-            limit: config.exchanges.bitfinex.budget.per_minute(family),
+            limit: config.exchanges["bitfinex"].budget.per_minute(family),
         })
     });
     let families = families.collect();

@@ -58,6 +58,10 @@ impl Registry {
             let symbol = listing.symbol.as_str();
             add(&mut registry.unified, symbol.into(), position);
             add(&mut registry.ids, listing.id.clone(), position);
+            if let Some(name) = &listing.listed_as {
+                add(&mut registry.ids, name.clone(), position);
+                add(&mut registry.joined, without_separators(name), position);
+            }
             add(&mut registry.separated, canonical(symbol), position);
             add(&mut registry.joined, without_separators(symbol), position);
             add(&mut registry.joined, listing.id.to_ascii_uppercase(), position);

@@ -13,6 +13,9 @@ fn spot(id: &str, base: &str, quote: &str, aliases: &[&str]) -> Listing {
         amount: Bound::default(),
         amount_decimals: None,
         price_significant_digits: None,
+        listed_as: None,
+        amount_step: None,
+        price_step: None,
         aliases: aliases.iter().map(|alias| CompactString::from(*alias)).collect(),
     }
 }

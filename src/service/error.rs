@@ -133,7 +133,7 @@ impl From<UpstreamError> for ServiceError {
     fn from(error: UpstreamError) -> Self {
         let reason = error.to_string();
         match error {
-            UpstreamError::RateLimited { retry_after } => {
+            UpstreamError::RateLimited { retry_after } | UpstreamError::Banned { retry_after } => {
                 Self::RateLimited { retry_after: retry_after.unwrap_or(SOON) }
             }
             UpstreamError::Maintenance => Self::Maintenance { retry_after: SOON },
@@ -141,9 +141,9 @@ impl From<UpstreamError> for ServiceError {
             UpstreamError::Transport(crate::exchange::TransportFault::Timeout) => {
                 Self::UpstreamTimeout
             }
-            UpstreamError::Unavailable { .. } | UpstreamError::Transport(_) => {
-                Self::Unavailable { reason, retry_after: SOON }
-            }
+            UpstreamError::Unavailable { .. }
+            | UpstreamError::Restricted { .. }
+            | UpstreamError::Transport(_) => Self::Unavailable { reason, retry_after: SOON },
             UpstreamError::Invalid(what) => Self::Invalid(what),
         }
     }

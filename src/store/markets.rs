@@ -23,7 +23,7 @@ pub(super) fn write(
         params![exchange, received_at.millis()],
     )?;
     let mut insert = connection.prepare_cached(
-        "INSERT INTO markets VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        "INSERT INTO markets VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     )?;
     for (position, listing) in list.listings.iter().enumerate() {
         insert.execute(params![
@@ -40,6 +40,9 @@ pub(super) fn write(
             listing.amount_decimals,
             listing.price_significant_digits,
             serde_json::json!(listing.aliases).to_string(),
+            listing.listed_as.as_deref(),
+            listing.amount_step.as_ref().map(Number::as_str),
+            listing.price_step.as_ref().map(Number::as_str),
         ])?;
     }
     let mut insert = connection.prepare_cached("INSERT INTO documents VALUES (?1, ?2, ?3, ?4)")?;
@@ -64,7 +67,7 @@ pub(super) fn read(
     };
     let mut statement = transaction.prepare_cached(
         "SELECT market, base, quote, settle, margin, amount_min, amount_max, amount_decimals, \
-         price_significant_digits, aliases FROM markets WHERE exchange = ?1 ORDER BY position",
+         price_significant_digits, aliases, listed_as, amount_step, price_step FROM markets WHERE exchange = ?1 ORDER BY position",
     )?;
     let listings = statement.query_map([exchange], listing)?.collect::<Result<_, _>>()?;
     let mut statement = transaction
@@ -101,6 +104,9 @@ fn listing(row: &Row<'_>) -> rusqlite::Result<Listing> {
         amount: Bound { min: optional(5)?, max: optional(6)? },
         amount_decimals: row.get(7)?,
         price_significant_digits: row.get(8)?,
+        listed_as: row.get::<_, Option<String>>(10)?.map(Into::into),
+        amount_step: optional(11)?,
+        price_step: optional(12)?,
         aliases,
     })
 }

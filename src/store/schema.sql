@@ -51,6 +51,9 @@ CREATE TABLE markets (
     amount_decimals INTEGER,
     price_significant_digits INTEGER,
     aliases TEXT NOT NULL,             -- a JSON array of names
+    listed_as TEXT,                    -- the name in the exchange's list, where it is another
+    amount_step TEXT,
+    price_step TEXT,
     PRIMARY KEY (exchange, position)
 ) STRICT, WITHOUT ROWID;
 
@@ -75,7 +78,8 @@ CREATE TABLE bans (
 CREATE TABLE calls (
     exchange TEXT NOT NULL,
     family TEXT NOT NULL,
-    sent_at INTEGER NOT NULL
+    sent_at INTEGER NOT NULL,
+    units INTEGER NOT NULL             -- what it cost
 ) STRICT;
 CREATE INDEX calls_sent_at ON calls (sent_at);
 

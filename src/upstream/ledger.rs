@@ -265,7 +265,9 @@ impl Ledger {
                 self.reopen(at, grant, now);
                 Some(CallError::Upstream((*error).clone()))
             }
-            End::Failed(UpstreamError::RateLimited { retry_after }) => {
+            End::Failed(
+                UpstreamError::RateLimited { retry_after } | UpstreamError::Banned { retry_after },
+            ) => {
                 let named = retry_after.filter(|wait| !wait.is_zero());
                 self.close(at, grant, now, named.unwrap_or(self.ban).min(LONGEST_BAN));
                 let left = self.lanes[at].gate.left(now).max(self.exchange.left(now));

@@ -88,8 +88,8 @@ impl Rig {
         let file = dir.path().join("keys.toml");
         std::fs::write(&file, keys).unwrap();
         let mut config = Config::default();
-        config.exchanges.bitfinex.rest_url = sim.rest_url();
-        config.exchanges.bitfinex.ws_url = sim.ws_url();
+        config.exchanges["bitfinex"].rest_url = sim.rest_url();
+        config.exchanges["bitfinex"].ws_url = sim.ws_url();
         config.feed.enabled = false;
         config.access.keys_file = Some(file.clone());
         config.cache.ticker.ttl = Duration::from_secs(600);

@@ -114,7 +114,7 @@ async fn who_waited_for_a_turn_is_told_how_long() {
     let limits = Limits { book: 3, ..Limits::all(1_000) };
     let sim = SimConfig { limits: Some(limits), window, ban: window, ..SimConfig::default() };
     let mut config = settings();
-    config.exchanges.bitfinex.budget.book = 3;
+    config.exchanges["bitfinex"].budget["book"] = 3;
     config.upstream.window = window;
     let rig = Rig::before(sim, config).await;
     let book = |symbol: &str| format!("/api/market-data/orderbook/{symbol}");
@@ -253,7 +253,7 @@ async fn candles_of_the_past_are_fetched_once_and_come_from_disk_after_that() {
     let Rig { app, sim, tasks } = rig;
     assert!(app.drain().await);
     let mut config = config;
-    config.exchanges.bitfinex.rest_url = sim.rest_url();
+    config.exchanges["bitfinex"].rest_url = sim.rest_url();
     let app = App::start(config, port().await).await.expect("a gateway");
     sim.reset_counts();
     let rig = Rig { app, sim, tasks };

@@ -42,7 +42,7 @@ async fn who_finds_the_budget_spent_is_told_so() {
     let limits = Limits { book: 3, ..Limits::all(1_000) };
     let sim = SimConfig { limits: Some(limits), window, ban: window, ..SimConfig::default() };
     let mut config = settings();
-    config.exchanges.bitfinex.budget.book = 3;
+    config.exchanges["bitfinex"].budget["book"] = 3;
     config.upstream.window = window;
     config.server.request_deadline = ms(600);
     let rig = Rig::before(sim, config).await;

@@ -33,10 +33,10 @@ fn scarce(limit: u32, window: Duration) -> (SimConfig, Config) {
     let limits = Limits { book: limit, ..Limits::all(1_000) };
     let sim = SimConfig { limits: Some(limits), window, ban: window, ..SimConfig::default() };
     let mut config = settings();
-    config.exchanges.bitfinex.budget.book = limit;
+    config.exchanges["bitfinex"].budget["book"] = limit;
     config.upstream.window = window;
     config.server.request_deadline = ms(900);
-    config.exchanges.bitfinex.request_timeout = ms(900);
+    config.exchanges["bitfinex"].request_timeout = ms(900);
     (sim, config)
 }
 
@@ -125,7 +125,7 @@ async fn banned(fault: Fault, ban: Duration) {
     config.upstream.ban = ms(1_500);
     // Those who come during the ban are refused, not made to wait.
     config.server.request_deadline = ms(1_000);
-    config.exchanges.bitfinex.request_timeout = ms(1_000);
+    config.exchanges["bitfinex"].request_timeout = ms(1_000);
     let rig = Rig::start(config).await;
     rig.sim.fault(fault.times(Family::Candles, 1));
     let mut end = Instant::now() + ban;
@@ -171,7 +171,7 @@ async fn a_limit_lower_than_believed_is_learned() {
     let ban = ms(800);
     let sim = SimConfig { limits: Some(limits), window: ms(800), ban, ..SimConfig::default() };
     let mut config = settings();
-    config.exchanges.bitfinex.budget.book = 30;
+    config.exchanges["bitfinex"].budget["book"] = 30;
     config.upstream.window = ms(800);
     config.upstream.ban = ban;
     let rig = Rig::before(sim, config).await;

@@ -29,7 +29,7 @@ const QUIET: UnixMs = UnixMs::from_millis(1_772_453_160_000);
 async fn at(start: Clock, sim: SimClock) -> Rig {
     let sim = SimConfig { clock: sim, ..lenient() };
     let rig = Rig::with(sim, settings(), async |config: tidegate::config::Config, listener| {
-        let bitfinex = &config.exchanges.bitfinex;
+        let bitfinex = &config.exchanges["bitfinex"];
         let exchange = Bitfinex::new(&bitfinex.rest_url, bitfinex.request_timeout)?;
         let open = |_, _: &_, _: &_| Feed::disabled();
         App::with_parts(config, Arc::new(exchange), open, start, listener).await
@@ -339,7 +339,7 @@ async fn that_nothing_was_traded_is_told() {
 async fn background_work_waits_behind_clients() {
     let mut config = settings();
     // One call at once, then one a second.
-    config.exchanges.bitfinex.budget.candles = 3;
+    config.exchanges["bitfinex"].budget["candles"] = 3;
     config.upstream.window = ms(3_000);
     let rig = Rig::start(config).await;
     let path = |symbol: &str| format!("/api/market-data/ohlcv/{symbol}?limit=10");

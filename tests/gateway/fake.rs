@@ -57,7 +57,7 @@ pub(crate) fn book(bids: &[f64], asks: &[f64]) -> Book {
         };
         prices.iter().map(level).collect()
     };
-    Book { bids: side(bids), asks: side(asks) }
+    Book { bids: side(bids), asks: side(asks), ..Book::default() }
 }
 
 fn listing() -> Listing {

@@ -46,7 +46,7 @@ const PATHS: [&str; 4] = [
 fn config(timeout: Duration) -> Config {
     let mut config = settings();
     config.server.request_deadline = timeout * 2;
-    config.exchanges.bitfinex.request_timeout = timeout;
+    config.exchanges["bitfinex"].request_timeout = timeout;
     config.upstream.window = WINDOW;
     // A rest that outlasts the crowd, so that no probe is counted among its calls.
     config.upstream.breaker_open = ms(1_500);

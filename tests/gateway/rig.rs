@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use serde_json::Value;
 use tidegate::{
     app::App,
-    config::{Budget, Config, Policy},
+    config::{Config, Policy},
     exchange::Exchange,
     sim::{Family, Fault, FaultRule, Sim, SimConfig},
     tasks::Tasks,
@@ -35,18 +35,9 @@ pub(crate) fn settings() -> Config {
     let mut config = Config::default();
     config.feed.enabled = false;
     config.server.request_deadline = ms(8_000);
-    config.exchanges.bitfinex.request_timeout = ms(6_000);
+    config.exchanges["bitfinex"].request_timeout = ms(6_000);
     const PLENTY: u32 = 100_000;
-    config.exchanges.bitfinex.budget = Budget {
-        ticker: PLENTY,
-        tickers: PLENTY,
-        candles: PLENTY,
-        trades: PLENTY,
-        book: PLENTY,
-        conf: PLENTY,
-        status: PLENTY,
-        stats: PLENTY,
-    };
+    config.exchanges["bitfinex"].budget.set_all(PLENTY);
     for_each_product(&mut config, policy([60_000, 0, 0, 1_000]));
     config
 }
@@ -93,8 +84,8 @@ impl Rig {
     ) -> Self {
         let tasks = Tasks::new(|name| panic!("the simulated exchange's task {name} panicked"));
         let sim = Sim::start(sim, port().await, &tasks).await.expect("a simulated exchange");
-        config.exchanges.bitfinex.rest_url = sim.rest_url();
-        config.exchanges.bitfinex.ws_url = sim.ws_url();
+        config.exchanges["bitfinex"].rest_url = sim.rest_url();
+        config.exchanges["bitfinex"].ws_url = sim.ws_url();
         let app = make(config, port().await).await.expect("a gateway");
         let rig = Self { app, sim, tasks };
         assert_eq!(rig.get("/api/market-data/markets").await.status, 200);

@@ -43,8 +43,8 @@ async fn restarted(rig: Rig, config: &Config) -> Rig {
     let Rig { app, sim, tasks } = rig;
     assert!(app.drain().await);
     let mut config = config.clone();
-    config.exchanges.bitfinex.rest_url = sim.rest_url();
-    config.exchanges.bitfinex.ws_url = sim.ws_url();
+    config.exchanges["bitfinex"].rest_url = sim.rest_url();
+    config.exchanges["bitfinex"].ws_url = sim.ws_url();
     let app = App::start(config, port().await).await.expect("a gateway");
     sim.reset_counts();
     Rig { app, sim, tasks }
@@ -106,7 +106,7 @@ async fn a_restart_costs_one_call_a_series_and_the_past_none() {
 async fn a_ban_and_a_spent_budget_survive_a_restart() {
     let file = File::new("ban");
     let mut config = file.settings();
-    config.exchanges.bitfinex.budget.trades = 1;
+    config.exchanges["bitfinex"].budget["trades"] = 1;
     let rig = Rig::start(config.clone()).await;
     assert_eq!(rig.get("/api/market-data/trades/BTC-USD").await.status, 200);
     rig.sim.fault(Fault::RateLimited { retry_after: Some(40) }.times(Family::Candles, 1));

@@ -87,8 +87,8 @@ async fn every_room_follows_its_settings() {
 
     let mut next = rig.config.clone();
     next.validation.max_spread_pct = 0.25;
-    next.exchanges.bitfinex.budget.candles = 11;
-    next.exchanges.bitfinex.budget.book = 300;
+    next.exchanges["bitfinex"].budget["candles"] = 11;
+    next.exchanges["bitfinex"].budget["book"] = 300;
     next.log.filter = "warn,tidegate=debug".to_owned();
     next.server.limits.max_symbols = 1;
     next.server.cors.origins = vec!["*".to_owned()];

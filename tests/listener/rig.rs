@@ -57,8 +57,8 @@ impl Rig {
         let mut config = Config::default();
         config.feed.enabled = false;
         config.server.drain_delay = ms(1);
-        config.exchanges.bitfinex.rest_url = sim.rest_url();
-        config.exchanges.bitfinex.ws_url = sim.ws_url();
+        config.exchanges["bitfinex"].rest_url = sim.rest_url();
+        config.exchanges["bitfinex"].ws_url = sim.ws_url();
         adjust(&mut config);
         let app = App::start(config.clone(), port().await).await.unwrap();
         let deadline = Instant::now() + STUCK;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tidegate::{
     api,
     app::App,
-    config::{Budget, Config},
+    config::{Config},
     sim::{Sim, SimConfig},
     tasks::Tasks,
 };
@@ -56,19 +56,10 @@ impl Bench {
         let exchange = SimConfig { enforce: false, ..SimConfig::default() };
         let sim = Sim::start(exchange, bind().await, &tasks).await.unwrap();
         let mut config = Config::default();
-        config.exchanges.bitfinex.rest_url = sim.rest_url();
-        config.exchanges.bitfinex.ws_url = sim.ws_url();
+        config.exchanges["bitfinex"].rest_url = sim.rest_url();
+        config.exchanges["bitfinex"].ws_url = sim.ws_url();
         let much = 60_000;
-        config.exchanges.bitfinex.budget = Budget {
-            ticker: much,
-            tickers: much,
-            candles: much,
-            trades: much,
-            book: much,
-            conf: much,
-            status: much,
-            stats: much,
-        };
+        config.exchanges["bitfinex"].budget.set_all(much);
         let app = App::start(config, bind().await).await.unwrap();
         let client = Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
         let mut bench = Self { app, client, document: Value::Null, _tasks: tasks };

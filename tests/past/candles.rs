@@ -76,7 +76,7 @@ async fn a_gateway_that_runs_is_asked() {
     let mut config = Config::default();
     config.feed.enabled = false;
     config.cache.ohlcv.ttl = Duration::from_secs(600);
-    config.exchanges.bitfinex.rest_url = sim.rest_url();
+    config.exchanges["bitfinex"].rest_url = sim.rest_url();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let app = App::start(config, listener).await.unwrap();
     let listen = app.address().to_string();

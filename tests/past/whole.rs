@@ -80,7 +80,7 @@ async fn what_was_fetched_costs_nothing_again_whoever_asks() {
 
     // A gateway with the same store answers from it, and the command asks that one.
     let mut config = Config::default();
-    config.exchanges.bitfinex.rest_url = bench.sim.rest_url();
+    config.exchanges["bitfinex"].rest_url = bench.sim.rest_url();
     config.feed.enabled = false;
     config.store.path = Some(bench.folder.join("store.sqlite"));
     config.server.listen = bench.listen.parse().unwrap();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::{extract::State, http::Response};
+use rust_decimal::Decimal;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -67,12 +68,15 @@ pub(crate) struct RangeBody<'a> {
     max: &'a Option<Number>,
 }
 
-/// Decimals of an amount and significant digits of a price.
+/// Decimals of an amount and significant digits of a price, or the step of either: as the exchange
+/// says it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = MarketPrecision)]
 pub(crate) struct PrecisionBody {
-    amount: Option<u32>,
-    price: Option<u32>,
+    #[schema(value_type = Option<f64>)]
+    amount: Option<Number>,
+    #[schema(value_type = Option<f64>)]
+    price: Option<Number>,
 }
 
 impl<'a> From<&'a Listing> for MarketBody<'a> {
@@ -80,7 +84,7 @@ impl<'a> From<&'a Listing> for MarketBody<'a> {
         let amount = RangeBody { min: &listing.amount.min, max: &listing.amount.max };
         Self {
             symbol: &listing.symbol,
-            id: &listing.id,
+            id: listing.listed_as.as_ref().unwrap_or(&listing.id),
             base: &listing.base,
             quote: &listing.quote,
             r#type: match listing.kind {
@@ -91,11 +95,15 @@ impl<'a> From<&'a Listing> for MarketBody<'a> {
             margin: listing.margin,
             limits: LimitsBody { amount },
             precision: PrecisionBody {
-                amount: listing.amount_decimals,
-                price: listing.price_significant_digits,
+                amount: precision(&listing.amount_step, listing.amount_decimals),
+                price: precision(&listing.price_step, listing.price_significant_digits),
             },
         }
     }
+}
+
+fn precision(step: &Option<Number>, digits: Option<u32>) -> Option<Number> {
+    step.clone().or_else(|| Some(Decimal::from(digits?).into()))
 }
 
 /// The query parameters of the market list.

@@ -53,14 +53,15 @@ impl<'a> BookBody<'a> {
             let best = levels.iter().take(limit as usize);
             best.map(|Level { price, amount, .. }| [price, amount]).collect()
         }
+        let at = book.at.unwrap_or(received_at);
         Self {
             symbol,
             exchange,
             bids: side(&book.bids, limit),
             asks: side(&book.asks, limit),
-            timestamp: received_at,
-            datetime: received_at.iso(),
-            nonce: None,
+            timestamp: at,
+            datetime: at.iso(),
+            nonce: book.nonce,
         }
     }
 }

@@ -43,7 +43,7 @@ pub(crate) struct TickerBody<'a> {
     #[schema(value_type = Option<f64>)]
     ask_volume: &'a Option<Number>,
     #[schema(value_type = Option<f64>)]
-    vwap: Option<Number>,
+    vwap: &'a Option<Number>,
     #[schema(value_type = Option<f64>)]
     open: Option<Number>,
     #[schema(value_type = Option<f64>)]
@@ -51,10 +51,10 @@ pub(crate) struct TickerBody<'a> {
     #[schema(value_type = Option<f64>)]
     last: &'a Option<Number>,
     #[schema(value_type = Option<f64>)]
-    previous_close: Option<Number>,
+    previous_close: &'a Option<Number>,
     /// Absolute change over 24 hours.
     #[schema(value_type = Option<f64>)]
-    change: &'a Option<Number>,
+    change: Option<Number>,
     /// Change over 24 hours in percent.
     #[schema(value_type = Option<f64>)]
     percentage: Option<Number>,
@@ -63,7 +63,7 @@ pub(crate) struct TickerBody<'a> {
     #[schema(value_type = Option<f64>)]
     base_volume: &'a Option<Number>,
     #[schema(value_type = Option<f64>)]
-    quote_volume: Option<Number>,
+    quote_volume: &'a Option<Number>,
     /// The exchange's own row.
     #[schema(value_type = Vec<Option<f64>>)]
     info: &'a Raw,
@@ -71,26 +71,27 @@ pub(crate) struct TickerBody<'a> {
 
 impl<'a> TickerBody<'a> {
     pub(crate) fn new(symbol: &'a Symbol, ticker: &'a Ticker, received_at: UnixMs) -> Self {
+        let at = ticker.at.unwrap_or(received_at);
         Self {
             symbol,
-            timestamp: received_at,
-            datetime: received_at.iso(),
+            timestamp: at,
+            datetime: at.iso(),
             high: &ticker.high,
             low: &ticker.low,
             bid: &ticker.bid,
             bid_volume: &ticker.bid_volume,
             ask: &ticker.ask,
             ask_volume: &ticker.ask_volume,
-            vwap: None,
+            vwap: &ticker.vwap,
             open: ticker.open(),
             close: &ticker.last,
             last: &ticker.last,
-            previous_close: None,
-            change: &ticker.change,
+            previous_close: &ticker.previous_close,
+            change: ticker.change(),
             percentage: ticker.percentage(),
             average: ticker.average(),
             base_volume: &ticker.base_volume,
-            quote_volume: None,
+            quote_volume: &ticker.quote_volume,
             info: &ticker.raw,
         }
     }

@@ -23,7 +23,7 @@ async fn nobody_is_told_to_go_on_from_beyond_what_was_taken() {
     let sim = Sim::start(SimConfig::default(), bind().await, &tasks).await.unwrap();
     let mut config = Config::default();
     config.feed.enabled = false;
-    config.exchanges.bitfinex.rest_url = sim.rest_url();
+    config.exchanges["bitfinex"].rest_url = sim.rest_url();
     let app = App::start(config, bind().await).await.unwrap();
     let reader = app.gateway().reader();
     let desk = &reader.desks.all()[0];

@@ -77,8 +77,8 @@ pub(super) async fn run(options: Demo, env: Vec<(String, String)>) -> anyhow::Re
     let inside = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
     let sim_config = SimConfig { seed: options.seed, ..SimConfig::default() };
     let sim = Sim::start(sim_config, inside, &tasks).await?;
-    config.exchanges.bitfinex.rest_url = sim.rest_url();
-    config.exchanges.bitfinex.ws_url = sim.ws_url();
+    config.exchanges["bitfinex"].rest_url = sim.rest_url();
+    config.exchanges["bitfinex"].ws_url = sim.ws_url();
     let show = Show::open(options, Setup { config, logs }, listener, sim).await?;
     let shown = show.run(operator.as_ref()).await;
     tasks.drain(GRACE).await;

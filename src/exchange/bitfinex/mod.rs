@@ -21,10 +21,25 @@ pub use profile::PROFILE;
 pub use session::{Conversation, Subscription};
 
 use super::{
-    BadTransport, Exchange, Fetch, MarketList, NativeQuery, Profile, Session, SessionSettings,
-    TickerList, Transport, UpstreamError,
+    BadTransport, Endpoints, Exchange, Fetch, MarketList, NativeQuery, Profile, Session,
+    SessionSettings, Spec, TickerList, Transport, UpstreamError,
 };
 use crate::market::{Book, BookQuery, Candle, CandleQuery, Listing, Ticker, Trade, TradeQuery};
+
+/// What the rest of the house knows of it.
+pub static SPEC: Spec = Spec {
+    profile: &PROFILE,
+    title: "Bitfinex",
+    rest_url: "https://api-pub.bitfinex.com",
+    rest_suffix: "/v2",
+    ws_url: "wss://api-pub.bitfinex.com/ws/2",
+    ws_path: "/ws/2",
+    open,
+};
+
+fn open(at: &Endpoints) -> Result<Arc<dyn Exchange>, BadTransport> {
+    Ok(Arc::new(Bitfinex::new(&at.rest_url, at.request_timeout)?))
+}
 
 /// The adapter: one method is one GET.
 #[derive(Clone, Debug)]

@@ -227,6 +227,9 @@ fn listing(pair: Pair<'_>, codes: &Codes<'_>, map: &CodeMap) -> Listing {
         amount: Bound::default(),
         amount_decimals: Some(AMOUNT_DECIMALS),
         price_significant_digits: Some(PRICE_SIGNIFICANT_DIGITS),
+        listed_as: None,
+        amount_step: None,
+        price_step: None,
         aliases,
     }
 }

@@ -1,13 +1,35 @@
 //! What Bitfinex offers and allows, as documented.
 
+use std::time::Duration;
+
 use crate::{
-    exchange::{Family, FamilyLimit, Profile},
+    exchange::{
+        CandleHistory, CandlePages, EmptyBuckets, Family, Live, Pool, Profile, TradeHistory, Unit,
+        one,
+    },
     market::{Precision, Timeframe},
 };
 
-const fn limit(family: Family, per_minute: u32) -> FamilyLimit {
-    FamilyLimit { family, per_minute }
+const fn pool(families: &'static [Family; 1], per_minute: u32, about: &'static str) -> Pool {
+    let (name, unit) = (families[0].as_str(), Unit::Requests);
+    Pool { name, about, unit, per_minute, burst: None, families }
 }
+
+/// Widths of candles, by REST and live.
+const TIMEFRAMES: [Timeframe; 12] = [
+    Timeframe::M1,
+    Timeframe::M5,
+    Timeframe::M15,
+    Timeframe::M30,
+    Timeframe::H1,
+    Timeframe::H3,
+    Timeframe::H6,
+    Timeframe::H12,
+    Timeframe::D1,
+    Timeframe::W1,
+    Timeframe::W2,
+    Timeframe::Month,
+];
 
 /// Bitfinex's public REST interface.
 ///
@@ -17,38 +39,40 @@ const fn limit(family: Family, per_minute: u32) -> FamilyLimit {
 /// The width `4h` is not among the documented ones and therefore not offered.
 pub static PROFILE: Profile = Profile {
     name: "bitfinex",
-    limits: &[
-        limit(Family::Ticker, 90),
-        limit(Family::Tickers, 30),
-        limit(Family::Candles, 30),
-        limit(Family::Trades, 15),
-        limit(Family::Book, 240),
-        limit(Family::Conf, 90),
-        limit(Family::Status, 30),
-        limit(Family::Stats, 15),
+    pools: &[
+        pool(&[Family::Ticker], 90, "one ticker"),
+        pool(&[Family::Tickers], 30, "many tickers at once"),
+        pool(&[Family::Candles], 30, "candles"),
+        pool(&[Family::Trades], 15, "trades"),
+        pool(&[Family::Book], 240, "order books"),
+        pool(&[Family::Conf], 90, "the market list and other conf documents"),
+        pool(&[Family::Status], 30, "platform and derivatives status"),
+        pool(&[Family::Stats], 15, "statistics"),
     ],
-    timeframes: &[
-        Timeframe::M1,
-        Timeframe::M5,
-        Timeframe::M15,
-        Timeframe::M30,
-        Timeframe::H1,
-        Timeframe::H3,
-        Timeframe::H6,
-        Timeframe::H12,
-        Timeframe::D1,
-        Timeframe::W1,
-        Timeframe::W2,
-        Timeframe::Month,
-    ],
+    cost: one,
+    timeframes: &TIMEFRAMES,
     max_candles: 10_000,
+    candle_pages: CandlePages::Rows,
+    candle_history: CandleHistory::Whole,
+    empty_buckets: EmptyBuckets::LeftOut,
     max_trades: 10_000,
+    trade_history: TradeHistory::Whole,
     book_depths: &[1, 25, 100, 250],
     precisions: &Precision::ALL,
     // Not documented; at this size the longest request line stays near 2 KiB.
     max_tickers: 150,
-    // docs.bitfinex.com/docs/ws-public, 2025-11; another page says 30.
-    channels_per_socket: 25,
+    tickers_are_whole: true,
+    live: Live {
+        // docs.bitfinex.com/docs/ws-public, 2025-11; another page says 30.
+        channels_per_socket: 25,
+        books_per_socket: 25,
+        book_depths: &[1, 25, 100, 250],
+        timeframes: &TIMEFRAMES,
+        lifetime: None,
+        connect_interval: Duration::ZERO,
+        messages_per_second: u32::MAX,
+        max_message_bytes: 1024 * 1024,
+    },
 };
 
 /// The exchange's name for a width of candles. Weeks go by the names that have been in use

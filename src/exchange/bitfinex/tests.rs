@@ -90,7 +90,7 @@ async fn failures_are_told_apart() {
 
 #[test]
 fn the_profile_covers_every_family_and_nothing_unproved() {
-    assert!(crate::exchange::Family::ALL.into_iter().all(|family| PROFILE.limit(family).is_some()));
+    assert!(crate::exchange::Family::ALL.into_iter().all(|family| PROFILE.pool(family).is_some()));
     assert!(!PROFILE.timeframes.contains(&Timeframe::H4));
     assert!(PROFILE.timeframes.is_sorted() && PROFILE.book_depths.is_sorted());
 }

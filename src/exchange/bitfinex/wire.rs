@@ -70,7 +70,7 @@ pub fn book(body: &Bytes, depth: u32) -> Result<Book, UpstreamError> {
     if bids.len().max(asks.len()) > usize::try_from(depth).unwrap_or(usize::MAX) {
         return Err(invalid("book", "more levels than asked for"));
     }
-    let book = Book { bids, asks };
+    let book = Book { bids, asks, ..Book::default() };
     match book.fault() {
         None => Ok(book),
         Some(BookFault::Crossed) => Err(invalid("book", "crossed")),
@@ -300,16 +300,14 @@ impl TickerValues {
         }
         Ok(Ticker {
             bid: given(self.bid),
-            bid_volume: None,
             ask: given(self.ask),
-            ask_volume: None,
             last: given(self.last),
             change: self.change,
             change_relative: self.change_relative,
             high,
             low,
             base_volume: self.volume,
-            raw,
+            ..Ticker::bare(raw)
         })
     }
 }

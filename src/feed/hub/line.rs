@@ -181,7 +181,7 @@ impl Line {
     }
 
     /// Tells that the book as it stands has the exchange's checksum.
-    pub fn checked(&self, checksum: i32, received: Instant) {
+    pub fn checked(&self, checksum: i64, received: Instant) {
         self.publish(received, |_| vec![News::Checked(checksum)]);
     }
 

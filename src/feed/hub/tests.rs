@@ -24,19 +24,7 @@ fn number(text: &str) -> Number {
 }
 
 fn ticker(last: &str) -> Data {
-    Data::Ticker(Ticker {
-        bid: None,
-        bid_volume: None,
-        ask: None,
-        ask_volume: None,
-        last: Some(number(last)),
-        change: None,
-        change_relative: None,
-        high: None,
-        low: None,
-        base_volume: None,
-        raw: raw(),
-    })
+    Data::Ticker(Ticker { last: Some(number(last)), ..Ticker::bare(raw()) })
 }
 
 fn trade(id: i64) -> Trade {

@@ -62,7 +62,7 @@ pub enum News {
     /// The row of a channel without a unified form.
     Row(Raw),
     /// The book as it stands has the exchange's checksum.
-    Checked(i32),
+    Checked(i64),
     /// Something was missed.
     Gap(Gap),
     /// The topic is fed in another way from now on.

@@ -12,8 +12,9 @@ use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
     exchange::{
-        Broken, Data, Event, Exchange, Fetch, MarketList, NativeQuery, Output, Profile, Refused,
-        Session, SessionError, SessionSettings, TickerList, Topic, UpstreamError, bitfinex,
+        Broken, Data, Event, Exchange, Fetch, Live, MarketList, NativeQuery, Output, Profile,
+        Refused, Session, SessionError, SessionSettings, TickerList, Topic, UpstreamError,
+        bitfinex,
     },
     feed::{ConnectError, Connector, Wire, WireError},
     market::{Book, BookQuery, Candle, CandleQuery, Changes, Listing, Ticker, Trade, TradeQuery},
@@ -190,7 +191,7 @@ impl Exchange for Venue {
     fn profile(&self) -> &Profile {
         static PROFILE: std::sync::LazyLock<Profile> = std::sync::LazyLock::new(|| Profile {
             name: "test",
-            channels_per_socket: 3,
+            live: Live { channels_per_socket: 3, ..bitfinex::PROFILE.live },
             ..bitfinex::PROFILE.clone()
         });
         &PROFILE

@@ -228,7 +228,7 @@ impl LiveSink {
         }
     }
 
-    fn checked(&self, state: &Shared, topic: &Arc<Topic>, checksum: i32, now: Instant) {
+    fn checked(&self, state: &Shared, topic: &Arc<Topic>, checksum: i64, now: Instant) {
         let mut state = topics::lock(state);
         let (Content::Book { is_verified }, Some(line)) = (&state.content, self.line(topic)) else {
             return;

@@ -19,6 +19,9 @@ fn listings() -> Vec<Listing> {
             amount: Bound { min: Some(number("0.00004")), max: Some(number("1e2")) },
             amount_decimals: Some(8),
             price_significant_digits: Some(5),
+            listed_as: None,
+            amount_step: None,
+            price_step: None,
             aliases: vec!["BTCF0/USTF0".into(), "B\"T\\C/ÜST".into()],
         },
         Listing {
@@ -32,6 +35,9 @@ fn listings() -> Vec<Listing> {
             amount: Bound { min: None, max: Some(number("2000.0")) },
             amount_decimals: None,
             price_significant_digits: None,
+            listed_as: None,
+            amount_step: None,
+            price_step: None,
             aliases: Vec::new(),
         },
         Listing {
@@ -45,6 +51,9 @@ fn listings() -> Vec<Listing> {
             amount: Bound::default(),
             amount_decimals: Some(0),
             price_significant_digits: Some(u32::MAX),
+            listed_as: None,
+            amount_step: None,
+            price_step: None,
             aliases: vec!["Z/USD".into()],
         },
     ]

@@ -77,6 +77,9 @@ impl Exchange for Fake {
             amount: Bound::default(),
             amount_decimals: None,
             price_significant_digits: None,
+            listed_as: None,
+            amount_step: None,
+            price_step: None,
             aliases: Vec::new(),
         };
         let list = MarketList { listings: vec![bitcoin], documents: Vec::new() };

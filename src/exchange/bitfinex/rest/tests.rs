@@ -98,6 +98,9 @@ fn market() -> Arc<Listing> {
         amount: Bound::default(),
         amount_decimals: None,
         price_significant_digits: None,
+        listed_as: None,
+        amount_step: None,
+        price_step: None,
         aliases: vec![],
     })
 }

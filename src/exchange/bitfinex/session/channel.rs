@@ -84,7 +84,7 @@ impl Channel {
                 if let State::Book(book) = &mut self.state
                     && let Some(sum) = book.check(*sum)?
                 {
-                    tell(Event::Checked(Arc::clone(topic), sum));
+                    tell(Event::Checked(Arc::clone(topic), sum.into()));
                 }
             }
             Content::Executed(row) | Content::Confirmed(row) => {

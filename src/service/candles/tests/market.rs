@@ -160,6 +160,9 @@ impl Exchange for Market {
             amount: Bound::default(),
             amount_decimals: Some(8),
             price_significant_digits: None,
+            listed_as: None,
+            amount_step: None,
+            price_step: None,
             aliases: Vec::new(),
         };
         async { Ok(MarketList { listings: vec![listing], documents: Vec::new() }) }.boxed()

@@ -17,7 +17,7 @@ use crate::{
     cache::{Ask, Cache, Demand},
     clock::Clock,
     config::{Config, Current, Policy},
-    exchange::{Data, Stream, Topic, bitfinex::PROFILE},
+    exchange::{Data, Family, Stream, Topic, bitfinex::PROFILE},
     feed::{Feed, Sink, Turn},
     market::{Candle, Listing, Timeframe, UnixMs},
     service::{Desk, ServiceError},
@@ -78,15 +78,14 @@ impl Bench {
             stale_if_error: times.2,
             negative_ttl: times.3,
         };
-        config.exchanges.bitfinex.budget.candles = 100_000;
+        config.exchanges["bitfinex"].budget["candles"] = 100_000;
         change(&mut config);
         let started = Instant::now();
         let clock = Clock::anchored(minute(0));
         let market = Arc::new(Market::new(clock.clone()));
         let (tasks, metrics) = (Tasks::new(|name| panic!("{name} panicked")), Metrics::new());
-        let budget = &config.exchanges.bitfinex.budget;
-        let families = PROFILE.limits.iter().map(|it| (it.family, budget.per_minute(it.family)));
-        let families: Vec<_> = families.collect();
+        let budget = &config.exchanges["bitfinex"].budget;
+        let families = Family::ALL.map(|family| (family, budget.per_minute(family)));
         let upstream = Upstream::new(PROFILE.name, &families, &config.upstream, &metrics, &tasks);
         let cache = Cache::new(1 << 26, secs(30), clock.clone(), metrics.clone(), tasks.clone());
         let mut sink = None;

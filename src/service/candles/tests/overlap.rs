@@ -198,7 +198,7 @@ async fn a_page_before_the_newest_candle_is_not_the_last() {
 #[tokio::test(start_paused = true)]
 async fn a_series_that_was_refused_once_gets_its_turn_all_the_same() {
     let bench = Bench::with(|config| {
-        config.exchanges.bitfinex.budget.candles = 3;
+        config.exchanges["bitfinex"].budget["candles"] = 3;
         config.cache.ohlcv.stale_if_error = secs(300);
     });
     let bench = bench.await;

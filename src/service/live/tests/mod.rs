@@ -75,24 +75,15 @@ fn listing(base: &str) -> Listing {
         amount: Bound::default(),
         amount_decimals: None,
         price_significant_digits: None,
+        listed_as: None,
+        amount_step: None,
+        price_step: None,
         aliases: Vec::new(),
     }
 }
 
 fn ticker(last: i64) -> Ticker {
-    Ticker {
-        bid: None,
-        bid_volume: None,
-        ask: None,
-        ask_volume: None,
-        last: Some(number(last)),
-        change: None,
-        change_relative: None,
-        high: None,
-        low: None,
-        base_volume: None,
-        raw: raw(),
-    }
+    Ticker { last: Some(number(last)), ..Ticker::bare(raw()) }
 }
 
 /// A minute's candle, counted from [`START`].
@@ -189,7 +180,7 @@ impl Exchange for Fake {
         self.answer(|script| {
             let level =
                 |price: i64| vec![Level { price: number(price), amount: number(1), raw: raw() }];
-            Book { bids: level(script.book), asks: level(script.book + 1) }
+            Book { bids: level(script.book), asks: level(script.book + 1), ..Book::default() }
         })
     }
 
@@ -247,7 +238,7 @@ impl Bench {
             (Arc::new(Fake::default()), Clock::anchored(UnixMs::from_millis(START)));
         let (tasks, metrics) = (Tasks::new(|name| panic!("{name} panicked")), Metrics::new());
         let families: Vec<_> =
-            PROFILE.limits.iter().map(|limit| (limit.family, limit.per_minute)).collect();
+            PROFILE.pools.iter().map(|pool| (pool.families[0], pool.per_minute)).collect();
         let upstream = Upstream::new(PROFILE.name, &families, &config.upstream, &metrics, &tasks);
         let cache = Cache::new(1 << 24, secs(30), clock.clone(), metrics.clone(), tasks.clone());
         let mut into = None;

@@ -42,6 +42,9 @@ fn listing(id: &str, kind: Kind) -> Listing {
         amount: Default::default(),
         amount_decimals: None,
         price_significant_digits: None,
+        listed_as: None,
+        amount_step: None,
+        price_step: None,
         aliases: Vec::new(),
     }
 }

@@ -19,6 +19,7 @@ fn names(events: &[Event]) -> Vec<&'static str> {
         Event::Broken(..) => "broken",
         Event::Paused => "paused",
         Event::Resumed => "resumed",
+        Event::Leaving => "leaving",
     };
     events.iter().map(name).collect()
 }

@@ -72,6 +72,7 @@ impl Script {
             match output {
                 Output::Tell(event) | Output::TellLate(event, _) => self.told.push(event),
                 Output::Send(text) => self.sent.push(text),
+                Output::FetchBook(..) => panic!("its snapshots come over the socket"),
             }
         }
     }

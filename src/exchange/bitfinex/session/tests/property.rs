@@ -131,7 +131,7 @@ proptest! {
         }
         let sum = sum(&bids, &asks);
         script.hear(&format!(r#"[5,"cs",{sum}]"#));
-        prop_assert_eq!(script.told(), [Event::Checked(book(), sum)]);
+        prop_assert_eq!(script.told(), [Event::Checked(book(), sum.into())]);
     }
 
     #[test]

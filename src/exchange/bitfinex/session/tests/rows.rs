@@ -167,7 +167,7 @@ fn checksums_that_hold_are_told() {
     script.hear("[5,[[10,1,1.50],[11,1,-2e-7]]]");
     let sum = crc32fast::hash(b"10:1.50:11:-2e-7").cast_signed();
     script.hear(&format!(r#"[5,"cs",{sum}]"#));
-    assert_eq!(script.told()[1..], [Event::Checked(book(), sum)]);
+    assert_eq!(script.told()[1..], [Event::Checked(book(), sum.into())]);
 }
 
 #[test]

@@ -1,0 +1,67 @@
+//! What Coinbase offers and allows.
+
+use std::time::Duration;
+
+use crate::{
+    exchange::{
+        CandleHistory, CandlePages, EmptyBuckets, Family, Live, Pool, Profile, TradeHistory, Unit,
+        one,
+    },
+    market::{Precision, Timeframe},
+};
+
+/// Coinbase Advanced Trade: its public REST interface and WebSocket.
+///
+/// 10 requests a second for one address stand in older documents (docs.cdp.coinbase.com), none in
+/// today's; half of that is spent.
+pub static PROFILE: Profile = Profile {
+    name: "coinbase",
+    pools: &[Pool {
+        name: "public",
+        about: "all public endpoints together",
+        unit: Unit::Requests,
+        per_minute: 300,
+        burst: Some(8),
+        families: &[
+            Family::Ticker,
+            Family::Tickers,
+            Family::Candles,
+            Family::Trades,
+            Family::Book,
+            Family::Conf,
+        ],
+    }],
+    cost: one,
+    timeframes: &[
+        Timeframe::M1,
+        Timeframe::M5,
+        Timeframe::M15,
+        Timeframe::M30,
+        Timeframe::H1,
+        Timeframe::H4,
+        Timeframe::H6,
+        Timeframe::D1,
+    ],
+    // Limits of 349 and 350 are both reported.
+    max_candles: 300,
+    candle_pages: CandlePages::Buckets,
+    candle_history: CandleHistory::Whole,
+    empty_buckets: EmptyBuckets::LeftOut,
+    max_trades: 100,
+    trade_history: TradeHistory::Newest,
+    book_depths: &[25, 100, 250],
+    precisions: &[Precision::P0],
+    max_tickers: 100,
+    tickers_are_whole: false,
+    live: Live {
+        channels_per_socket: 100,
+        books_per_socket: 30,
+        book_depths: &[25, 100, 250],
+        timeframes: &[Timeframe::M5],
+        lifetime: None,
+        connect_interval: Duration::from_secs(1),
+        messages_per_second: 5,
+        // The snapshot of BTC-USD has 5 MB (recorded 2026-08).
+        max_message_bytes: 16 * 1024 * 1024,
+    },
+};

@@ -1,0 +1,71 @@
+//! Kraken: its public REST interface and WebSocket, version 2.
+
+mod profile;
+
+use std::{sync::Arc, time::Duration};
+
+pub use profile::PROFILE;
+
+use super::{
+    BadTransport, Endpoints, Exchange, Fetch, MarketList, Profile, Spec, TickerList, Transport,
+};
+use crate::market::{Book, BookQuery, Candle, CandleQuery, Listing, Ticker, Trade, TradeQuery};
+
+/// What the rest of the house knows of it.
+pub static SPEC: Spec = Spec {
+    profile: &PROFILE,
+    title: "Kraken",
+    rest_url: "https://api.kraken.com",
+    rest_suffix: "/0/public",
+    ws_url: "wss://ws.kraken.com/v2",
+    ws_path: "/v2",
+    open,
+};
+
+fn open(at: &Endpoints) -> Result<Arc<dyn Exchange>, BadTransport> {
+    Ok(Arc::new(Kraken::new(&at.rest_url, at.request_timeout)?))
+}
+
+/// The adapter: one method is one GET.
+#[derive(Clone, Debug)]
+pub struct Kraken {
+    transport: Transport,
+}
+
+impl Kraken {
+    /// The exchange at `rest_url` (`https://api.kraken.com`); no connection is made yet. `request_timeout` bounds
+    /// each request as a whole.
+    pub fn new(rest_url: &str, request_timeout: Duration) -> Result<Self, BadTransport> {
+        Ok(Self { transport: Transport::new(rest_url, request_timeout)? })
+    }
+}
+
+impl Exchange for Kraken {
+    fn profile(&self) -> &Profile {
+        &PROFILE
+    }
+
+    fn markets(&self) -> Fetch<'_, MarketList> {
+        todo!()
+    }
+
+    fn ticker<'a>(&'a self, _market: &'a Listing) -> Fetch<'a, Ticker> {
+        todo!()
+    }
+
+    fn tickers<'a>(&'a self, _markets: Option<&'a [Arc<Listing>]>) -> Fetch<'a, TickerList> {
+        todo!()
+    }
+
+    fn book<'a>(&'a self, _query: &'a BookQuery) -> Fetch<'a, Book> {
+        todo!()
+    }
+
+    fn candles<'a>(&'a self, _query: &'a CandleQuery) -> Fetch<'a, Vec<Candle>> {
+        todo!()
+    }
+
+    fn trades<'a>(&'a self, _query: &'a TradeQuery) -> Fetch<'a, Vec<Trade>> {
+        todo!()
+    }
+}
