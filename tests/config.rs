@@ -276,14 +276,14 @@ fn the_shipped_file_explains_every_key() {
 #[test]
 fn the_shipped_file_argues_with_the_right_figures() {
     let Config { cache, exchanges, .. } = Config::default();
-    let budget = exchanges["bitfinex"].budget;
+    let budget = &exchanges["bitfinex"].budget;
     for (kind, calls, policy) in [
-        ("ticker", budget.ticker, cache.ticker),
-        ("orderbook", budget.book, cache.orderbook),
-        ("ohlcv", budget.candles, cache.ohlcv),
-        ("trades", budget.trades, cache.trades),
-        ("status", budget.status, cache.status),
-        ("stats", budget.stats, cache.status),
+        ("ticker", budget["ticker"], cache.ticker),
+        ("orderbook", budget["book"], cache.orderbook),
+        ("ohlcv", budget["candles"], cache.ohlcv),
+        ("trades", budget["trades"], cache.trades),
+        ("status", budget["status"], cache.status),
+        ("stats", budget["stats"], cache.status),
     ] {
         let fresh = policy.ttl.as_secs();
         let served = fresh + policy.stale_while_revalidate.as_secs();
@@ -312,7 +312,9 @@ const BITFINEX_WS: &str = "wss://api-pub.bitfinex.com/ws/2";
 fn the_websocket_is_that_of_the_exchange_that_is_asked() {
     let ws_url = |flags: &[(&str, &str)]| {
         let flags = pairs(flags);
-        load(&Sources { flags, ..Sources::default() }).unwrap().config.exchanges["bitfinex"].ws_url.clone()
+        load(&Sources { flags, ..Sources::default() }).unwrap().config.exchanges["bitfinex"]
+            .ws_url
+            .clone()
     };
     const REST: &str = "exchanges.bitfinex.rest_url";
     assert_eq!(ws_url(&[]), BITFINEX_WS);

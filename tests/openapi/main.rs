@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tidegate::{
     api,
     app::App,
-    config::{Config},
+    config::Config,
     sim::{Sim, SimConfig},
     tasks::Tasks,
 };

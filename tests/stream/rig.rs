@@ -61,6 +61,9 @@ impl Exchange for Quiet {
             amount: Bound::default(),
             amount_decimals: None,
             price_significant_digits: None,
+            listed_as: None,
+            amount_step: None,
+            price_step: None,
             aliases: Vec::new(),
         };
         let listings = ["BTC", "ETH", "XRP"].map(|base| listing(base.into())).into();
