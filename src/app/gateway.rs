@@ -108,7 +108,7 @@ impl App {
     pub async fn with_parts(
         setup: impl Into<Setup>,
         exchange: Arc<dyn Exchange>,
-        open: impl FnOnce(Arc<dyn Sink>, &Arc<Metrics>, &Tasks) -> Feed + Send + 'static,
+        open: impl FnOnce(Arc<dyn Sink>, &Arc<Metrics>, &Tasks) -> Feed + Send,
         clock: Clock,
         listener: TcpListener,
     ) -> anyhow::Result<Self> {
@@ -122,7 +122,7 @@ impl App {
     /// As for [`App::start`].
     pub async fn with_many(
         setup: impl Into<Setup>,
-        parts: Vec<Part>,
+        parts: Vec<Part<'_>>,
         clock: Clock,
         listener: TcpListener,
     ) -> anyhow::Result<Self> {
@@ -248,19 +248,19 @@ fn url(address: SocketAddr, speaks_tls: bool) -> String {
 }
 
 /// One exchange of a gateway.
-pub struct Part {
+pub struct Part<'a> {
     exchange: Arc<dyn Exchange>,
-    open: OpenFeed,
+    open: OpenFeed<'a>,
 }
 
 /// Makes the feed whose channels go into the sink.
-type OpenFeed = Box<dyn FnOnce(Arc<dyn Sink>, &Arc<Metrics>, &Tasks) -> Feed + Send>;
+type OpenFeed<'a> = Box<dyn FnOnce(Arc<dyn Sink>, &Arc<Metrics>, &Tasks) -> Feed + Send + 'a>;
 
-impl Part {
+impl<'a> Part<'a> {
     /// An exchange, and the feed that `open` makes for it; see [`App::with_parts`].
     pub fn new(
         exchange: Arc<dyn Exchange>,
-        open: impl FnOnce(Arc<dyn Sink>, &Arc<Metrics>, &Tasks) -> Feed + Send + 'static,
+        open: impl FnOnce(Arc<dyn Sink>, &Arc<Metrics>, &Tasks) -> Feed + Send + 'a,
     ) -> Self {
         Self { exchange, open: Box::new(open) }
     }

@@ -70,7 +70,7 @@ impl Rig {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let (exchange, settings) = (Arc::new(exchange), config.feed.clone());
         let (spoken, connector) = (exchange.clone(), exchange.clone());
-        let open = move |sink: Arc<_>, metrics: &_, tasks: &_| {
+        let open = |sink, metrics: &_, tasks: &_| {
             Feed::start(&settings, spoken, connector, sink, metrics, tasks)
         };
         let app = App::with_parts(config, exchange.clone(), open, clock, listener);
