@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::{
     FaultRule, State, WsRule,
+    answer::Answer,
     respond::{Body, plain},
-    rest::Answer,
 };
 
 /// Scripts are short.
@@ -25,7 +25,7 @@ pub(super) async fn answer(state: &State, request: http::Request<Incoming>) -> R
                 Ok(body) => add(state, &body.to_bytes()),
                 Err(error) => Err(error.to_string()),
             };
-            done.unwrap_or_else(|error| Answer { status: 400, ..Answer::json(quoted(&error)) })
+            done.unwrap_or_else(|error| Answer::json(quoted(&error)).with_status(400))
         }
         (&Method::GET, "/sim/faults") => rules(state),
         (&Method::DELETE, "/sim/faults") => {
@@ -91,7 +91,7 @@ fn act(state: &State, body: &[u8]) -> Result<Answer, String> {
 fn json(value: &(impl Serialize + ?Sized)) -> Answer {
     match serde_json::to_string(value) {
         Ok(text) => Answer::json(text),
-        Err(error) => Answer { status: 500, ..Answer::json(quoted(&error.to_string())) },
+        Err(error) => Answer::json(quoted(&error.to_string())).with_status(500),
     }
 }
 

@@ -10,7 +10,10 @@ use tokio::time::Instant;
 
 use crate::market::UnixMs;
 
-use super::{Family, Limits, WsCounts};
+use super::{
+    Family, WsCounts,
+    limiter::{Denial, Limiter},
+};
 
 /// A request as the simulated exchange saw it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -49,7 +52,7 @@ impl Counts {
         self.received.values().sum()
     }
 
-    /// Requests refused with 429 because of a limit or a ban.
+    /// Requests refused because of a limit or a ban.
     pub fn refused_total(&self) -> u64 {
         self.refused.values().sum()
     }
@@ -65,79 +68,66 @@ const LOGGED: usize = 20_000;
 
 /// Counts and logs calls and keeps the request limits.
 pub(super) struct Ledger {
-    limits: Option<Limits>,
+    limiter: Option<Limiter>,
     window: Duration,
-    ban: Duration,
-    families: BTreeMap<Family, Recent>,
+    /// Arrivals within the last window, refused ones too.
+    arrivals: BTreeMap<Family, VecDeque<Instant>>,
     counts: Counts,
     log: VecDeque<Call>,
     /// Number of the oldest call in the log.
     oldest: u64,
-}
-
-#[derive(Default)]
-struct Recent {
-    /// Arrivals within the last window, refused ones too.
-    arrivals: VecDeque<Instant>,
-    /// Those of them that were let in: only they use up the limit.
-    admitted: VecDeque<Instant>,
-    banned_until: Option<Instant>,
+    /// One time by both clocks: clock minutes follow the runtime's clock, which tests may hold.
+    began: (Instant, UnixMs),
 }
 
 /// A call that has been let in or refused.
 pub(super) struct Admission {
     /// Its place in the log.
     pub(super) number: u64,
-    pub(super) refused: bool,
+    pub(super) denial: Option<Denial>,
+    /// What is used up of the limit.
+    pub(super) used: u32,
 }
 
 impl Ledger {
     /// `None`: counts, but refuses nothing.
-    pub(super) fn new(limits: Option<Limits>, window: Duration, ban: Duration) -> Self {
+    pub(super) fn new(limiter: Option<Limiter>, window: Duration, now: UnixMs) -> Self {
         Self {
-            limits,
+            limiter,
             window,
-            ban,
-            families: BTreeMap::new(),
+            arrivals: BTreeMap::new(),
             counts: Counts::default(),
             log: VecDeque::new(),
             oldest: 0,
+            began: (Instant::now(), now),
         }
     }
 
-    /// Counts a call and decides. The call beyond the limit is refused and begins the ban; calls
-    /// during the ban are refused and do not prolong it.
-    pub(super) fn admit(&mut self, call: Call, now: Instant) -> Admission {
+    /// Counts a call and decides.
+    pub(super) fn admit(&mut self, call: Call, cost: u32, now: Instant) -> Admission {
         let family = call.family;
-        let recent = self.families.entry(family).or_default();
-        for times in [&mut recent.arrivals, &mut recent.admitted] {
-            while times.front().is_some_and(|&at| now - at >= self.window) {
-                times.pop_front();
-            }
+        let arrivals = self.arrivals.entry(family).or_default();
+        while arrivals.front().is_some_and(|&at| now - at >= self.window) {
+            arrivals.pop_front();
         }
-        recent.arrivals.push_back(now);
+        arrivals.push_back(now);
         let peak = self.counts.peak.entry(family).or_default();
-        *peak = (*peak).max(recent.arrivals.len() as u64);
+        *peak = (*peak).max(arrivals.len() as u64);
         *self.counts.received.entry(family).or_default() += 1;
 
-        let limit = self.limits.as_ref().and_then(|limits| limits.of(family));
-        let banned = recent.banned_until.is_some_and(|until| now < until);
-        let full = limit.is_some_and(|limit| recent.admitted.len() as u64 >= u64::from(limit));
-        if full && !banned {
-            recent.banned_until = Some(now + self.ban);
-        }
-        let refused = banned || full;
-        if refused {
+        let at = self.began.1 + (now - self.began.0);
+        let verdict = self.limiter.as_mut().map(|limiter| limiter.admit(family, cost, now, at));
+        let denial = verdict.and_then(|verdict| verdict.denial);
+        if denial.is_some() {
             *self.counts.refused.entry(family).or_default() += 1;
-        } else {
-            recent.admitted.push_back(now);
         }
         if self.log.len() == LOGGED {
             self.log.pop_front();
             self.oldest += 1;
         }
         self.log.push_back(call);
-        Admission { number: self.oldest + self.log.len() as u64 - 1, refused }
+        let number = self.oldest + self.log.len() as u64 - 1;
+        Admission { number, denial, used: verdict.map_or(0, |verdict| verdict.used) }
     }
 
     /// Notes the status that a call was answered with.
@@ -168,8 +158,14 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::Limits;
 
     const MINUTE: Duration = Duration::from_secs(60);
+
+    fn ledger(limits: Option<Limits>) -> Ledger {
+        let limiter = limits.map(|limits| Limiter::windows(limits, MINUTE, MINUTE));
+        Ledger::new(limiter, MINUTE, UnixMs::from_millis(0))
+    }
 
     fn call() -> Call {
         Call {
@@ -181,12 +177,12 @@ mod tests {
     }
 
     fn refused_after(ledger: &mut Ledger, start: Instant, seconds: f64) -> bool {
-        ledger.admit(call(), start + Duration::from_secs_f64(seconds)).refused
+        ledger.admit(call(), 1, start + Duration::from_secs_f64(seconds)).denial.is_some()
     }
 
     #[test]
     fn the_sixteenth_call_of_a_window_begins_a_ban_that_ends_by_itself() {
-        let mut ledger = Ledger::new(Some(Limits::DOCUMENTED), MINUTE, MINUTE);
+        let mut ledger = ledger(Some(Limits::DOCUMENTED));
         let start = Instant::now();
         for second in 0..15 {
             assert!(!refused_after(&mut ledger, start, f64::from(second)), "{second}");
@@ -202,7 +198,7 @@ mod tests {
 
     #[test]
     fn the_window_slides() {
-        let mut ledger = Ledger::new(Some(Limits::DOCUMENTED), MINUTE, MINUTE);
+        let mut ledger = ledger(Some(Limits::DOCUMENTED));
         let start = Instant::now();
         for n in 0..200 {
             assert!(!refused_after(&mut ledger, start, f64::from(n) * 4.0), "15 in any minute");
@@ -212,13 +208,13 @@ mod tests {
 
     #[test]
     fn the_log_is_bounded_and_takes_late_statuses() {
-        let mut ledger = Ledger::new(None, MINUTE, MINUTE);
+        let mut ledger = ledger(None);
         let now = Instant::now();
-        let first = ledger.admit(call(), now).number;
+        let first = ledger.admit(call(), 1, now).number;
         for _ in 0..LOGGED {
-            ledger.admit(call(), now);
+            ledger.admit(call(), 1, now);
         }
-        let last = ledger.admit(call(), now).number;
+        let last = ledger.admit(call(), 1, now).number;
         ledger.answered(first, 200);
         ledger.answered(last, 503);
         let log = ledger.log();

@@ -34,18 +34,28 @@ pub enum Fault {
         #[serde(default)]
         body: Option<String>,
     },
-    /// 429 `["error",11010,"ratelimit: error"]`, without any limit broken.
+    /// What the exchange answers beyond its limit, without any limit broken: Bitfinex 429
+    /// `["error",11010,"ratelimit: error"]`.
     RateLimited {
         /// Seconds in a `Retry-After` header.
         #[serde(default)]
         retry_after: Option<u64>,
     },
-    /// 429 `{"error":"ERR_RATE_LIMIT"}`, without any limit broken.
+    /// Bitfinex: 429 `{"error":"ERR_RATE_LIMIT"}`; others as [`Fault::RateLimited`], without any limit broken.
     RateLimitedObject {
         /// Seconds in a `Retry-After` header.
         #[serde(default)]
         retry_after: Option<u64>,
     },
+    /// The address is banned: Binance 418, Kraken `EGeneral:Temporary lockout`; others as
+    /// [`Fault::RateLimited`].
+    Banned {
+        /// Seconds in a `Retry-After` header.
+        #[serde(default)]
+        retry_after: Option<u64>,
+    },
+    /// Not served to where the client is: Binance 451, others 403.
+    Restricted,
     /// A page of the content delivery network.
     Html {
         /// HTTP status; 200 is seen too.
@@ -59,20 +69,21 @@ pub enum Fault {
     NotANumber,
     /// The true answer with two fields in each row.
     TruncatedRows,
-    /// Status 200 with an error array.
+    /// Status 200 with an error array; elsewhere than on Bitfinex, the error as that exchange words
+    /// it.
     ErrorArray {
         /// Error code.
         code: i64,
         /// Text of the error.
         message: String,
     },
-    /// Status 200 with `[]`.
+    /// Status 200 with `[]`, or without anything in the exchange's usual envelope.
     Empty,
     /// A book whose best bid and best ask have changed places.
     Crossed,
-    /// 500 `["error",20060,"maintenance"]`; `[0]` for platform/status.
+    /// 500 `["error",20060,"maintenance"]`, `[0]` for platform/status; other exchanges' words for it.
     Maintenance,
-    /// 500 `["error",11000,"ready: invalid"]`.
+    /// 500 `["error",11000,"ready: invalid"]`; other exchanges' words for being overloaded.
     NotReady,
     /// A body of `bytes` of rows, of any length if absent, that announces no length.
     Oversized {
@@ -93,6 +104,16 @@ impl Fault {
     /// The delay of [`Fault::Delay`].
     pub fn delay(by: Duration) -> Self {
         Self::Delay { ms: u64::try_from(by.as_millis()).unwrap_or(u64::MAX) }
+    }
+
+    /// Seconds that a `Retry-After` header tells.
+    pub(super) const fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::RateLimited { retry_after }
+            | Self::RateLimitedObject { retry_after }
+            | Self::Banned { retry_after } => *retry_after,
+            _ => None,
+        }
     }
 
     /// For every family and until cleared.

@@ -1,7 +1,7 @@
-//! A simulated Bitfinex on loopback: a real HTTP and WebSocket server with a consistent market, the
+//! A simulated exchange on loopback, which plays the part of one of several: a real HTTP and WebSocket server with a consistent market, the
 //! exchange's request limits and bans, and faults by script.
 //!
-//! It is written from the exchange's documentation and recordings, not from this crate's adapter,
+//! It is written from the exchanges' documentation and recordings, not from this crate's adapter,
 //! so that the adapter is judged by something that it did not shape. `tidegate demo`,
 //! `tidegate sim`, tests and benches run against it over real sockets; [`Venue`] is the same
 //! exchange in process, for tests whose clock stands still.
@@ -11,10 +11,12 @@
 //! admin     /sim/...: faults, counts and log over HTTP
 //! venue     the exchange without sockets, and what its connections share
 //! faults    which call goes wrong, and how;  mangle: how a true answer is spoilt
-//! calls     counts, log, windows and bans;   family: which endpoints count together
-//! rest      path and query -> status and body, in the exchange's shapes
-//! ws        the WebSocket API: conversations, their channels, limits and faults
-//! key       keys of candle series, which both have
+//! calls     counts and log;  limiter: windows, buckets, weights and bans;  family: endpoints
+//! dialect   what one exchange does otherwise than another:
+//!   bitfinex  with rest, ws and key (keys of candle series, which both have)
+//!   kraken, coinbase, binance  names, REST and WebSocket of each
+//! listing   the market in common codes and fixed decimals, near the engine's prices
+//! ws        sockets and conversations, what all exchanges share of them, and Bitfinex's
 //! engine    the market: a pure function of seed, symbol and time
 //! ```
 //!
@@ -39,14 +41,25 @@
 //! kinds are those of [`WsFault`], and all but `ws` may be left out. `for_ms` limits its time.
 
 mod admin;
+mod answer;
+mod binance;
+mod bitfinex;
 mod calls;
 mod clock;
+mod coinbase;
+mod decimal;
+mod dialect;
 pub mod engine;
 mod family;
 mod faults;
 mod json;
 mod key;
+mod kind;
+mod kraken;
+mod limiter;
+mod listing;
 mod mangle;
+mod query;
 mod respond;
 mod rest;
 mod server;
@@ -64,6 +77,7 @@ pub use clock::{ManualTime, SimClock};
 pub use engine::MarketEngine;
 pub use family::{Family, Limits};
 pub use faults::{Fault, FaultRule};
+pub use kind::{Kind, UnknownKind};
 pub use venue::Venue;
 pub use ws::{Conversation, Frame, Refused, WsAction, WsConfig, WsCounts, WsFault, WsRule};
 
@@ -72,19 +86,21 @@ use venue::State;
 /// How a simulated exchange is set up.
 #[derive(Clone, Debug)]
 pub struct SimConfig {
+    /// Which exchange is simulated.
+    pub exchange: Kind,
     /// Equal seeds and equal times give equal bytes.
     pub seed: u64,
-    /// Requests per family and window; `None` for the documented ones.
+    /// Requests per family and window, on any exchange; `None` for the exchange's own limits.
     pub limits: Option<Limits>,
     /// The sliding window in which requests are counted.
     pub window: Duration,
-    /// How long a family answers 429 after a breach.
+    /// How long a family is refused after a breach. Binance bans an address for twice as long.
     pub ban: Duration,
     /// Added to each answer.
     pub latency: Duration,
     /// Off: calls are counted, but none is refused.
     pub enforce: bool,
-    /// Which body a refused call has.
+    /// Which body a refused call has on Bitfinex.
     pub refusal: Refusal,
     /// Where the market takes its time from.
     pub clock: SimClock,
@@ -97,6 +113,7 @@ pub struct SimConfig {
 impl Default for SimConfig {
     fn default() -> Self {
         Self {
+            exchange: Kind::Bitfinex,
             seed: 1,
             limits: None,
             window: Limits::MINUTE,
@@ -148,14 +165,16 @@ impl Sim {
         self.addr
     }
 
-    /// What stands in for `https://api-pub.bitfinex.com`: `http://127.0.0.1:PORT`.
+    /// What stands in for the exchange's root, such as `https://api-pub.bitfinex.com`:
+    /// `http://127.0.0.1:PORT`.
     pub fn rest_url(&self) -> String {
         format!("http://{}", self.addr)
     }
 
-    /// What stands in for `wss://api-pub.bitfinex.com/ws/2`: `ws://127.0.0.1:PORT/ws/2`.
+    /// What stands in for `wss://api-pub.bitfinex.com/ws/2` and other exchanges' like:
+    /// `ws://127.0.0.1:PORT` with `/ws/2`, `/v2` (Kraken), `/` (Coinbase) or `/stream` (Binance).
     pub fn ws_url(&self) -> String {
-        format!("ws://{}/ws/2", self.addr)
+        format!("ws://{}{}", self.addr, self.venue.0.dialect.ws_path())
     }
 
     /// The exchange that it serves: asked in process, it is counted and fails as over sockets.

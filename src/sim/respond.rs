@@ -15,10 +15,13 @@ use percent_encoding::percent_decode_str;
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
-    Call, Family, Refusal, State,
+    Call, Family, State,
+    answer::{Answer, HTML},
+    calls::Admission,
+    dialect::Ask,
     faults::Fault,
     mangle::mangle,
-    rest::{self, Answer, HTML},
+    query::Query,
 };
 
 pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
@@ -34,21 +37,19 @@ pub(super) async fn respond(
     reset: Arc<Notify>,
 ) -> Response<Body> {
     let encoded = request.uri.path();
-    let path = percent_decode_str(encoded).decode_utf8_lossy().into_owned();
-    let query = request.uri.query().unwrap_or_default();
-    let sent = request.uri.path_and_query().map_or(encoded, |target| target.as_str()).to_owned();
-    let now = state.clock.now();
-    let family = Family::of(&path);
-    let call = Call { when: now, family, path: sent.clone(), status: None };
-    let admission = state.ledger().admit(call, Instant::now());
-    let fault = if admission.refused { None } else { state.script().strike(family, &sent) };
+    let sent = request.uri.path_and_query().map_or(encoded, |target| target.as_str());
+    let arrived = arrive(&state, sent);
+    let (admission, family) = (&arrived.admission, arrived.family);
+    let fault = match admission.denial {
+        Some(_) => None,
+        None => state.script().strike(family, sent),
+    };
     if !state.latency.is_zero() {
         tokio::time::sleep(state.latency).await;
     }
     let answer = || match request.method {
-        _ if admission.refused => refusal(state.refusal),
-        Method::GET | Method::HEAD => rest::answer(&state.engine, &path, query, now),
-        ref other => Answer::not_found(other.as_str(), &path),
+        Method::GET | Method::HEAD => arrived.answer(&state),
+        ref other => Answer::not_found(other.as_str(), &arrived.path),
     };
     let mut response = match fault {
         None => plain(answer()),
@@ -64,11 +65,7 @@ pub(super) async fn respond(
         Some(Fault::Cut { bytes }) => cut(answer(), bytes),
         Some(Fault::Oversized { bytes }) => oversized(bytes),
         Some(Fault::Drip { chunk, ms }) => drip(answer(), chunk.max(1), Duration::from_millis(ms)),
-        Some(Fault::RateLimited { retry_after }) => limited(refusal(Refusal::Array), retry_after),
-        Some(Fault::RateLimitedObject { retry_after }) => {
-            limited(refusal(Refusal::Object), retry_after)
-        }
-        Some(fault) => plain(spoilt(&fault, family, answer)),
+        Some(fault) => plain(spoilt(&state, &fault, family, answer)),
     };
     state.ledger().answered(admission.number, response.status().as_u16());
     let headers = response.headers_mut();
@@ -82,75 +79,90 @@ pub(super) async fn respond(
 
 /// Answers a GET without a socket. Faults that need one, or time, leave the answer as it is.
 pub(super) fn settle(state: &State, target: &str) -> Answer {
-    let (encoded, query) = target.split_once('?').unwrap_or((target, ""));
-    let path = percent_decode_str(encoded).decode_utf8_lossy().into_owned();
-    let now = state.clock.now();
-    let family = Family::of(&path);
-    let call = Call { when: now, family, path: target.to_owned(), status: None };
-    let admission = state.ledger().admit(call, Instant::now());
-    let answer = if admission.refused {
-        refusal(state.refusal)
-    } else {
-        let fault = state.script().strike(family, target);
-        let answer = || rest::answer(&state.engine, &path, query, now);
-        match fault {
-            None => answer(),
-            Some(Fault::RateLimited { .. }) => refusal(Refusal::Array),
-            Some(Fault::RateLimitedObject { .. }) => refusal(Refusal::Object),
-            Some(fault) => spoilt(&fault, family, answer),
-        }
+    let arrived = arrive(state, target);
+    let answer = || arrived.answer(state);
+    let fault = match arrived.admission.denial {
+        Some(_) => None,
+        None => state.script().strike(arrived.family, target),
     };
-    state.ledger().answered(admission.number, answer.status);
+    let answer = match fault {
+        None => answer(),
+        Some(fault) => spoilt(state, &fault, arrived.family, answer),
+    };
+    state.ledger().answered(arrived.admission.number, answer.status);
     answer
 }
 
-fn refusal(kind: Refusal) -> Answer {
-    match kind {
-        Refusal::Array => Answer::error(429, 11_010, "ratelimit: error"),
-        Refusal::Object => {
-            Answer { status: 429, ..Answer::json(r#"{"error":"ERR_RATE_LIMIT"}"#.to_owned()) }
-        }
+/// A request that has been counted.
+struct Arrived {
+    path: String,
+    query: Query,
+    now: crate::market::UnixMs,
+    family: Family,
+    admission: Admission,
+}
+
+/// Counts a request; `target` is path and query as sent.
+fn arrive(state: &State, target: &str) -> Arrived {
+    let (encoded, query) = target.split_once('?').unwrap_or((target, ""));
+    let path = percent_decode_str(encoded).decode_utf8_lossy().into_owned();
+    let query = Query::parse(query);
+    let now = state.clock.now();
+    let family = state.dialect.family(&path);
+    let call = Call { when: now, family, path: target.to_owned(), status: None };
+    let cost = state.dialect.cost(&path, &query);
+    let admission = state.ledger().admit(call, cost, Instant::now());
+    Arrived { path, query, now, family, admission }
+}
+
+impl Arrived {
+    /// The answer that is due without faults.
+    fn answer(&self, state: &State) -> Answer {
+        let mut answer = match self.admission.denial {
+            Some(denial) => state.dialect.refusal(denial),
+            None => {
+                let (engine, now) = (&state.engine, self.now);
+                state.dialect.answer(&Ask { engine, path: &self.path, query: &self.query, now })
+            }
+        };
+        state.dialect.tell_used(self.admission.used, &mut answer);
+        answer
     }
 }
 
 /// Answers that are whole in themselves, but not the true ones.
-fn spoilt(fault: &Fault, family: Family, answer: impl Fn() -> Answer) -> Answer {
-    match fault {
-        Fault::Status { status, body } => {
-            let gateway = format!(
-                r#"{{"code":{status},"error":"temporarily_unavailable","error_description":"Sorry, the service is temporarily unavailable. See https://www.bitfinex.com/ for more info."}}"#
+fn spoilt(state: &State, fault: &Fault, family: Family, answer: impl Fn() -> Answer) -> Answer {
+    let answer = match (state.dialect.fault(fault, family), fault) {
+        (Some(answer), _) => answer,
+        (None, Fault::Status { status, body }) => {
+            Answer::json(body.clone().unwrap_or_default()).with_status(*status)
+        }
+        (None, Fault::Html { status }) => {
+            let body = format!(
+                "<!DOCTYPE html>\n<html>\n<head><title>{status}: error</title></head>\n\
+                 <body><h1>Error {status}</h1><p>cloudflare</p></body>\n</html>\n"
             );
-            Answer { status: *status, ..Answer::json(body.clone().unwrap_or(gateway)) }
+            Answer::new(*status, HTML, body)
         }
-        Fault::Html { status } => Answer {
-            status: *status,
-            content_type: HTML,
-            body: format!(
-                "<!DOCTYPE html>\n<html>\n<head><title>api-pub.bitfinex.com | {status}: error</title>\
-                 </head>\n<body><h1>Error {status}</h1><p>cloudflare</p></body>\n</html>\n"
-            ),
-        },
-        Fault::ErrorArray { code, message } => {
-            let message = message.replace(['"', '\\'], "'");
-            Answer::error(200, *code, &message)
-        }
-        Fault::Empty => Answer::json("[]".to_owned()),
-        Fault::Maintenance if family == Family::Platform => Answer::json("[0]".to_owned()),
-        Fault::Maintenance => Answer::error(500, 20_060, "maintenance"),
-        Fault::NotReady => Answer::error(500, 11_000, "ready: invalid"),
-        other => {
+        (None, Fault::Empty) => Answer::json("[]".to_owned()),
+        (None, other) => {
             let answer = answer();
             match mangle(other, &answer.body) {
                 Some(body) => Answer { body, ..answer },
                 None => answer,
             }
         }
+    };
+    match fault.retry_after() {
+        Some(seconds) => answer.with_header(RETRY_AFTER.as_str(), seconds),
+        None => answer,
     }
 }
 
 fn head(answer: &Answer) -> http::response::Builder {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    Response::builder().status(status).header(CONTENT_TYPE, answer.content_type)
+    let head = Response::builder().status(status).header(CONTENT_TYPE, answer.content_type);
+    answer.headers.iter().fold(head, |head, (name, value)| head.header(*name, value))
 }
 
 fn with_body(head: http::response::Builder, body: Body) -> Response<Body> {
@@ -161,14 +173,6 @@ pub(super) fn plain(answer: Answer) -> Response<Body> {
     let head = head(&answer);
     let body = Full::new(Bytes::from(answer.body)).map_err(|never| match never {});
     with_body(head, body.boxed_unsync())
-}
-
-fn limited(answer: Answer, retry_after: Option<u64>) -> Response<Body> {
-    let mut response = plain(answer);
-    if let Some(seconds) = retry_after {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    response
 }
 
 /// Announces the whole body, sends a part of it and fails, on which hyper closes the connection.

@@ -57,7 +57,7 @@ async fn connection(stream: TcpStream, state: Arc<State>, tasks: Tasks) {
             let path = request.uri().path();
             Ok::<_, Infallible>(if path == "/sim" || path.starts_with("/sim/") {
                 admin::answer(&state, request).await
-            } else if path == "/ws/2" {
+            } else if state.dialect.is_ws(path) {
                 ws::socket::upgrade(&state, tasks, request)
             } else {
                 respond::respond(state, request.into_parts().0, asked_to_reset).await

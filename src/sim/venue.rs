@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::market::UnixMs;
 
 use super::{
-    Call, Conversation, Counts, FaultRule, MarketEngine, Refusal, Refused, SimClock, SimConfig,
-    WsAction, WsConfig, WsRule,
+    Call, Conversation, Counts, FaultRule, MarketEngine, Refused, SimClock, SimConfig, WsAction,
+    WsConfig, WsRule,
     calls::Ledger,
+    dialect::{Dialect, dialect},
     faults::Script,
+    limiter::Limiter,
     respond,
     ws::{Door, WsScript},
 };
@@ -25,7 +27,7 @@ pub(super) struct State {
     pub(super) engine: MarketEngine,
     pub(super) clock: SimClock,
     pub(super) latency: std::time::Duration,
-    pub(super) refusal: Refusal,
+    pub(super) dialect: Box<dyn Dialect>,
     pub(super) ws: WsConfig,
     // All of them are locked for a few lines without awaits.
     ledger: Mutex<Ledger>,
@@ -73,22 +75,28 @@ impl State {
 impl Venue {
     /// An exchange whose market stands where its clock does.
     pub fn new(config: SimConfig) -> Self {
-        let limits = config.enforce.then(|| config.limits.unwrap_or_default());
-        let history = i64::try_from(config.history.as_millis()).unwrap_or(i64::MAX);
         const DAY_MS: i64 = 86_400_000;
+        let history = i64::try_from(config.history.as_millis()).unwrap_or(i64::MAX);
         let start = config.clock.now();
         let oldest = start.millis().saturating_sub(history);
         let listed_from = UnixMs::from_millis(oldest - oldest.rem_euclid(DAY_MS));
+        let engine = MarketEngine::new(config.seed, listed_from, start);
+        let dialect = dialect(&config, &engine);
+        let limiter = config.enforce.then(|| match config.limits {
+            Some(limits) => Limiter::windows(limits, config.window, config.ban),
+            None => dialect.limiter(&config),
+        });
+        let connections = dialect.connections();
         Self(Arc::new(State {
             seed: config.seed,
-            engine: MarketEngine::new(config.seed, listed_from, start),
+            engine,
+            dialect,
             clock: config.clock,
             latency: config.latency,
-            refusal: config.refusal,
             ws: config.ws,
-            ledger: Mutex::new(Ledger::new(limits, config.window, config.ban)),
+            ledger: Mutex::new(Ledger::new(limiter, config.window, start)),
             script: Mutex::new(Script::new(config.seed)),
-            door: Mutex::new(Door::new(config.enforce)),
+            door: Mutex::new(Door::new(config.enforce, connections.or(&config.ws))),
             ws_script: Mutex::new(WsScript::new(config.seed)),
         }))
     }
@@ -107,7 +115,15 @@ impl Venue {
     /// # Errors
     /// If there were too many lately, or by script.
     pub fn connect(&self) -> Result<Conversation, Refused> {
-        Conversation::new(self.0.clone())
+        self.connect_to(self.0.dialect.ws_path())
+    }
+
+    /// Opens a WebSocket connection by another path, with its query: `/stream?streams=a/b`.
+    ///
+    /// # Errors
+    /// If there were too many lately, or by script.
+    pub fn connect_to(&self, target: &str) -> Result<Conversation, Refused> {
+        Conversation::new(self.0.clone(), target)
     }
 
     /// Calls and connections counted since the start or the last [`Venue::reset_counts`].

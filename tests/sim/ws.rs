@@ -220,9 +220,9 @@ async fn a_connection_has_so_many_channels_and_no_more() {
 async fn too_many_connections_are_refused_for_a_while() {
     let time = Duration::from_millis(600);
     let ws = WsConfig {
-        max_connections: 3,
-        connection_window: time,
-        connection_block: time,
+        max_connections: Some(3),
+        connection_window: Some(time),
+        connection_block: Some(time),
         ..WsConfig::default()
     };
     let bench = start(SimConfig { ws, enforce: true, ..calm() }).await;

@@ -26,19 +26,40 @@ pub struct Bar {
     pub volume: f64,
     /// Sum of amount times price.
     pub turnover: f64,
+    /// How many trades there were.
+    pub trades: u32,
+    /// The part of the volume in which the taker bought.
+    pub bought: f64,
+    /// The part of the turnover in which the taker bought.
+    pub bought_turnover: f64,
 }
 
 impl Bar {
     fn of(start: i64, trade: &SimTrade) -> Self {
-        let (price, volume) = (trade.price, trade.amount.abs());
+        let (price, volume, bought) = (trade.price, trade.amount.abs(), trade.amount.max(0.0));
+        Self {
+            volume,
+            turnover: volume * price,
+            trades: 1,
+            bought,
+            bought_turnover: bought * price,
+            ..Self::flat(start, price)
+        }
+    }
+
+    /// A bucket in which nothing traded, at the price before it.
+    pub(crate) const fn flat(start: i64, price: f64) -> Self {
         Self {
             start,
             open: price,
             close: price,
             high: price,
             low: price,
-            volume,
-            turnover: volume * price,
+            volume: 0.0,
+            turnover: 0.0,
+            trades: 0,
+            bought: 0.0,
+            bought_turnover: 0.0,
         }
     }
 
@@ -49,6 +70,9 @@ impl Bar {
         self.low = self.low.min(later.low);
         self.volume += later.volume;
         self.turnover += later.turnover;
+        self.trades += later.trades;
+        self.bought += later.bought;
+        self.bought_turnover += later.bought_turnover;
     }
 }
 
@@ -150,6 +174,32 @@ impl MarketEngine {
             }
         };
         window.collect(chunks.into_iter(), rows, |bar: &Bar| bar.start)
+    }
+
+    /// Buckets of any kind in which something traded and that open within `opening`, oldest first;
+    /// `bucket` tells in which one a time is. They are of minutes that divide an hour, or of hours.
+    pub(crate) fn bars(
+        &self,
+        instrument: &Instrument,
+        bucket: &dyn Fn(i64) -> i64,
+        opening: [i64; 2],
+        now: UnixMs,
+    ) -> Vec<Bar> {
+        let ([start, end], now) = (opening, now.millis());
+        let first = start.max(bucket(instrument.listed));
+        let edge = first - first.rem_euclid(HOUR);
+        // A bucket that opens at the end goes on behind it.
+        let hours = (edge..=now).step_by(HOUR as usize).take_while(|&hour| bucket(hour) <= end);
+        let narrow = bucket(edge) != bucket(edge + HOUR - MINUTE);
+        let mut bars = if narrow {
+            let every = 0..=0;
+            let minutes = hours.flat_map(|hour| self.minutes(instrument, hour, now, &every));
+            gather(minutes, bucket)
+        } else {
+            gather(hours.filter_map(|hour| self.hour(instrument, hour, now)), bucket)
+        };
+        bars.retain(|bar| (start..=end).contains(&bar.start));
+        bars
     }
 
     fn minutes(

@@ -70,6 +70,11 @@ impl Instrument {
         matches!(self.kind, InstrumentKind::Perpetual | InstrumentKind::PaperPerpetual)
     }
 
+    /// The price around which it wanders.
+    pub(crate) fn usual_price(&self) -> f64 {
+        self.level.exp()
+    }
+
     /// The symbol without its prefix, as conf lists it.
     pub(crate) fn pair(&self) -> &str {
         &self.symbol[1..]

@@ -76,7 +76,11 @@ impl MarketEngine {
 
     /// Everything traded within the 24 hours up to `now`; `None` if nothing was.
     fn day_until(&self, instrument: &Instrument, now: i64) -> Option<Bar> {
-        let since = now - 24 * HOUR;
+        self.traded(instrument, now - 24 * HOUR, now)
+    }
+
+    /// Everything traded after `since` and up to `now`; `None` if nothing was.
+    pub(crate) fn traded(&self, instrument: &Instrument, since: i64, now: i64) -> Option<Bar> {
         let edge = since - since.rem_euclid(HOUR);
         let mut trades = Vec::new();
         instrument.trades_of_hour(edge, now, &mut trades);

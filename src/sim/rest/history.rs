@@ -5,10 +5,11 @@ use crate::{
     sim::{
         engine::{Instrument, InstrumentKind, Window},
         json::Json,
+        query::Query,
     },
 };
 
-use super::{Invalid, Query, View, array};
+use super::{Invalid, View, array};
 
 const SECOND: i64 = 1_000;
 const MINUTE: i64 = 60 * SECOND;

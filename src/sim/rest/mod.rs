@@ -5,78 +5,41 @@
 
 mod conf;
 mod history;
-mod query;
 pub(super) mod rows;
+mod window;
 
 use crate::market::UnixMs;
 
 use super::{
+    answer::Answer,
+    dialect::Ask,
     engine::{Instrument, MarketEngine, Window},
     json::Json,
     key::{BadKey, CandleKey},
+    query::Query,
 };
-use query::Query;
-
-/// Status, type and text of an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) content_type: &'static str,
-    pub(crate) body: String,
-}
-
-pub(crate) const JSON: &str = "application/json; charset=utf-8";
-pub(crate) const HTML: &str = "text/html; charset=utf-8";
 
 /// A request's defect; the exchange names the field and answers 500.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Invalid(pub(super) &'static str);
 
-impl Answer {
-    pub(crate) fn json(body: String) -> Self {
-        Self { status: 200, content_type: JSON, body }
-    }
-
-    pub(crate) fn error(status: u16, code: i64, message: &str) -> Self {
-        let mut json = Json::new();
-        json.array(|json| {
-            json.string("error").int(code).string(message);
-        });
-        Self { status, ..Self::json(json.finish()) }
-    }
-
-    /// What the exchange's web framework says of a path that it does not know.
-    pub(crate) fn not_found(method: &str, path: &str) -> Self {
-        let path = path
-            .strip_prefix("/v2")
-            .map_or_else(|| path.to_owned(), |rest| format!("/api/v2{rest}"));
-        let escaped = path.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-        let body = format!(
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <title>Error</title>\n</head>\n<body>\n<pre>Cannot {method} {escaped}</pre>\n\
-             </body>\n</html>\n"
-        );
-        Self { status: 404, content_type: HTML, body }
-    }
-}
-
-/// Answers a GET of a decoded path and an encoded query.
-pub(crate) fn answer(engine: &MarketEngine, path: &str, query: &str, now: UnixMs) -> Answer {
+/// Answers a GET.
+pub(super) fn answer(ask: &Ask<'_>) -> Answer {
+    let Ask { engine, path, query, now } = *ask;
     let parts = path.trim_end_matches('/').split('/').skip(2).collect::<Vec<_>>();
     let view = View { engine, now };
-    let query = Query::parse(query);
     let body = match parts.as_slice() {
         ["platform", "status"] => Ok("[1]".to_owned()),
         ["conf", keys] => Ok(conf::answer(engine, keys)),
         ["ticker", symbol] => view.ticker(symbol),
-        ["tickers"] => view.tickers(&query),
-        ["tickers", "hist"] => view.tickers_history(&query),
-        ["trades", symbol, "hist"] => view.trades(symbol, &query),
-        ["book", symbol, precision] => view.book(symbol, precision, &query),
-        ["candles", key, section @ ("hist" | "last")] => view.candles(key, section, &query),
-        ["stats1", key, section @ ("hist" | "last")] => view.stats(key, section, &query),
-        ["status", "deriv"] => Ok(view.derivatives(&query)),
-        ["status", "deriv", key, "hist"] => view.derivative_history(key, &query),
+        ["tickers"] => view.tickers(query),
+        ["tickers", "hist"] => view.tickers_history(query),
+        ["trades", symbol, "hist"] => view.trades(symbol, query),
+        ["book", symbol, precision] => view.book(symbol, precision, query),
+        ["candles", key, section @ ("hist" | "last")] => view.candles(key, section, query),
+        ["stats1", key, section @ ("hist" | "last")] => view.stats(key, section, query),
+        ["status", "deriv"] => Ok(view.derivatives(query)),
+        ["status", "deriv", key, "hist"] => view.derivative_history(key, query),
         _ => return Answer::not_found("GET", path),
     };
     match body {

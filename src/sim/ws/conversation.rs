@@ -1,9 +1,8 @@
-//! One connection without its socket: what a client says and what time brings, in; frames, out.
+//! Bitfinex's side of a connection: what a client says and what time brings, in; frames, out.
 
 use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use crate::{
     market::UnixMs,
@@ -11,11 +10,13 @@ use crate::{
 };
 
 use super::{
-    Refused, WsAction,
-    faults::{Hold, Occasion, WsFault},
+    Frame, WsAction,
+    faults::{Occasion, WsFault},
     feed::{Feed, Update, View, Wishes},
-    link::{Frame, Link},
+    freeze::{Freeze, Freezer},
+    link::Link,
     request::{Fields, Request, error},
+    talk::{Opening, Talk},
     topic::{BadTopic, Topic},
 };
 
@@ -24,27 +25,8 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Service restart (IANA's registry of close codes); the exchange's Python client takes 20051 for it.
 const RESTART: u16 = 1012;
 
-/// The exchange's side of one WebSocket connection.
-///
-/// It does no I/O and reads no clock: whoever drives it says when something happens, in the
-/// market's time, and sends the frames in their order, at once. Equal seeds, times and texts give
-/// equal frames. It counts as open until it is dropped.
-///
-/// ```
-/// use tidegate::{market::UnixMs, sim::{Frame, ManualTime, SimClock, SimConfig, Venue}};
-///
-/// let time = ManualTime::new(UnixMs::from_millis(1_795_360_452_345));
-/// let clock = SimClock::Manual(time.clone());
-/// let history = std::time::Duration::from_secs(5 * 86_400);
-/// let venue = Venue::new(SimConfig { clock, history, ..SimConfig::default() });
-/// let mut talk = venue.connect().unwrap();
-/// let mut frames = Vec::new();
-/// talk.open(&mut frames);
-/// talk.on_text(r#"{"event":"ping","cid":7}"#, time.now(), &mut frames);
-/// let pong = r#"{"event":"pong","ts":1795360452345,"cid":7}"#;
-/// assert_eq!(frames[1], Frame::Text(pong.to_owned()));
-/// ```
-pub struct Conversation {
+/// Bitfinex's side of one WebSocket connection.
+pub(in crate::sim) struct BitfinexTalk {
     state: Arc<State>,
     link: Link,
     channels: Vec<Channel>,
@@ -68,44 +50,12 @@ struct Channel {
     ack: Option<(UnixMs, String)>,
     /// The snapshot has been sent.
     live: bool,
-    frozen: Option<Frozen>,
-    /// Second and revision of the script when it was last asked about freezing.
-    asked: Option<(i64, u64)>,
+    freezer: Freezer,
 }
 
-struct Frozen {
-    heartbeats: bool,
-    hold: Hold,
-}
-
-impl Conversation {
-    pub(in crate::sim) fn new(state: Arc<State>) -> Result<Self, Refused> {
-        let now = state.clock.now();
-        let refuses = |fault: &WsFault| match fault {
-            WsFault::Refuse { status } => Some(*status),
-            _ => None,
-        };
-        let scripted = state.ws_script().strike(Occasion::connection(now), refuses);
-        let scripted = scripted.map(|(status, _)| status);
-        let mut door = state.door();
-        let number = door.admit(&state.ws, scripted, Instant::now())?;
-        let (acted, paused) = (door.acted(), door.in_maintenance());
-        drop(door);
-        Ok(Self {
-            state,
-            link: Link::default(),
-            channels: Vec::new(),
-            number,
-            opened: 0,
-            heard: now,
-            heartbeat_due: now + HEARTBEAT,
-            acted,
-            paused,
-        })
-    }
-
+impl Talk for BitfinexTalk {
     /// Says what the exchange says first.
-    pub fn open(&mut self, out: &mut Vec<Frame>) {
+    fn open(&mut self, _: UnixMs, out: &mut Vec<Frame>) {
         let bits = |place: u64| {
             let lot = lot(self.state.seed, (self.number << 8) | place);
             (lot * f64::from(u16::MAX)) as u16
@@ -116,17 +66,10 @@ impl Conversation {
         let status = u8::from(!self.paused);
         let platform = json!({ "status": status });
         say(json!({"event":"info","version":2,"serverId":id,"platform":platform}).to_string(), out);
-        self.count(0, out);
     }
 
-    /// Answers a text frame of the client.
-    pub fn on_text(&mut self, text: &str, now: UnixMs, out: &mut Vec<Frame>) {
-        if self.link.over {
-            return;
-        }
-        let before = out.len();
+    fn on_text(&mut self, text: &str, now: UnixMs, out: &mut Vec<Frame>) {
         self.heard(now);
-        self.state.door().counts.frames_received += 1;
         match Request::parse(text) {
             None => {}
             Some(Request::Ping { cid }) => {
@@ -147,18 +90,13 @@ impl Conversation {
                 say(Value::Object(error).to_string(), out);
             }
         }
-        self.count(before, out);
     }
 
-    /// Notes a sign of life that is no text, such as a protocol ping.
-    pub const fn heard(&mut self, now: UnixMs) {
+    fn heard(&mut self, now: UnixMs) {
         self.heard = now;
     }
 
-    /// Says everything that is due. To be called every 100 to 250 ms of the market's time: frames
-    /// tell how the market stands at `now`, and what lies between two calls is told at the second.
-    pub fn on_time(&mut self, now: UnixMs, out: &mut Vec<Frame>) {
-        let before = out.len();
+    fn on_time(&mut self, now: UnixMs, out: &mut Vec<Frame>) {
         self.obey(now, out);
         if self.channels.is_empty()
             && now.since(self.heard) >= self.state.ws.idle
@@ -180,17 +118,26 @@ impl Conversation {
             }
         }
         self.channels = channels;
-        self.count(before, out);
     }
 
-    /// True once it has ended; it says nothing more.
-    pub const fn is_over(&self) -> bool {
+    fn is_over(&self) -> bool {
         self.link.over
     }
+}
 
-    fn count(&self, before: usize, out: &[Frame]) {
-        let texts = out[before..].iter().filter(|frame| matches!(frame, Frame::Text(_))).count();
-        self.state.door().counts.frames_sent += texts as u64;
+impl BitfinexTalk {
+    pub(in crate::sim) fn new(state: Arc<State>, opening: &Opening<'_>) -> Self {
+        Self {
+            state,
+            link: Link::default(),
+            channels: Vec::new(),
+            number: opening.number,
+            opened: 0,
+            heard: opening.now,
+            heartbeat_due: opening.now + HEARTBEAT,
+            acted: opening.acted,
+            paused: opening.in_maintenance,
+        }
     }
 
     /// What was done to all connections.
@@ -259,7 +206,7 @@ impl Conversation {
         let ack = topic.ack(id, fields.0.get("subId"));
         let feed = Feed::new(&topic, self.state.ws.ticker_every, self.state.ws.candle_rows);
         let mut channel =
-            Channel { id, topic, feed, ack: None, live: false, frozen: None, asked: None };
+            Channel { id, topic, feed, ack: None, live: false, freezer: Freezer::default() };
         match late {
             None => {
                 say(ack, out);
@@ -311,13 +258,18 @@ impl Conversation {
                 return self.begin(channel, now, out);
             }
         }
-        if !channel.live || self.paused || self.is_frozen(channel, now) {
+        if !channel.live || self.paused {
             return;
         }
         let state = self.state.clone();
         let (engine, instrument) = (&state.engine, channel.topic.instrument(&state.engine));
         let occasion =
             Occasion { channel: channel.topic.channel(), symbol: channel.topic.symbol(), now };
+        match channel.freezer.look(&mut state.ws_script(), occasion) {
+            Freeze::Stands => return,
+            Freeze::Thawed => channel.feed.skip(now),
+            Freeze::None => {}
+        }
         let wishes = Wishes {
             checksums: self.link.checksums(),
             bulk: self.link.bulk(),
@@ -329,48 +281,17 @@ impl Conversation {
         }
     }
 
-    fn is_frozen(&self, channel: &mut Channel, now: UnixMs) -> bool {
-        let mut script = self.state.ws_script();
-        if let Some(frozen) = &channel.frozen {
-            if script.holds(frozen.hold, now) {
-                return true;
-            }
-            channel.frozen = None;
-            channel.feed.skip(now);
-        }
-        let asking = Some((now.millis().div_euclid(1_000), script.revision()));
-        if channel.asked == asking {
-            return false;
-        }
-        channel.asked = asking;
-        let (name, symbol) = (channel.topic.channel(), channel.topic.symbol());
-        let freezes = |fault: &WsFault| match fault {
-            WsFault::Freeze { heartbeats } => Some(*heartbeats),
-            _ => None,
-        };
-        let struck = script.strike(Occasion { channel: name, symbol, now }, freezes);
-        channel.frozen = struck.map(|(heartbeats, hold)| Frozen { heartbeats, hold });
-        channel.frozen.is_some()
-    }
-
     fn beat(&mut self, channel: &Channel, now: UnixMs, out: &mut Vec<Frame>) {
         let occasion =
             Occasion { channel: channel.topic.channel(), symbol: channel.topic.symbol(), now };
         let silent = |fault: &WsFault| (*fault == WsFault::SilenceHeartbeats).then_some(());
-        if channel.frozen.as_ref().is_some_and(|frozen| !frozen.heartbeats)
-            || self.state.ws_script().strike(occasion, silent).is_some()
+        if channel.freezer.is_silent() || self.state.ws_script().strike(occasion, silent).is_some()
         {
             return;
         }
         let beat = Update { tag: None, payload: "\"hb\"".to_owned(), is_row: false };
         let state = self.state.clone();
         self.link.tell(&state, (channel.id, &channel.topic), beat, now, out);
-    }
-}
-
-impl Drop for Conversation {
-    fn drop(&mut self) {
-        self.state.door().leave();
     }
 }
 

@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::{WsAction, WsConfig};
+use crate::sim::dialect::Connections;
+
+use super::WsAction;
 
 /// Sums over all WebSocket connections since the start or the last reset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -55,6 +57,7 @@ const ACTIONS: usize = 64;
 /// Counts connections, keeps their limit, and passes on what happens to all of them.
 pub(in crate::sim) struct Door {
     enforce: bool,
+    limit: Connections,
     arrivals: VecDeque<Instant>,
     admitted: VecDeque<Instant>,
     blocked_until: Option<Instant>,
@@ -68,9 +71,10 @@ pub(in crate::sim) struct Door {
 }
 
 impl Door {
-    pub(in crate::sim) fn new(enforce: bool) -> Self {
+    pub(in crate::sim) fn new(enforce: bool, limit: Connections) -> Self {
         Self {
             enforce,
+            limit,
             arrivals: VecDeque::new(),
             admitted: VecDeque::new(),
             blocked_until: None,
@@ -84,23 +88,18 @@ impl Door {
 
     /// Lets a connection in and numbers it, from 1. The one beyond the limit is refused and begins
     /// the block; attempts during the block do not prolong it.
-    pub(super) fn admit(
-        &mut self,
-        config: &WsConfig,
-        scripted: Option<u16>,
-        now: Instant,
-    ) -> Result<u64, Refused> {
+    pub(super) fn admit(&mut self, scripted: Option<u16>, now: Instant) -> Result<u64, Refused> {
         for times in [&mut self.arrivals, &mut self.admitted] {
-            while times.front().is_some_and(|&at| now - at >= config.connection_window) {
+            while times.front().is_some_and(|&at| now - at >= self.limit.window) {
                 times.pop_front();
             }
         }
         self.arrivals.push_back(now);
         self.counts.peak_connections = self.counts.peak_connections.max(self.arrivals.len() as u64);
         let blocked = self.blocked_until.is_some_and(|until| now < until);
-        let full = self.admitted.len() >= config.max_connections;
+        let full = self.admitted.len() >= self.limit.most;
         if self.enforce && full && !blocked {
-            self.blocked_until = Some(now + config.connection_block);
+            self.blocked_until = Some(now + self.limit.block);
         }
         let refused = match scripted {
             _ if self.enforce && (blocked || full) => Some(Refused::Limit),
@@ -126,7 +125,7 @@ impl Door {
     }
 
     /// How many actions there were so far.
-    pub(super) const fn acted(&self) -> u64 {
+    pub(in crate::sim) const fn acted(&self) -> u64 {
         self.acted
     }
 
@@ -144,7 +143,7 @@ impl Door {
     }
 
     /// The actions after the first `seen`, oldest first.
-    pub(super) fn actions_after(&self, seen: u64) -> Vec<WsAction> {
+    pub(in crate::sim) fn actions_after(&self, seen: u64) -> Vec<WsAction> {
         let missed = usize::try_from(self.acted - seen).unwrap_or(usize::MAX);
         let skipped = self.actions.len().saturating_sub(missed);
         self.actions.iter().skip(skipped).copied().collect()
@@ -161,14 +160,17 @@ mod tests {
 
     use super::*;
 
+    fn door() -> Door {
+        const MINUTE: Duration = Duration::from_secs(60);
+        Door::new(true, Connections { most: 20, window: MINUTE, block: MINUTE })
+    }
+
     #[test]
     fn the_twenty_first_connection_of_a_minute_begins_a_block_that_ends_by_itself() {
-        let mut door = Door::new(true);
-        let config = WsConfig::default();
+        let mut door = door();
         let start = Instant::now();
-        let mut ask = |seconds: f64, scripted| {
-            door.admit(&config, scripted, start + Duration::from_secs_f64(seconds))
-        };
+        let mut ask =
+            |seconds: f64, scripted| door.admit(scripted, start + Duration::from_secs_f64(seconds));
         for second in 0_u32..20 {
             assert_eq!(ask(f64::from(second), None), Ok(u64::from(second) + 1));
         }
@@ -186,7 +188,7 @@ mod tests {
 
     #[test]
     fn actions_reach_those_who_have_not_seen_them() {
-        let mut door = Door::new(true);
+        let mut door = door();
         door.act(WsAction::MaintenanceStart);
         assert!(door.in_maintenance());
         let seen = door.acted();

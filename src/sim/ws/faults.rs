@@ -23,6 +23,8 @@ pub enum WsFault {
     },
     /// An array frame is not sent, and its sequence number is missing from then on.
     LoseFrame,
+    /// A checksum of a book is wrong, once.
+    WrongChecksum,
     /// From a book update on, the amount of the best level is wrong until the channel is subscribed
     /// again; checksums are those of the true book. Funding books have no checksums and are spared.
     CorruptLevel,
@@ -48,7 +50,7 @@ pub enum WsFault {
         #[serde(default)]
         ms: u64,
     },
-    /// A subscription is answered with 10305 `subscribe: limit`.
+    /// A subscription is answered with 10305 `subscribe: limit`, or other exchanges' words for it.
     SubscribeLimit,
     /// A trade's `tu` (`ftu`) comes after that of the next trade.
     ReorderTu,
@@ -80,10 +82,11 @@ pub struct WsRule {
     /// What goes wrong.
     #[serde(flatten)]
     pub fault: WsFault,
-    /// Only channels of this kind (`ticker`, `trades`, `book`, `candles`, `status`); `None` for all.
+    /// Only channels of this kind (`ticker`, `trades`, `book`, `candles`, `status`, by these names on
+    /// every exchange); `None` for all.
     #[serde(default)]
     pub channel: Option<String>,
-    /// Only channels of this symbol (`tBTCUSD`); `None` for all.
+    /// Only channels of this symbol (`tBTCUSD`, `BTC/USD`, `BTC-USD`, `BTCUSDT`); `None` for all.
     #[serde(default)]
     pub symbol: Option<String>,
     /// How often it strikes; `None` until removed.
@@ -103,33 +106,33 @@ pub struct WsRule {
 pub enum WsAction {
     /// They end without a close frame.
     Drop,
-    /// 20060: maintenance begins. Heartbeats go on, data does not, and new connections are told of
+    /// 20060, or other exchanges' words for it: maintenance begins. Heartbeats go on, data does not, and new connections are told of
     /// it by the platform's status.
     MaintenanceStart,
     /// 20061: maintenance is over.
     MaintenanceEnd,
-    /// 20051: the server stops. They are closed.
+    /// 20051: the server stops. They are closed. Binance says so half a minute before.
     Restart,
 }
 
 /// Where a fault may strike.
 #[derive(Clone, Copy)]
-pub(super) struct Occasion<'a> {
-    pub(super) channel: &'a str,
-    pub(super) symbol: &'a str,
-    pub(super) now: UnixMs,
+pub(in crate::sim) struct Occasion<'a> {
+    pub(in crate::sim) channel: &'a str,
+    pub(in crate::sim) symbol: &'a str,
+    pub(in crate::sim) now: UnixMs,
 }
 
 impl Occasion<'_> {
     /// Of a connection as a whole: rules for a channel or a symbol do not fit it.
-    pub(super) const fn connection(now: UnixMs) -> Self {
+    pub(in crate::sim) const fn connection(now: UnixMs) -> Self {
         Self { channel: "", symbol: "", now }
     }
 }
 
 /// Tells for how long something that a rule began goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Hold {
+pub(in crate::sim) struct Hold {
     until: Option<UnixMs>,
     cleared: u64,
 }
@@ -169,7 +172,7 @@ impl WsScript {
     }
 
     /// What the first rule does that fits the occasion and of whose fault `pick` makes something.
-    pub(super) fn strike<T>(
+    pub(in crate::sim) fn strike<T>(
         &mut self,
         occasion: Occasion<'_>,
         pick: impl Fn(&WsFault) -> Option<T>,

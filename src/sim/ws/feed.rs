@@ -149,7 +149,13 @@ impl Feed {
                     updates = book.changes(engine, instrument, now, wishes.bulk, corrupt);
                 }
                 if wishes.checksums {
-                    updates.extend(book.checksum(instrument, now));
+                    let mut due = book.checksum(instrument, now);
+                    if let Some(update) = &mut due
+                        && wishes.strikes(&WsFault::WrongChecksum)
+                    {
+                        update.payload = "1".to_owned();
+                    }
+                    updates.extend(due);
                 }
                 updates
             }

@@ -3,21 +3,11 @@
 use crate::{market::UnixMs, sim::venue::State};
 
 use super::{
+    Frame,
     faults::{Occasion, WsFault},
     feed::Update,
     topic::Topic,
 };
-
-/// What a conversation says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Frame {
-    /// A text frame.
-    Text(String),
-    /// A close frame with this code; nothing follows.
-    Close(u16),
-    /// The connection ends without a close frame; nothing follows.
-    Drop,
-}
 
 /// Flags of `conf` (docs.bitfinex.com/docs/ws-general#configuration, 2025-11).
 const TIMESTAMP: u64 = 32_768;

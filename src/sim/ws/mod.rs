@@ -1,16 +1,19 @@
-//! The exchange's public WebSocket API, version 2: `GET /ws/2`.
+//! WebSockets: what conversations of all exchanges share, and Bitfinex's own, version 2.
 //!
-//! Messages follow docs.bitfinex.com/docs/ws-general and docs.bitfinex.com/reference/ws-public-*
+//! Bitfinex's messages follow docs.bitfinex.com/docs/ws-general and docs.bitfinex.com/reference/ws-public-*
 //! (2025-11), with what was recorded from the exchange until 2026-09 where the two differ.
 //!
 //! ```text
 //! socket        the upgrade, and one socket that drives one conversation
-//! conversation  one connection without I/O: texts and times in, frames out
-//! link          flags and sequence numbers;     request: what clients say
-//! topic         what can be subscribed to, and how it is acknowledged
-//! feed          a channel's snapshot and updates;  book: levels and checksums;  tape: trades
+//! talk          one connection without I/O, of any exchange: texts and times in, frames out
+//! line          its outgoing side;  freeze: channels that stand still;  tape: trades
 //! door          who is let in, counts, and what happens to all at once
 //! faults        which connection or channel goes wrong, and how
+//!
+//! conversation  Bitfinex's side of a connection
+//! link          flags and sequence numbers;     request: what clients say
+//! topic         what can be subscribed to, and how it is acknowledged
+//! feed          a channel's snapshot and updates;  book: levels and checksums
 //! ```
 
 mod book;
@@ -18,33 +21,43 @@ mod conversation;
 mod door;
 mod faults;
 mod feed;
+mod freeze;
+mod line;
 mod link;
 mod request;
 pub(super) mod socket;
+mod talk;
 mod tape;
 mod topic;
 
 use std::time::Duration;
 
-pub use conversation::Conversation;
 pub use door::{Refused, WsCounts};
 pub use faults::{WsAction, WsFault, WsRule};
-pub use link::Frame;
+pub use talk::{Conversation, Frame};
 
+pub(super) use conversation::BitfinexTalk;
 pub(super) use door::Door;
-pub(super) use faults::WsScript;
+pub(super) use faults::{Occasion, WsScript};
+pub(super) use freeze::{Freeze, Freezer};
+pub(super) use line::{Line, late_ack, strikes};
+pub(super) use talk::{Opening, Talk};
+pub(super) use tape::Tape;
 
 /// How the WebSocket half is set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WsConfig {
-    /// Channels on one connection (docs.bitfinex.com/docs/requirements-and-limitations, 2025-11).
+    /// Channels on one connection of Bitfinex
+    /// (docs.bitfinex.com/docs/requirements-and-limitations, 2025-11).
     pub max_channels: usize,
-    /// New connections within one window; [`super::SimConfig::enforce`] switches it off.
-    pub max_connections: usize,
-    /// The sliding window in which connections are counted. Real time.
-    pub connection_window: Duration,
-    /// How long connections are refused after a breach. Real time.
-    pub connection_block: Duration,
+    /// New connections within one window; `None` for the exchange's own limit.
+    /// [`super::SimConfig::enforce`] switches it off.
+    pub max_connections: Option<usize>,
+    /// The sliding window in which connections are counted; `None` for the exchange's own. Real
+    /// time.
+    pub connection_window: Option<Duration>,
+    /// How long connections are refused after a breach; `None` for the exchange's own. Real time.
+    pub connection_block: Option<Duration>,
     /// A connection without a channel ends when its client has been silent for so long. The
     /// market's time.
     pub idle: Duration,
@@ -59,9 +72,9 @@ impl Default for WsConfig {
         const MINUTE: Duration = Duration::from_secs(60);
         Self {
             max_channels: 25,
-            max_connections: 20,
-            connection_window: MINUTE,
-            connection_block: MINUTE,
+            max_connections: None,
+            connection_window: None,
+            connection_block: None,
             idle: MINUTE,
             candle_rows: 240,
             ticker_every: Duration::from_secs(10),

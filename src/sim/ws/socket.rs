@@ -21,8 +21,8 @@ use tokio_tungstenite::{
 
 use crate::{
     sim::{
+        answer::Answer,
         respond::{Body, plain},
-        rest::Answer,
         venue::State,
     },
     tasks::Tasks,
@@ -50,19 +50,19 @@ pub(in crate::sim) fn upgrade(
     let key = request.headers().get(SEC_WEBSOCKET_KEY).filter(|_| websocket);
     let Some(accept) = key.map(|key| derive_accept_key(key.as_bytes())) else {
         let body = "Upgrade Required".to_owned();
-        return plain(Answer { status: 426, content_type: "text/plain", body });
+        return plain(Answer::new(426, "text/plain", body));
     };
-    let conversation = match Conversation::new(state.clone()) {
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    let conversation = match Conversation::new(state.clone(), target) {
         Ok(conversation) => conversation,
         Err(refused) => {
             let body = format!("{refused}\n");
-            return plain(Answer { status: refused.status(), content_type: "text/plain", body });
+            return plain(Answer::new(refused.status(), "text/plain", body));
         }
     };
     let upgraded = hyper::upgrade::on(&mut request);
     tasks.spawn_until_stop("sim websocket", serve(upgraded, conversation, state.clone()));
-    let mut response =
-        plain(Answer { status: 101, content_type: "text/plain", body: String::new() });
+    let mut response = plain(Answer::new(101, "text/plain", String::new()));
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
     headers.clear();
@@ -103,6 +103,9 @@ async fn speak(
         for frame in frames.drain(..) {
             match frame {
                 Frame::Text(text) => patiently(socket.feed(Message::text(text))).await?,
+                Frame::Ping(payload) => {
+                    patiently(socket.feed(Message::Ping(payload.into()))).await?;
+                }
                 Frame::Close(code) => return close(socket, code).await,
                 Frame::Drop => {
                     // What was said before is heard.

@@ -9,7 +9,7 @@ use crate::{
 
 /// Yields each trade once, in order. The trades of a minute are computed at a time, since a caller
 /// asks many times a second.
-pub(super) struct Tape {
+pub(in crate::sim) struct Tape {
     /// Trades up to here, Unix milliseconds, are in `ahead` or have been taken.
     known: i64,
     ahead: VecDeque<SimTrade>,
@@ -22,12 +22,12 @@ const MOST: usize = 10_000;
 
 impl Tape {
     /// Begins after `now`.
-    pub(super) const fn after(now: UnixMs) -> Self {
+    pub(in crate::sim) const fn after(now: UnixMs) -> Self {
         Self { known: now.millis(), ahead: VecDeque::new() }
     }
 
     /// The trades up to `now` that have not been taken yet, oldest first.
-    pub(super) fn take(
+    pub(in crate::sim) fn take(
         &mut self,
         engine: &MarketEngine,
         instrument: &Instrument,

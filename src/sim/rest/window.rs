@@ -1,32 +1,11 @@
-//! Query parameters.
+//! Parameters of a history.
 
-use percent_encoding::percent_decode_str;
-
-use crate::sim::engine::Window;
+use crate::sim::{engine::Window, query::Query};
 
 use super::Invalid;
 
-/// The parameters of a request, decoded. Unknown ones are ignored, as the exchange does.
-pub(super) struct Query(Vec<(String, String)>);
-
+/// Unknown parameters are ignored, as the exchange does.
 impl Query {
-    pub(super) fn parse(query: &str) -> Self {
-        let decode = |text: &str| {
-            let spaced = text.replace('+', " ");
-            percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
-        };
-        let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decode(name), decode(value))
-        });
-        Self(pairs.collect())
-    }
-
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
-        let mut pairs = self.0.iter();
-        pairs.find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
-
     /// A whole number; zero and an empty value count as absent (recorded 2025-08).
     fn int(&self, name: &'static str) -> Result<Option<i64>, Invalid> {
         match self.text(name) {
