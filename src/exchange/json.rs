@@ -3,12 +3,15 @@
 //!
 //! Nothing is mended: what cannot be read or cannot be true is [`UpstreamError::Invalid`].
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use rust_decimal::{Decimal, prelude::ToPrimitive as _};
-use serde::{Deserialize, Deserializer, de};
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, MapAccess, Visitor},
+};
 use serde_json::value::RawValue;
 
 use super::UpstreamError;
@@ -124,6 +127,39 @@ impl<'de> Deserialize<'de> for IfAny {
         number_if_any("number", Some(raw)).map(Self).map_err(de::Error::custom)
     }
 }
+
+/// The fields of an object whose names are data, in their order.
+#[derive(Debug)]
+pub(super) struct Fields<'a>(pub(super) Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FieldsVisitor;
+
+        impl<'de> Visitor<'de> for FieldsVisitor {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+                let mut fields = Vec::new();
+                while let Some((Name(name), value)) = map.next_entry()? {
+                    fields.push((name, value));
+                }
+                Ok(Fields(fields))
+            }
+        }
+
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+/// A name of a field, or another text; borrowed where it has no escape.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Name<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 /// True above zero.
 pub(super) fn is_positive(number: &Number) -> bool {
@@ -243,6 +279,15 @@ mod tests {
         assert!(row::<1>("r", raw("{}")).is_err());
         let body = Bytes::from_static(b"[1,\xff]");
         assert!(super::body::<Vec<&RawValue>>("r", &body).is_err());
+    }
+
+    #[test]
+    fn the_names_of_fields_are_data() {
+        let Fields(fields) = serde_json::from_str(r#"{"B\/C":1,"A":[2],"B\/C":{}}"#).unwrap();
+        let texts: Vec<_> = fields.iter().map(|(name, value)| (&**name, value.get())).collect();
+        assert_eq!(texts, [("B/C", "1"), ("A", "[2]"), ("B/C", "{}")]);
+        assert!(matches!(&fields[1].0, Cow::Borrowed("A")));
+        assert!(serde_json::from_str::<Fields<'_>>("[1]").is_err());
     }
 
     #[test]
