@@ -270,7 +270,8 @@ impl<'a> Conversation<'a> {
             return Err(Ended { link: link.number, end: End::Silent });
         }
         let silent = self.socket.channels.keys();
-        let silent = silent.filter(|topic| self.channel_silent_at(topic).is_some_and(|at| at <= now));
+        let silent =
+            silent.filter(|topic| self.channel_silent_at(topic).is_some_and(|at| at <= now));
         let silent: Vec<_> = silent.cloned().collect();
         silent.iter().try_for_each(|topic| self.silent(topic, now))?;
         self.relieve(now);
