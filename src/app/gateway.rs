@@ -34,15 +34,18 @@ const ANSWERS_SHARE: u64 = 4;
 const UPKEEP: Duration = Duration::from_secs(1);
 
 /// Tasks that are started, for the metrics that count their panics.
-const TASKS: [&str; 20] = [
+const TASKS: [&str; 23] = [
     "certificate",
     "connection",
     "fetch ahead",
+    "feed book",
+    "feed goodbye",
     "feed plan",
     "feed socket",
     "flight",
     "history",
     "keep markets",
+    "live history",
     "live polls",
     "live upkeep",
     "merged load",
@@ -272,7 +275,7 @@ impl<'a> Part<'a> {
         let endpoints = Endpoints { rest_url: site.rest_url.clone(), request_timeout };
         let exchange = (spec.open)(&endpoints)
             .with_context(|| format!("cannot make a client for {}", spec.title))?;
-        let socket = WebSocket::new(&site.ws_url)
+        let socket = WebSocket::new(&site.ws_url, spec.profile.live.max_message_bytes)
             .with_context(|| format!("cannot make a client for {}'s feed", spec.title))?;
         let (spoken, connector, feed) = (exchange.clone(), Arc::new(socket), feed.clone());
         Ok(Self::new(exchange, move |sink, metrics, tasks| {
