@@ -273,7 +273,8 @@ impl<'a> Part<'a> {
         let spec = spec(site.name).context("no adapter of this name")?;
         let request_timeout = site.request_timeout;
         let endpoints = Endpoints { rest_url: site.rest_url.clone(), request_timeout };
-        let exchange = (spec.open)(&endpoints)
+        let exchange = spec
+            .open(&endpoints)
             .with_context(|| format!("cannot make a client for {}", spec.title))?;
         let socket = WebSocket::new(&site.ws_url, spec.profile.live.max_message_bytes)
             .with_context(|| format!("cannot make a client for {}'s feed", spec.title))?;

@@ -73,11 +73,13 @@ pub(crate) async fn tickers_come_one_by_one_and_all_at_once(case: Case) {
 }
 
 fn is_sound(book: &Value) {
-    let side = |name| rows(book, name).iter().map(|level| {
-        let amount = level[1].as_f64().unwrap();
-        assert!(amount > 0.0, "{level}");
-        level[0].as_f64().unwrap()
-    });
+    let side = |name| {
+        rows(book, name).iter().map(|level| {
+            let amount = level[1].as_f64().unwrap();
+            assert!(amount > 0.0, "{level}");
+            level[0].as_f64().unwrap()
+        })
+    };
     let (bids, asks): (Vec<f64>, Vec<f64>) = (side("bids").collect(), side("asks").collect());
     assert!(!bids.is_empty() && !asks.is_empty(), "{book}");
     assert!(bids.is_sorted_by(|better, worse| better > worse), "{bids:?}");

@@ -26,14 +26,8 @@ pub(crate) async fn every_fault_is_a_problem_and_passes(case: Case) {
         (Fault::Reset, &[(503, "exchange_unavailable")]),
         (Fault::Cut { bytes: None }, &[(503, "exchange_unavailable")]),
         (Fault::Status { status: 503, body: None }, &[(503, "exchange_unavailable")]),
-        (
-            Fault::Html { status: 502 },
-            &[(503, "exchange_unavailable"), (502, "upstream_invalid")],
-        ),
-        (
-            Fault::Maintenance,
-            &[(503, "exchange_maintenance"), (503, "exchange_unavailable")],
-        ),
+        (Fault::Html { status: 502 }, &[(503, "exchange_unavailable"), (502, "upstream_invalid")]),
+        (Fault::Maintenance, &[(503, "exchange_maintenance"), (503, "exchange_unavailable")]),
     ];
     for (fault, problems) in faults {
         for (number, endpoint) in ENDPOINTS.into_iter().enumerate() {
@@ -45,7 +39,8 @@ pub(crate) async fn every_fault_is_a_problem_and_passes(case: Case) {
             let reply = crate::client::ask(rig.app.address(), "GET", &path, &demand).await;
             let code = reply.json()["code"].as_str().unwrap_or_default().to_owned();
             let found = problems.iter().find(|problem| **problem == (reply.status, code.as_str()));
-            let (status, code) = found.unwrap_or_else(|| panic!("{fault:?} {path}: {}", reply.text()));
+            let (status, code) =
+                found.unwrap_or_else(|| panic!("{fault:?} {path}: {}", reply.text()));
             reply.problem(&path, *status, code);
             assert!(reply.took < ms(3_000), "{fault:?} {path}: {:?}", reply.took);
             rig.sim().clear_faults();

@@ -33,7 +33,8 @@ impl Rig {
     async fn is_live(&self) -> Value {
         eventually("every pinned channel is live", async || {
             let feed = self.feed().await;
-            let live = rows(&feed, "topics").iter().filter(|topic| topic["state"] == "live").count();
+            let live =
+                rows(&feed, "topics").iter().filter(|topic| topic["state"] == "live").count();
             (live >= CHANNELS.len()).then_some(feed)
         })
         .await

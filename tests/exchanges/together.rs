@@ -37,8 +37,7 @@ async fn what_befalls_three_does_not_touch_the_fourth() {
     let mut config = settings();
     config.server.request_deadline = ms(1_000);
     let rig = all(config).await;
-    let faults =
-        [Fault::Maintenance, Fault::Hang, Fault::RateLimited { retry_after: Some(100) }];
+    let faults = [Fault::Maintenance, Fault::Hang, Fault::RateLimited { retry_after: Some(100) }];
     for ((_, sim), fault) in rig.sims[1..].iter().zip(faults) {
         sim.fault(fault.always());
     }

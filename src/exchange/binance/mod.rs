@@ -19,13 +19,10 @@ pub use profile::PROFILE;
 pub use session::Conversation;
 
 use super::{
-    BadTransport, Endpoints, Exchange, Fetch, MarketList, Meter, Profile, Session, SessionSettings,
-    Spec, TickerList, Transport, UpstreamError, json,
+    BadTransport, Exchange, Fetch, MarketList, Meter, Profile, Session, SessionSettings, Spec,
+    TickerList, Transport, UpstreamError, json,
 };
-use crate::{
-    clock::Clock,
-    market::{Book, BookQuery, Candle, CandleQuery, Listing, Ticker, Trade, TradeQuery},
-};
+use crate::market::{Book, BookQuery, Candle, CandleQuery, Listing, Ticker, Trade, TradeQuery};
 
 /// What the rest of the house knows of it.
 pub static SPEC: Spec = Spec {
@@ -35,37 +32,39 @@ pub static SPEC: Spec = Spec {
     rest_suffix: "/api/v3",
     ws_url: "wss://stream.binance.com:9443/stream",
     ws_path: "/stream",
-    open,
+    over,
 };
 
 /// The weight that this address has spent in the present minute (binance/binance-spot-api-docs,
 /// rest-api.md, 2026-07).
 const USED_WEIGHT: &str = "x-mbx-used-weight-1m";
 
-fn open(at: &Endpoints) -> Result<Arc<dyn Exchange>, BadTransport> {
-    Ok(Arc::new(Binance::new(&at.rest_url, at.request_timeout)?))
+fn over(transport: Transport) -> Arc<dyn Exchange> {
+    Arc::new(Binance::over(transport))
 }
 
 /// The adapter: one method is one GET.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Binance {
     transport: Transport,
     meter: Meter,
-    clock: Clock,
 }
 
 impl Binance {
     /// The exchange at `rest_url` (`https://api.binance.com`, without `/api/v3`); no connection is
     /// made yet. `request_timeout` bounds each request as a whole.
     pub fn new(rest_url: &str, request_timeout: Duration) -> Result<Self, BadTransport> {
+        Ok(Self::over(Transport::new(rest_url, request_timeout)?))
+    }
+
+    /// The exchange that `transport` asks.
+    pub fn over(transport: Transport) -> Self {
         let meter = Meter::default();
-        let transport = Transport::new(rest_url, request_timeout)?;
-        let transport = transport.metered(USED_WEIGHT, meter.clone());
-        Ok(Self { transport, meter, clock: Clock::system() })
+        Self { transport: transport.metered(USED_WEIGHT, meter.clone()), meter }
     }
 
     async fn get(&self, path_and_query: &str) -> Result<Bytes, UpstreamError> {
-        rest::data(self.transport.get(path_and_query).await?, self.clock.now())
+        rest::data(self.transport.get(path_and_query).await?, self.transport.clock().now())
     }
 }
 

@@ -6,9 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 pub use profile::PROFILE;
 
-use super::{
-    BadTransport, Endpoints, Exchange, Fetch, MarketList, Profile, Spec, TickerList, Transport,
-};
+use super::{BadTransport, Exchange, Fetch, MarketList, Profile, Spec, TickerList, Transport};
 use crate::market::{Book, BookQuery, Candle, CandleQuery, Listing, Ticker, Trade, TradeQuery};
 
 /// What the rest of the house knows of it.
@@ -19,15 +17,15 @@ pub static SPEC: Spec = Spec {
     rest_suffix: "/api/v3/brokerage/market",
     ws_url: "wss://advanced-trade-ws.coinbase.com",
     ws_path: "/",
-    open,
+    over,
 };
 
-fn open(at: &Endpoints) -> Result<Arc<dyn Exchange>, BadTransport> {
-    Ok(Arc::new(Coinbase::new(&at.rest_url, at.request_timeout)?))
+fn over(transport: Transport) -> Arc<dyn Exchange> {
+    Arc::new(Coinbase::over(transport))
 }
 
 /// The adapter: one method is one GET.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Coinbase {
     transport: Transport,
 }
@@ -36,7 +34,12 @@ impl Coinbase {
     /// The exchange at `rest_url` (`https://api.coinbase.com`); no connection is made yet. `request_timeout` bounds
     /// each request as a whole.
     pub fn new(rest_url: &str, request_timeout: Duration) -> Result<Self, BadTransport> {
-        Ok(Self { transport: Transport::new(rest_url, request_timeout)? })
+        Ok(Self::over(Transport::new(rest_url, request_timeout)?))
+    }
+
+    /// The exchange that `transport` asks.
+    pub fn over(transport: Transport) -> Self {
+        Self { transport }
     }
 }
 

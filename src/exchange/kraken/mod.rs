@@ -19,8 +19,8 @@ pub use profile::PROFILE;
 pub use session::Conversation;
 
 use super::{
-    BadTransport, Endpoints, Exchange, Fetch, MarketList, Profile, Session, SessionSettings, Spec,
-    TickerList, Transport, UpstreamError,
+    BadTransport, Exchange, Fetch, MarketList, Profile, Session, SessionSettings, Spec, TickerList,
+    Transport, UpstreamError,
 };
 use crate::market::{Book, BookQuery, Candle, CandleQuery, Listing, Ticker, Trade, TradeQuery};
 
@@ -32,15 +32,15 @@ pub static SPEC: Spec = Spec {
     rest_suffix: "/0/public",
     ws_url: "wss://ws.kraken.com/v2",
     ws_path: "/v2",
-    open,
+    over,
 };
 
-fn open(at: &Endpoints) -> Result<Arc<dyn Exchange>, BadTransport> {
-    Ok(Arc::new(Kraken::new(&at.rest_url, at.request_timeout)?))
+fn over(transport: Transport) -> Arc<dyn Exchange> {
+    Arc::new(Kraken::over(transport))
 }
 
 /// The adapter: one method is one GET.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Kraken {
     transport: Transport,
 }
@@ -49,7 +49,12 @@ impl Kraken {
     /// The exchange at `rest_url` (`https://api.kraken.com`, without `/0/public`); no connection
     /// is made yet. `request_timeout` bounds each request as a whole.
     pub fn new(rest_url: &str, request_timeout: Duration) -> Result<Self, BadTransport> {
-        Ok(Self { transport: Transport::new(rest_url, request_timeout)? })
+        Ok(Self::over(Transport::new(rest_url, request_timeout)?))
+    }
+
+    /// The exchange that `transport` asks.
+    pub fn over(transport: Transport) -> Self {
+        Self { transport }
     }
 
     async fn get(&self, path_and_query: &str) -> Result<Bytes, UpstreamError> {

@@ -19,6 +19,8 @@ fn names(events: &[Event]) -> Vec<&'static str> {
         Event::Broken(..) => "broken",
         Event::Paused => "paused",
         Event::Resumed => "resumed",
+        Event::Sound(_) => "sound",
+        Event::Alive => "alive",
         Event::Leaving => "leaving",
     };
     events.iter().map(name).collect()
