@@ -17,6 +17,10 @@ fn only(script: &mut Script) -> Data {
 #[test]
 fn a_ticker_counts_from_the_price_a_day_ago() {
     let row = r#"{"symbol":"BTC/USD","bid":118280.0,"bid_qty":2.50000000,"ask":118280.1,"ask_qty":3.2,"last":118270.0,"volume":163.28908096,"vwap":117000.5,"low":116470.0,"high":118760.0,"change":320.0,"change_pct":0.27,"timestamp":"2026-09-25T09:30:59.123456Z"}"#;
+    // Each is whole, the first need not be a snapshot.
+    let mut script = Script::with(&ticker());
+    script.hear(&data("ticker", "update", row));
+    assert!(matches!(only(&mut script), Data::Ticker(told) if told.raw.as_str() == row));
     let mut script = Script::with(&ticker());
     script.hear(&data("ticker", "snapshot", row));
     let Data::Ticker(told) = only(&mut script) else { panic!() };
