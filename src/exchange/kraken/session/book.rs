@@ -145,4 +145,4 @@ pub(super) fn unreadable(error: UpstreamError) -> Broken {
 
 #[cfg(test)]
 #[path = "tests/book.rs"]
-mod tests;
+pub(super) mod tests;

@@ -51,7 +51,8 @@ impl Channel {
         Self { state, started: false }
     }
 
-    /// Takes the rows of one message, which lie in `text`. Without a snapshot they mean nothing.
+    /// Takes the rows of one message, which lie in `text`. Without a snapshot they mean nothing,
+    /// but for a ticker, which is whole each time.
     pub(super) fn take(
         &mut self,
         topic: &Arc<Topic>,
@@ -60,7 +61,7 @@ impl Channel {
         text: &Bytes,
         out: &mut Vec<Output>,
     ) -> Result<(), Broken> {
-        if !snapshot && !self.started {
+        if !snapshot && !self.started && !matches!(self.state, State::Ticker) {
             return Ok(());
         }
         self.started = true;
