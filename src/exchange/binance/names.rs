@@ -87,9 +87,9 @@ pub fn markets(body: &Bytes) -> Result<Markets, UpstreamError> {
     if symbols.is_empty() {
         return Err(json::invalid("exchangeInfo", "no markets"));
     }
-    let weight = rate_limits.iter().find(|limit| {
-        limit.rate_limit_type == "REQUEST_WEIGHT" && limit.interval == "MINUTE"
-    });
+    let weight = rate_limits
+        .iter()
+        .find(|limit| limit.rate_limit_type == "REQUEST_WEIGHT" && limit.interval == "MINUTE");
     let weight_per_minute = weight.and_then(|limit| limit.limit.checked_div(limit.interval_num));
     let mut seen = HashSet::new();
     let open = symbols.into_iter().filter(|row| {
@@ -173,7 +173,10 @@ mod tests {
 
         let text = |number: &Option<Number>| number.as_ref().map(|it| it.as_str().to_owned());
         let btc = &markets.listings[0];
-        assert_eq!((btc.base.as_str(), btc.quote.as_str(), btc.margin), ("BTC", "USDT", Some(true)));
+        assert_eq!(
+            (btc.base.as_str(), btc.quote.as_str(), btc.margin),
+            ("BTC", "USDT", Some(true))
+        );
         assert_eq!(text(&btc.amount_step).as_deref(), Some("0.00001000"));
         assert_eq!(text(&btc.price_step).as_deref(), Some("0.01000000"));
         assert_eq!(text(&btc.amount.min).as_deref(), Some("0.00001000"));
@@ -199,7 +202,8 @@ mod tests {
             let error = read(bad).unwrap_err();
             assert!(matches!(error, UpstreamError::Invalid(_)), "{bad} {error}");
         }
-        let by_the_second = INFO.replace(r#""MINUTE","intervalNum":1"#, r#""SECOND","intervalNum":1"#);
+        let by_the_second =
+            INFO.replace(r#""MINUTE","intervalNum":1"#, r#""SECOND","intervalNum":1"#);
         assert_eq!(read(&by_the_second).unwrap().weight_per_minute, None);
         let in_two = INFO.replace(r#""MINUTE","intervalNum":1"#, r#""MINUTE","intervalNum":2"#);
         assert_eq!(read(&in_two).unwrap().weight_per_minute, Some(3000));

@@ -44,9 +44,8 @@ struct Problem<'a> {
 /// A body of code and message is a failure whatever the status.
 pub(super) fn data(answer: Answer, now: UnixMs) -> Result<Bytes, UpstreamError> {
     let Answer { status, retry_after, body } = answer;
-    let problem: Option<Problem<'_>> = (body.len() <= MAX_ERROR_BYTES)
-        .then(|| serde_json::from_slice(&body).ok())
-        .flatten();
+    let problem: Option<Problem<'_>> =
+        (body.len() <= MAX_ERROR_BYTES).then(|| serde_json::from_slice(&body).ok()).flatten();
     let until = problem.as_ref().and_then(|problem| banned_until(&problem.msg));
     let is_limit = problem.as_ref().is_some_and(|it| it.code == code::TOO_MANY_REQUESTS);
     if status == 418 || (until.is_some() && (status == 429 || is_limit)) {

@@ -226,9 +226,8 @@ impl Desk {
                 _ => {}
             }
         }
-        let without_topics = |standing: &Standing| {
-            standing.phase == Phase::Wanted && standing.topics.is_empty()
-        };
+        let without_topics =
+            |standing: &Standing| standing.phase == Phase::Wanted && standing.topics.is_empty();
         let gone = self.streams.extract_if(.., |_, standing| without_topics(standing));
         for (_, standing) in gone {
             let told = |topic| Output::Tell(Event::Unsubscribed(topic));
@@ -356,7 +355,9 @@ impl Desk {
 
     fn reckon(&mut self, now: Instant) {
         let waits = |standing: &Standing| match (&standing.phase, &standing.channel) {
-            (Phase::Wanted | Phase::Unwanted, _) => Some(self.round_at.map_or(now, |at| at.max(now))),
+            (Phase::Wanted | Phase::Unwanted, _) => {
+                Some(self.round_at.map_or(now, |at| at.max(now)))
+            }
             (Phase::Open, Channel::Book(book)) => book.wakes_at(),
             _ => None,
         };

@@ -46,11 +46,9 @@ mod tests {
         ] {
             assert_eq!(named("BTCUSDT", stream).as_deref(), Some(name));
         }
-        for stream in [
-            book(Precision::P1, 25),
-            book(Precision::P0, 1000),
-            Stream::Candles(Timeframe::H3),
-        ] {
+        for stream in
+            [book(Precision::P1, 25), book(Precision::P0, 1000), Stream::Candles(Timeframe::H3)]
+        {
             assert_eq!(named("BTCUSDT", stream), None);
         }
     }
