@@ -283,7 +283,3 @@ impl<'a> DepthUpdate<'a> {
         json::parse("book", data.get())
     }
 }
-
-#[cfg(test)]
-#[path = "tests/book.rs"]
-mod tests;

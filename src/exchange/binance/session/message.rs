@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
+use serde::{Deserialize, de::Error as _};
 use serde_json::value::RawValue;
 
 /// Any message: the data of a stream, an answer to a request, or a refusal of one
@@ -39,7 +39,11 @@ struct Problem<'a> {
 
 impl<'a> Message<'a> {
     pub(super) fn parse(text: &'a str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(text)
+        if text.trim_ascii_start().starts_with('{') {
+            serde_json::from_str(text)
+        } else {
+            Err(serde_json::Error::custom("no object"))
+        }
     }
 
     /// The number of the request that is answered.
