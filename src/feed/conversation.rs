@@ -276,6 +276,7 @@ impl<'a> Conversation<'a> {
                     self.socket.parts.sink.turn(&topic, &Turn::Checked(checksum), now);
                 }
             }
+            Event::Sound(_) | Event::Alive => todo!(),
             Event::Broken(topic, broken) => self.broken(&topic, &broken, now)?,
             Event::Paused => self.pause(now),
             Event::Resumed => self.resume(now),
