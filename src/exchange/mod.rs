@@ -8,6 +8,7 @@ pub mod bitfinex;
 mod catalogue;
 pub mod coinbase;
 mod error;
+mod json;
 pub mod kraken;
 mod meter;
 mod profile;

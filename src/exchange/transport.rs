@@ -54,6 +54,7 @@ pub struct Transport {
     client: Client,
     root: String,
     request_timeout: Duration,
+    sent: Vec<(HeaderName, HeaderValue)>,
     clock: Clock,
 }
 
@@ -91,7 +92,14 @@ impl Transport {
         }
         let client = builder.build().map_err(|error| BadTransport::Tls(innermost(&error)))?;
         let root = url.as_str().trim_end_matches('/').to_owned();
-        Ok(Self { client, root, request_timeout, clock: Clock::system() })
+        Ok(Self { client, root, request_timeout, sent: Vec::new(), clock: Clock::system() })
+    }
+
+    /// The same, with a further header in every request. `name` is in lower case.
+    #[must_use]
+    pub fn sending(mut self, name: &'static str, value: &'static str) -> Self {
+        self.sent.push((HeaderName::from_static(name), HeaderValue::from_static(value)));
+        self
     }
 
     /// Sends one GET for `path_and_query`, relative to the root and without a leading slash. It
@@ -111,6 +119,9 @@ impl Transport {
 
     async fn exchange(&self, url: String) -> Result<Answer, UpstreamError> {
         let mut request = self.client.get(url);
+        for (name, value) in &self.sent {
+            request = request.header(name, value);
+        }
         if traces::are_on() {
             let mut headers = HeaderMap::new();
             traces::pass_on(&mut headers);
