@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-
-=======
 use super::*;
 use crate::{
     exchange::{
@@ -113,4 +110,3 @@ fn the_profile_is_the_documentations() {
         assert!(!PROFILE.timeframes.contains(&absent));
     }
 }
->>>>>>> refs/heads/binance

@@ -19,12 +19,10 @@ pub use profile::PROFILE;
 pub use session::Conversation;
 
 use super::{
-    BadTransport, Exchange, Fetch, MarketList, Profile, Session, SessionSettings, Spec,
-    TickerList, Transport, UpstreamError,
+    BadTransport, Exchange, Fetch, MarketList, Profile, Session, SessionSettings, Spec, TickerList,
+    Transport, UpstreamError,
 };
-use crate::{
-    market::{Book, BookQuery, Candle, CandleQuery, Listing, Ticker, Trade, TradeQuery},
-};
+use crate::market::{Book, BookQuery, Candle, CandleQuery, Listing, Ticker, Trade, TradeQuery};
 
 /// What the rest of the house knows of it.
 pub static SPEC: Spec = Spec {

@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-
-=======
 use std::time::Duration;
 
 use super::*;
@@ -196,4 +193,3 @@ fn what_was_not_asked_for_is_no_answer() {
     let query = TradeQuery { since: None, ..query };
     assert!(trades_as_asked(&query, trades(&[91])).is_err());
 }
->>>>>>> refs/heads/binance

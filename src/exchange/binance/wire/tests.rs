@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-
-=======
 use proptest::prelude::*;
 
 use super::*;
@@ -242,4 +239,3 @@ proptest! {
         }
     }
 }
->>>>>>> refs/heads/binance

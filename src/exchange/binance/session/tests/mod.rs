@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-
-=======
 //! A session driven by hand: texts in, texts and events out.
 
 mod books;
@@ -164,4 +161,3 @@ impl Script {
         self.sent().into_iter().map(of).collect()
     }
 }
->>>>>>> refs/heads/binance
