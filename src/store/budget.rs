@@ -29,7 +29,9 @@ pub(super) fn write_call(
     at: UnixMs,
 ) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("INSERT INTO calls (exchange, family, sent_at, units) VALUES (?1, ?2, ?3, ?4)")?
+        .prepare_cached(
+            "INSERT INTO calls (exchange, family, sent_at, units) VALUES (?1, ?2, ?3, ?4)",
+        )?
         .execute(params![exchange, pool, at.millis(), units])?;
     Ok(())
 }

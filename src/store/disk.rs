@@ -14,12 +14,7 @@ use super::{
     shared::{Shared, Sizes},
     trim::{self, Bounds, Usage},
 };
-use crate::{
-    clock::Clock,
-    exchange::MarketList,
-    market::UnixMs,
-    telemetry::StoreState,
-};
+use crate::{clock::Clock, exchange::MarketList, market::UnixMs, telemetry::StoreState};
 
 /// How often a batch is tried while another process holds the file, two seconds each time.
 const ATTEMPTS: usize = 3;

@@ -87,11 +87,14 @@ impl File {
             create(&mut connection)?;
         }
         if matches!(header(&connection)?, Header::Earlier(_)) {
+            has_all(&connection)?;
             migrate(&mut connection)?;
         }
         match header(&connection)? {
             Header::Ours => {}
-            Header::Earlier(_) | Header::Empty => return Err(StoreError::Failing("the file stays what it was".to_owned())),
+            Header::Earlier(_) | Header::Empty => {
+                return Err(StoreError::Failing("the file stays what it was".to_owned()));
+            }
             Header::Foreign(what) => return Err(StoreError::Foreign(what)),
         }
         prove(&mut connection)?;
@@ -198,21 +201,35 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     // Another process may have been faster.
     if let Header::Earlier(done) = header(&transaction)? {
         for migration in &MIGRATIONS[done..] {
-            transaction.execute_batch(migration)?;
+            transaction.execute_batch(migration).map_err(unlike)?;
         }
         transaction.pragma_update(None, "user_version", VERSION)?;
     }
     Ok(transaction.commit()?)
 }
 
-/// Looks for damage.
-fn prove(connection: &mut Connection) -> Result<(), StoreError> {
+/// A file to which a migration's words make no sense is not what it says it is.
+fn unlike(error: rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::Unknown) => StoreError::Corrupt(error.to_string()),
+        _ => error.into(),
+    }
+}
+
+/// Refuses a file that lacks a table.
+fn has_all(connection: &Connection) -> Result<(), StoreError> {
     for table in TABLES {
         let exists = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1";
         if !connection.prepare(exists)?.exists([table])? {
             return Err(StoreError::Corrupt(format!("the table {table} is missing")));
         }
     }
+    Ok(())
+}
+
+/// Looks for damage.
+fn prove(connection: &mut Connection) -> Result<(), StoreError> {
+    has_all(connection)?;
     let end = Instant::now() + CHECK;
     connection.progress_handler(CHECK_STEP, Some(move || Instant::now() >= end))?;
     let verdict = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));

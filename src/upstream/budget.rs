@@ -196,7 +196,8 @@ impl Budget {
                 // Those of his that were not spare come free for a call that is.
                 let his = |it: Tenant| it.spare || it.client == tenant.client;
                 let releases = times(&releases, |tenant| tenant.is_some_and(his));
-                let held = releases.iter().fold(0_u32, |held, (_, units)| held.saturating_add(*units));
+                let held =
+                    releases.iter().fold(0_u32, |held, (_, units)| held.saturating_add(*units));
                 let theirs = self.held().saturating_sub(held).saturating_add(reserve);
                 let ceiling = self.ceiling.saturating_sub(theirs);
                 self.spare.follow_call(now, units, &releases, ceiling)

@@ -97,12 +97,7 @@ impl Choice {
 
 impl Order {
     pub(super) fn new(starvation_bound: Duration) -> Self {
-        Self {
-            starvation_bound,
-            since_starved: u32::MAX,
-            passed: None,
-            virtual_time: [0; CLASSES],
-        }
+        Self { starvation_bound, since_starved: u32::MAX, passed: None, virtual_time: [0; CLASSES] }
     }
 
     /// The next of `heads`, each the first waiter of a client in a class.

@@ -231,3 +231,64 @@ fn insert(releases: &mut VecDeque<Release>, release: Release) {
     let same = releases.iter().skip(at).take_while(|other| other.at == release.at).count();
     releases.insert(at + same, release);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn tenant() -> Tenant {
+        Tenant { client: ClientId::ANONYMOUS, class: Wait::Client, spare: false }
+    }
+
+    /// The steps of a decision grow with the entries.
+    #[test]
+    fn thousands_of_slots_are_few_entries_and_held_no_shorter() {
+        let now = Instant::now();
+        let mut window = Window::new(6000, MINUTE, now);
+        for call in 0..3000 {
+            let at = now + Duration::from_millis(20) * call;
+            let slot = window.take(at, 2, tenant());
+            window.finish(slot, at);
+        }
+        assert_eq!(window.held(), 6000);
+        assert!(window.releases().len() <= 257, "{}", window.releases().len());
+        for call in 0..3000 {
+            let (sent, mut held) = (now + Duration::from_millis(20) * call, 0);
+            held += window.releases().iter().map(|release| release.units).sum::<u32>();
+            assert!(held >= 6000 - 2 * call, "held for a whole window after {call}");
+            while window.free_one(sent + MINUTE).is_some() {}
+        }
+        let rest = now + MINUTE * 2 + Duration::from_millis(300);
+        while window.free_one(rest).is_some() {}
+        assert_eq!(window.held(), 0);
+    }
+
+    #[test]
+    fn slots_of_few_come_free_to_the_millisecond() {
+        let now = Instant::now();
+        let mut window = Window::new(30, MINUTE, now);
+        let slot = window.take(now, 3, tenant());
+        window.finish(slot, now + Duration::from_millis(150));
+        let free = now + MINUTE + Duration::from_millis(151);
+        assert!(window.free_one(free - SLACK).is_none());
+        assert_eq!(
+            window.free_one(free).map(|release| (release.at, release.units)),
+            Some((free, 3))
+        );
+    }
+
+    #[test]
+    fn another_length_moves_what_is_held() {
+        let now = Instant::now();
+        let mut window = Window::new(5, MINUTE / 12, now);
+        window.hold_for_others(4, now);
+        window.reshape(5, MINUTE / 6);
+        assert_eq!(window.releases()[0].at, now + MINUTE / 6 + SLACK);
+        window.reshape(5, MINUTE / 60);
+        assert_eq!(window.releases()[0].at, now + MINUTE / 60 + SLACK);
+        assert_eq!(window.freed_by(4), Some(now + MINUTE / 60 + SLACK));
+        assert_eq!(window.freed_by(5), None);
+    }
+}

@@ -7,8 +7,11 @@ mod cordon;
 mod fair;
 mod limits;
 mod merge;
+mod pools;
 mod restart;
 mod retry;
+mod shut_out;
+mod units;
 mod waiting;
 
 use std::{

@@ -93,8 +93,7 @@ fn process(families: &[(Family, u32)], notes: &Arc<Notes>, saved: Saved) -> Rig 
     let memory = Memory { journal: notes.clone(), saved, longest_call: LONGEST };
     let metrics = Metrics::new();
     let pools = pools(families);
-    let upstream =
-        Upstream::resume("test", &pools, &settings(), memory, None, &metrics, &tasks());
+    let upstream = Upstream::resume("test", &pools, &settings(), memory, None, &metrics, &tasks());
     Rig::of(upstream, metrics)
 }
 
@@ -219,6 +218,44 @@ async fn a_ban_that_is_over_still_lacks_its_probe() {
     assert_eq!(rig.upstream.ready(Family::Candles), 1);
     rig.call(Call::within(secs(5))).await.unwrap();
     assert_eq!(rig.upstream.ready(Family::Candles), 9);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ban_of_the_address_survives_for_days() {
+    let (rig, notes) = first(30);
+    let shut_out = UpstreamError::Banned { retry_after: Some(secs(2 * 86_400)) };
+    rig.call(Call::within(secs(5)).failing(shut_out)).await.unwrap_err();
+    assert_eq!(notes.told()[1..], [Entry::Closed(None, secs(2 * 86_400))]);
+    sleep(secs(86_400)).await;
+    let rig = next(30, &notes);
+    assert_eq!(rig.upstream.snapshot().banned_for, secs(86_400));
+    assert_eq!(left(rig.call(Call::within(secs(5))).await), secs(86_400));
+    sleep(secs(86_400)).await;
+    rig.call(Call::within(secs(5))).await.unwrap();
+    assert_eq!(notes.saved(Duration::ZERO).bans, []);
+}
+
+/// A call that cost many units holds as many slots in the next process.
+#[tokio::test(start_paused = true)]
+async fn units_survive_a_restart() {
+    let (rig, notes) = first(300);
+    rig.call(Call::within(secs(5)).costing(80)).await.unwrap();
+    rig.call(Call::within(secs(5)).costing(15)).await.unwrap();
+    let restarted = next(300, &notes);
+    assert_eq!(restarted.candles().used, 95);
+    let of_many = |count| calls(Family::Candles, secs(1), count);
+    let families = [(Family::Candles, 30)];
+    let saved = Saved { calls: of_many(30), bans: Vec::new() };
+    let saved = Saved {
+        calls: saved.calls.into_iter().map(|it| SavedCall { units: 7, ..it }).collect(),
+        ..saved
+    };
+    let full = process(&families, &notes, saved);
+    assert_eq!(
+        (full.candles().used, full.candles().left),
+        (35, 0),
+        "no more than fills the window"
+    );
 }
 
 #[tokio::test(start_paused = true)]
