@@ -18,7 +18,7 @@ use crate::{
     cache::Cache,
     clock::Clock,
     config::{self, Config, Current},
-    exchange::{Endpoints, Exchange, Family, spec},
+    exchange::{Endpoints, Exchange, spec},
     feed::{Feed, Sink, WebSocket},
     service::{Desk, Desks, ProductCache},
     store::Store,
@@ -326,11 +326,11 @@ async fn keep_history(reader: Arc<Reader>) {
         tokio::time::sleep(History::STEP).await;
         let left = reader.desks.all().iter().flat_map(|desk| {
             let exchange = desk.shelf.name();
-            desk.shelf.upstream.snapshot().families.into_iter().map(move |family| BudgetLeft {
+            desk.shelf.upstream.snapshot().pools.into_iter().map(move |pool| BudgetLeft {
                 exchange,
-                family: family.family.as_str(),
-                limit: family.limit,
-                left: family.left,
+                family: pool.pool.name,
+                limit: pool.limit,
+                left: pool.left,
             })
         });
         reader.metrics.note_history(reader.clock.now(), left);
@@ -346,9 +346,7 @@ fn upstream(
 ) -> Arc<Upstream> {
     let profile = exchange.profile();
     let budget = &config.exchanges[profile.name].budget;
-    let families: Vec<(Family, u32)> = budget
-        .pools()
-        .flat_map(|(pool, limit)| pool.families.iter().map(move |family| (*family, limit)))
-        .collect();
-    Upstream::resume(profile.name, &families, &config.upstream, memory, metrics, tasks)
+    let pools: Vec<_> = budget.pools().collect();
+    let meter = exchange.meter().cloned();
+    Upstream::resume(profile.name, &pools, &config.upstream, memory, meter, metrics, tasks)
 }

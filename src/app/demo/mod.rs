@@ -211,8 +211,8 @@ impl Show {
     fn status(&self, seen: &Seen, before: &Seen) -> Status {
         let reader = self.app.gateway().reader();
         let budgets = reader.desks.all().iter().flat_map(|desk| {
-            let families = desk.shelf.upstream.snapshot().families;
-            families.into_iter().map(|family| (family.family.as_str(), family.left, family.limit))
+            let pools = desk.shelf.upstream.snapshot().pools;
+            pools.into_iter().map(|pool| (pool.pool.name, pool.left, pool.limit))
         });
         let exchange = self.sim.counts();
         let alone = self.options.clients == 0;
