@@ -241,17 +241,19 @@ impl Desk {
         let is_answered = |standing: &Standing| matches!(standing.phase, Phase::Closing { req_id, .. } if Some(req_id) == message.req_id);
         let closed = self.channels.iter().find(|(_, standing)| is_answered(standing));
         let about = || message.result.as_ref().and_then(Key::about).map(|(key, _)| key);
-        match closed.map(|(key, _)| key.clone()).or_else(about) {
-            Some(key) => match self.channels.get(&key).map(|standing| &standing.phase) {
-                Some(Phase::Closing { .. }) => self.end(&key, now, out),
-                Some(Phase::Open { .. }) if message.req_id.is_none() => {
-                    let why = "the exchange closed the channel".to_owned();
-                    self.tell_broken(&key, Broken::Invalid(why), out);
-                    self.reopen(&key, now, out);
-                }
-                _ => {}
-            },
-            None => {}
+        let key = match message.req_id {
+            Some(_) => closed.map(|(key, _)| key.clone()),
+            None => about(),
+        };
+        let Some(key) = key else { return };
+        match self.channels.get(&key).map(|standing| &standing.phase) {
+            Some(Phase::Closing { .. }) => self.end(&key, now, out),
+            Some(Phase::Open { .. }) => {
+                let why = "the exchange closed the channel".to_owned();
+                self.tell_broken(&key, Broken::Invalid(why), out);
+                self.reopen(&key, now, out);
+            }
+            _ => {}
         }
         self.reckon();
     }
