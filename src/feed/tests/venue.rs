@@ -293,7 +293,10 @@ impl Session for Words {
             "alive" => Event::Alive,
             "sound" => Event::Sound(topic()),
             "leave" => Event::Leaving,
-            "fetch" => return Ok(out.push(Output::FetchBook(topic(), 5))),
+            "fetch" => {
+                out.push(Output::FetchBook(topic(), 5));
+                return Ok(());
+            }
             "cs" => Event::Checked(topic(), 7),
             "checksum" => Event::Broken(topic(), Broken::Checksum),
             "full" => refused(Refused::Full),
