@@ -223,7 +223,8 @@ impl Conversation<'_> {
         let now = Instant::now();
         let is_old = self.links.first().is_some_and(|old| old.number == link);
         let exchange = self.socket.parts.exchange.profile().name;
-        tracing::warn!(exchange, socket = self.socket.id, why = %end, is_old, "one of two connections has ended");
+        let socket = self.socket.id;
+        tracing::warn!(exchange, socket, why = %end, is_old, "one of two connections has ended");
         self.socket.parts.metrics.reconnected(reason);
         if is_old {
             self.socket.view.lost();

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::{FutureExt as _, future::BoxFuture};
 use tokio::time::{Instant, sleep};
 
 use super::venue::{Venue, World};
@@ -13,7 +14,7 @@ use crate::{
     config,
     exchange::{Data, Stream, Topic},
     feed::{Feed, FeedSnapshot, Lapse, Sink, Standing, Turn},
-    market::Precision,
+    market::{Book, Precision},
     tasks::Tasks,
     telemetry::Metrics,
 };
@@ -37,17 +38,25 @@ pub(super) fn topics(names: &str) -> Vec<Arc<Topic>> {
 
 /// What the sink was told: seconds since the start, and what.
 #[derive(Default)]
-pub(super) struct Ears(Mutex<Vec<(Instant, String, String)>>);
+pub(super) struct Ears {
+    heard: Mutex<Vec<(Instant, String, String)>>,
+    /// Books that can be had; fetches before them fail.
+    books: Mutex<VecDeque<bool>>,
+}
 
 impl Ears {
     fn hear(&self, now: Instant, topic: &Topic, what: String) {
-        self.0.lock().unwrap().push((now, topic.id.to_string(), what));
+        self.heard.lock().unwrap().push((now, topic.id.to_string(), what));
     }
 }
 
 impl Sink for Ears {
     fn data(&self, topic: &Arc<Topic>, data: &Data, received: Instant) {
-        let what = if matches!(data, Data::Book(_)) { "snap" } else { "data" };
+        let what = match data {
+            Data::Book(_) => "snap",
+            Data::Row(row) => row.as_str(),
+            _ => "data",
+        };
         self.hear(received, topic, what.to_owned());
     }
 
@@ -57,11 +66,22 @@ impl Sink for Ears {
             Turn::Confirmed => "confirmed".to_owned(),
             Turn::Sound => "sound".to_owned(),
             Turn::Checked(checksum) => format!("checked {checksum}"),
+            Turn::Sound => "sound".to_owned(),
             Turn::Lapsed(lapse) => format!("lapsed {}", lapse.as_str()),
             Turn::Refused(_) => "refused".to_owned(),
             Turn::Closed => "closed".to_owned(),
         };
         self.hear(now, topic, what);
+    }
+
+    fn fetch_book(&self, topic: &Arc<Topic>, depth: u32) -> BoxFuture<'static, Option<Book>> {
+        self.hear(Instant::now(), topic, format!("fetch {depth}"));
+        let can_be_had = self.books.lock().unwrap().pop_front().unwrap_or(true);
+        async move {
+            sleep(millis(100)).await;
+            can_be_had.then(Book::default)
+        }
+        .boxed()
     }
 }
 
@@ -99,9 +119,26 @@ impl Rig {
         Self { feed, venue, tasks, metrics, panics, ears, start: Instant::now() }
     }
 
+    /// The next fetches of books succeed or not, as these say; those after them do.
+    pub(super) fn books(&self, can_be_had: &[bool]) {
+        self.ears.books.lock().unwrap().extend(can_be_had);
+    }
+
+    /// When the sink was asked for a topic's book, since the start.
+    pub(super) fn fetches(&self, name: &str) -> Vec<Duration> {
+        let ears = self.ears.heard.lock().unwrap();
+        let fetches = ears.iter().filter(|heard| heard.1 == name && heard.2.starts_with("fetch"));
+        fetches.map(|heard| heard.0 - self.start).collect()
+    }
+
     /// With these pinned and open.
     pub(super) async fn open(names: &str) -> Self {
-        let rig = Self::new();
+        Self::open_at(Venue::default(), names).await
+    }
+
+    /// The same at this exchange.
+    pub(super) async fn open_at(venue: Venue, names: &str) -> Self {
+        let rig = Self::at(venue, &settings());
         rig.feed.pin(topics(names));
         // Three topics a socket, four seconds between two sockets.
         let sockets = names.split_whitespace().count().div_ceil(3) as u64;
@@ -135,30 +172,33 @@ impl Rig {
 
     /// What was told of a topic, in order.
     pub(super) fn told(&self, name: &str) -> Vec<String> {
-        let ears = self.ears.0.lock().unwrap();
+        let ears = self.ears.heard.lock().unwrap();
         ears.iter().filter(|heard| heard.1 == name).map(|heard| heard.2.clone()).collect()
     }
 
     /// What was told of a topic since the last time it was asked, without data and confirmations.
     pub(super) fn turns(&self, name: &str) -> String {
-        let plain = |what: &String| !["data", "snap", "confirmed"].contains(&what.as_str());
+        let plain = |what: &String| {
+            let is_row = what.parse::<u32>().is_ok();
+            !is_row && !["data", "snap", "confirmed"].contains(&what.as_str())
+        };
         self.told(name).into_iter().filter(plain).collect::<Vec<_>>().join(", ")
     }
 
     /// When the topic was last told to be so.
     pub(super) fn when(&self, name: &str, what: &str) -> Instant {
-        let ears = self.ears.0.lock().unwrap();
+        let ears = self.ears.heard.lock().unwrap();
         let heard = ears.iter().rev().find(|heard| heard.1 == name && heard.2 == what);
         heard.unwrap_or_else(|| panic!("{name} was never {what}")).0
     }
 
     /// Forgets the heartbeats of a beginning.
     fn forget_but_opened(&self) {
-        self.ears.0.lock().unwrap().retain(|heard| heard.2 != "confirmed");
+        self.ears.heard.lock().unwrap().retain(|heard| heard.2 != "confirmed");
     }
 
     pub(super) fn forget(&self) {
-        self.ears.0.lock().unwrap().clear();
+        self.ears.heard.lock().unwrap().clear();
     }
 
     /// Names of the topics that stand so, sorted.

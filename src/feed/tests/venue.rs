@@ -17,7 +17,9 @@ use crate::{
         bitfinex,
     },
     feed::{ConnectError, Connector, Wire, WireError},
-    market::{Book, BookQuery, Candle, CandleQuery, Changes, Listing, Ticker, Trade, TradeQuery},
+    market::{
+        Book, BookQuery, Candle, CandleQuery, Changes, Listing, Raw, Ticker, Trade, TradeQuery,
+    },
 };
 
 /// The exchange, as it stands and as it was asked.
@@ -45,6 +47,8 @@ pub(super) struct World {
 pub(super) struct Connection {
     say: mpsc::UnboundedSender<Result<Bytes, WireError>>,
     pub(super) heard: Vec<String>,
+    /// When each text was heard.
+    pub(super) times: Vec<Instant>,
     pub(super) open: BTreeSet<String>,
     pub(super) gone: bool,
 }
@@ -114,12 +118,29 @@ impl World {
     }
 }
 
-#[derive(Clone, Default)]
-pub(super) struct Venue(pub(super) Arc<Mutex<World>>);
+#[derive(Clone)]
+pub(super) struct Venue {
+    world: Arc<Mutex<World>>,
+    profile: Arc<Profile>,
+}
+
+impl Default for Venue {
+    fn default() -> Self {
+        Self::with(|_| {})
+    }
+}
 
 impl Venue {
+    /// Three channels a socket, and what `change` makes of that.
+    pub(super) fn with(change: impl FnOnce(&mut Live)) -> Self {
+        let mut live = Live { channels_per_socket: 3, ..bitfinex::PROFILE.live };
+        change(&mut live);
+        let profile = Profile { name: "test", live, ..bitfinex::PROFILE.clone() };
+        Self { world: Arc::default(), profile: Arc::new(profile) }
+    }
+
     pub(super) fn world(&self) -> MutexGuard<'_, World> {
-        self.0.lock().unwrap()
+        self.world.lock().unwrap()
     }
 }
 
@@ -140,8 +161,8 @@ impl Connector for Venue {
             let (say, hear) = mpsc::unbounded_channel();
             let mut world = self.world();
             let number = world.connections.len();
-            let (heard, open) = (Vec::new(), BTreeSet::new());
-            world.connections.push(Connection { say, heard, open, gone: false });
+            let (heard, times, open) = (Vec::new(), Vec::new(), BTreeSet::new());
+            world.connections.push(Connection { say, heard, times, open, gone: false });
             Ok(Box::new(Line { venue: self.clone(), number, hear }) as Box<dyn Wire>)
         }
         .boxed()
@@ -156,7 +177,7 @@ struct Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        if let Ok(mut world) = self.venue.0.lock() {
+        if let Ok(mut world) = self.venue.world.lock() {
             world.connections[self.number].gone = true;
         }
     }
@@ -177,6 +198,7 @@ impl Wire for Line {
             _ => {}
         }
         world.connections[self.number].heard.push(text);
+        world.connections[self.number].times.push(Instant::now());
         drop(world);
         async { Ok(()) }.boxed()
     }
@@ -189,12 +211,7 @@ impl Wire for Line {
 
 impl Exchange for Venue {
     fn profile(&self) -> &Profile {
-        static PROFILE: std::sync::LazyLock<Profile> = std::sync::LazyLock::new(|| Profile {
-            name: "test",
-            live: Live { channels_per_socket: 3, ..bitfinex::PROFILE.live },
-            ..bitfinex::PROFILE.clone()
-        });
-        &PROFILE
+        &self.profile
     }
 
     fn markets(&self) -> Fetch<'_, MarketList> {
@@ -262,13 +279,24 @@ impl Session for Words {
     ) -> Result<(), SessionError> {
         let text = std::str::from_utf8(text).unwrap();
         let (word, name) = text.split_once(' ').unwrap_or((text, ""));
+        let (name, row) = name.split_once(' ').unwrap_or((name, ""));
         let topic = || self.0[name].clone();
         let refused = |why| Event::Refused(topic(), why);
         out.push(Output::Tell(match word {
             "ok" => Event::Subscribed(topic()),
             "snap" => Event::Data(topic(), Data::Book(Vec::new())),
             "data" => Event::Data(topic(), Data::Levels(Changes::default())),
+            "row" => {
+                Event::Data(topic(), Data::Row(Raw::copy_of(serde_json::from_str(row).unwrap())))
+            }
             "hb" => Event::Heartbeat(topic()),
+            "alive" => Event::Alive,
+            "sound" => Event::Sound(topic()),
+            "leave" => Event::Leaving,
+            "fetch" => {
+                out.push(Output::FetchBook(topic(), 5));
+                return Ok(());
+            }
             "cs" => Event::Checked(topic(), 7),
             "checksum" => Event::Broken(topic(), Broken::Checksum),
             "full" => refused(Refused::Full),
@@ -285,6 +313,14 @@ impl Session for Words {
             other => panic!("the session panics: {other}"),
         }));
         Ok(())
+    }
+
+    fn on_book(&mut self, topic: &Topic, book: Option<&Book>, _: Instant, out: &mut Vec<Output>) {
+        let topic = self.0[topic.id.as_str()].clone();
+        out.push(match book {
+            Some(_) => Output::Tell(Event::Data(topic, Data::Book(Vec::new()))),
+            None => Output::FetchBook(topic, 5),
+        });
     }
 
     fn on_time(&mut self, _: Instant, _: &mut Vec<Output>) -> Result<(), SessionError> {

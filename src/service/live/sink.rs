@@ -275,6 +275,8 @@ impl LiveSink {
                     self.keep_book(&mut state, entry, Some(&line));
                 }
             }
+            // Checksums are those of books.
+            _ if checksum.is_some() => return,
             (Content::Ticker(_), Some(entry)) => {
                 if !self.confirm(&state, &entry) {
                     self.keep_ticker(&mut state, entry);

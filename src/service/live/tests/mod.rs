@@ -4,6 +4,7 @@
 mod books;
 mod candles;
 mod clear;
+mod gather;
 mod polls;
 mod property;
 mod reads;
@@ -36,7 +37,7 @@ use crate::{
         Listing, Number, Precision, Raw, Side, Symbol, Ticker, Timeframe, Trade, TradeQuery,
         UnixMs,
     },
-    service::{CandleView, Candles, Desk, Followed, TradeView, Trades},
+    service::{CandleView, Candles, Desk, Followed, Product, TradeView, Trades},
     store::Store,
     tasks::Tasks,
     telemetry::Metrics,
@@ -131,6 +132,8 @@ struct Fake {
     script: Mutex<Script>,
     asked: Mutex<Vec<String>>,
     fails: AtomicBool,
+    /// Bitfinex's, unless another is given.
+    profile: Option<Profile>,
 }
 
 impl Fake {
@@ -154,7 +157,7 @@ impl Fake {
 
 impl Exchange for Fake {
     fn profile(&self) -> &Profile {
-        &PROFILE
+        self.profile.as_ref().unwrap_or(&PROFILE)
     }
 
     fn markets(&self) -> Fetch<'_, MarketList> {
@@ -233,9 +236,12 @@ impl Bench {
     }
 
     async fn with(config: Config) -> Self {
+        Self::at(Fake::default(), config).await
+    }
+
+    async fn at(fake: Fake, config: Config) -> Self {
         let started = Instant::now();
-        let (fake, clock) =
-            (Arc::new(Fake::default()), Clock::anchored(UnixMs::from_millis(START)));
+        let (fake, clock) = (Arc::new(fake), Clock::anchored(UnixMs::from_millis(START)));
         let (tasks, metrics) = (Tasks::new(|name| panic!("{name} panicked")), Metrics::new());
         let pools: Vec<_> = PROFILE.pools.iter().map(|pool| (pool, pool.per_minute)).collect();
         let upstream = Upstream::new(PROFILE.name, &pools, &config.upstream, &metrics, &tasks);

@@ -126,6 +126,8 @@ async fn trades_told_out_of_order_stand_in_order_from_the_first_on() {
     let bench = Bench::new().await;
     let topic = bench.trades_topic();
     bench.open(&topic, Data::Trades(Vec::new()));
+    sleep(ms(150)).await;
+    assert_eq!(bench.asked(), ["trades 100"], "there may have been others before");
     for id in [8, 7, 9] {
         bench.data(&topic, executed(id));
     }
