@@ -39,6 +39,8 @@ pub(super) enum Kind {
     Token,
     /// The name of an exchange; the default one where none is given.
     Exchange,
+    /// Names of exchanges, separated by commas; all where none is given.
+    Exchanges,
 }
 
 impl Param {

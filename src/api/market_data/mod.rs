@@ -1,6 +1,7 @@
 //! The contract's own endpoints under `/api/market-data`: for each a handler of a few lines and
 //! the shape of its answer.
 
+pub(super) mod compare;
 pub(super) mod context;
 pub(super) mod exchanges;
 pub(super) mod markets;

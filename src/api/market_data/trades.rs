@@ -41,8 +41,8 @@ pub(crate) struct TradeBody<'a> {
     amount: &'a Number,
     #[schema(value_type = Option<f64>)]
     cost: Option<Number>,
-    /// The exchange's own row.
-    #[schema(value_type = Vec<f64>)]
+    /// The exchange's own row: a list or an object, as the exchange has it.
+    #[schema(value_type = serde_json::Value)]
     info: &'a Raw,
 }
 

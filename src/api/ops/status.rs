@@ -19,6 +19,7 @@ use super::{
 use crate::{
     access::Access,
     api::{Payload, Problem, Reader, reader::Asked, router::Phase, uncached},
+    exchange::Unit,
     service::Desk,
     telemetry::BreakerState,
     upstream::FamilySnapshot,
@@ -111,13 +112,22 @@ pub(crate) struct ExchangeStatusBody {
     budgets: Vec<BudgetBody>,
 }
 
-/// The budget of one family of endpoints.
+/// A budget: that of endpoints which the exchange counts together.
 #[derive(Serialize, ToSchema)]
 #[schema(as = BudgetStatus)]
 pub(crate) struct BudgetBody {
+    /// Its name in settings and metrics.
     #[schema(example = "candles")]
     family: &'static str,
-    /// Calls in any minute, as the operator allows.
+    /// What is counted: `requests`, or `weight` where a request may cost more than one.
+    #[schema(example = "requests")]
+    unit: &'static str,
+    /// The endpoints that it is for.
+    #[schema(example = json!(["candles"]))]
+    endpoints: Vec<&'static str>,
+    /// How many may go at once; `null` where only the minute counts.
+    burst: Option<u32>,
+    /// So many in any minute, as the operator allows.
     limit: u32,
     /// The same, as the exchange was seen to bear.
     learned: u32,
@@ -163,13 +173,20 @@ fn share(part: u64, whole: u64) -> Option<f64> {
 
 /// The budgets of an exchange.
 pub(crate) fn budgets(desk: &Desk) -> Vec<BudgetBody> {
-    desk.shelf.upstream.snapshot().families.into_iter().map(BudgetBody::from).collect()
+    let families = desk.shelf.upstream.snapshot().families.into_iter();
+    families.map(|family| BudgetBody::of(desk, family)).collect()
 }
 
-impl From<FamilySnapshot> for BudgetBody {
-    fn from(family: FamilySnapshot) -> Self {
+impl BudgetBody {
+    /// One of an exchange's budgets.
+    pub(crate) fn of(desk: &Desk, family: FamilySnapshot) -> Self {
+        let pool = desk.shelf.exchange.profile().pool(family.family);
+        let endpoints = pool.map_or(&[][..], |pool| pool.families);
         Self {
             family: family.family.as_str(),
+            unit: pool.map_or(Unit::Requests, |pool| pool.unit).as_str(),
+            endpoints: endpoints.iter().map(|family| family.as_str()).collect(),
+            burst: pool.and_then(|pool| pool.burst),
             limit: family.limit,
             learned: family.ceiling,
             left: family.left,
