@@ -15,7 +15,9 @@ use tokio_util::sync::CancellationToken;
 use super::{
     bitfinex,
     explain::forecast,
-    market_data::{compare, context, exchanges, markets, ohlcv, orderbook, ticker, trades, validate},
+    market_data::{
+        compare, context, exchanges, markets, ohlcv, orderbook, ticker, trades, validate,
+    },
     middleware, ops,
     problem::{Code, Problem},
     reader::Reader,

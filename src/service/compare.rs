@@ -202,8 +202,7 @@ impl Comparison {
     }
 
     fn of_nothing(text: &str, sides: Vec<Side>) -> Result<Self, ServiceError> {
-        let is_unknown =
-            |side: &Side| matches!(side.view, Err(ServiceError::UnknownSymbol { .. }));
+        let is_unknown = |side: &Side| matches!(side.view, Err(ServiceError::UnknownSymbol { .. }));
         if !sides.iter().all(is_unknown) {
             return Ok(Self { symbol: text.chars().take(40).collect(), sides });
         }
@@ -248,16 +247,14 @@ impl Comparison {
 /// The market that one of the names stands for: on the first exchange that is known to list it,
 /// else on whichever first tells that it does.
 async fn find(desks: &[&Desk], names: &[String], ask: Ask) -> Option<Arc<Listing>> {
-    let held = |name: &String| {
-        desks.iter().find_map(|desk| desk.markets.find(name).and_then(Result::ok))
-    };
+    let held =
+        |name: &String| desks.iter().find_map(|desk| desk.markets.find(name).and_then(Result::ok));
     if let Some(market) = names.iter().find_map(held) {
         return Some(market);
     }
     let unlisted = desks.iter().filter(|desk| desk.markets.held().is_none());
-    let told = unlisted.flat_map(|desk| {
-        names.iter().map(move |name| desk.markets.resolve(name, ask).boxed())
-    });
+    let told = unlisted
+        .flat_map(|desk| names.iter().map(move |name| desk.markets.resolve(name, ask).boxed()));
     let told: Vec<_> = told.collect();
     if told.is_empty() {
         return None;

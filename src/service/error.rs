@@ -156,7 +156,9 @@ impl From<UpstreamError> for ServiceError {
             UpstreamError::Restricted { status } => {
                 Self::Restricted { reason: format!("HTTP {status}"), retry_after: LATE }
             }
-            UpstreamError::Unavailable { .. } | UpstreamError::Transport(_) => Self::Unavailable { reason, retry_after: SOON },
+            UpstreamError::Unavailable { .. } | UpstreamError::Transport(_) => {
+                Self::Unavailable { reason, retry_after: SOON }
+            }
             UpstreamError::Invalid(what) => Self::Invalid(what),
         }
     }

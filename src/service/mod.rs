@@ -17,6 +17,8 @@ mod markets;
 mod product;
 mod shelf;
 mod span;
+#[cfg(test)]
+pub(crate) mod tests;
 mod tickers;
 mod trades;
 mod validation;

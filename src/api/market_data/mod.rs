@@ -8,6 +8,8 @@ pub(super) mod markets;
 pub(super) mod ohlcv;
 pub(super) mod orderbook;
 mod page;
+#[cfg(test)]
+mod tests;
 pub(super) mod ticker;
 pub(super) mod trades;
 pub(super) mod validate;

@@ -19,7 +19,9 @@ use utoipa::OpenApi;
 use super::{
     Reader,
     explain::{ExplanationBody, ForecastBody},
-    market_data::{compare, context, exchanges, markets, ohlcv, orderbook, ticker, trades, validate},
+    market_data::{
+        compare, context, exchanges, markets, ohlcv, orderbook, ticker, trades, validate,
+    },
     ops::{admin, health, history, pages, status},
     params::{Kind, Param},
     problem::Document,
@@ -115,7 +117,7 @@ pub(super) fn document(reader: &Reader) -> Value {
 fn complete((method, path): (&str, &str), operation: &mut Value, reader: &Reader) {
     let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
     let params = params(&id);
-    let asks_exchange = 
+    let asks_exchange =
         params.iter().any(|param| matches!(param.kind, Kind::Exchange | Kind::Exchanges));
     let is_cached = asks_exchange && id != "stream";
     operation["parameters"] = parameters::of(path, params, Headers::of(&id, is_cached), reader);

@@ -229,6 +229,8 @@ fn example(param: &Param, reader: &Reader) -> Value {
         (Kind::Symbols { .. }, _) => "BTC/USD,ETH/USD".into(),
         (Kind::Channels, _) => "ticker,ohlcv:1h".into(),
         (Kind::Token, _) => "0badcafe-1834".into(),
-        (Kind::Exchange | Kind::Exchanges, _) => reader.config.now().exchanges.default.as_str().into(),
+        (Kind::Exchange | Kind::Exchanges, _) => {
+            reader.config.now().exchanges.default.as_str().into()
+        }
     }
 }

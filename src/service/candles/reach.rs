@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn what_lies_before_the_newest_ones_cannot_be_asked_for() {
-        let reach = Reach::new(&kraken::profile::PROFILE, Timeframe::H1);
+        let reach = Reach::new(&kraken::PROFILE, Timeframe::H1);
         let now = at("2026-03-31T12:30:00Z");
         // 720 hours with the open one among them.
         assert_eq!(reach.begin(now), Some(at("2026-03-01T13:00:00Z")));
@@ -173,13 +173,13 @@ mod tests {
         assert_eq!(reach.within(later, now), Some(later));
         let ServiceError::Unsupported(text) = reach.refusal(now) else { panic!() };
         assert!(text.contains("newest 720") && text.contains("2026-03-01T13:00:00.000Z"), "{text}");
-        let whole = Reach::new(&coinbase::profile::PROFILE, Timeframe::H1);
+        let whole = Reach::new(&coinbase::PROFILE, Timeframe::H1);
         assert_eq!(whole.begin(now), None);
     }
 
     #[test]
     fn a_page_of_buckets_is_known_by_its_query() {
-        let reach = Reach::new(&coinbase::profile::PROFILE, Timeframe::M1);
+        let reach = Reach::new(&coinbase::PROFILE, Timeframe::M1);
         let market = Arc::new(Listing {
             symbol: Symbol::spot("BTC", "USD"),
             id: "BTC-USD".into(),
@@ -208,7 +208,8 @@ mod tests {
         assert_eq!(told(Some(nine), Some(half)), span(nine, "2026-03-01T09:30:00Z"));
         assert_eq!(told(Some(nine), Some("2026-03-02")), span(nine, ten));
         let pages = reach.pages(span(nine, "2026-03-01T20:00:00Z"));
-        let lengths: Vec<u128> = pages.iter().map(|it| it.to.since(it.from).as_secs().into()).collect();
+        let lengths: Vec<u128> =
+            pages.iter().map(|it| it.to.since(it.from).as_secs().into()).collect();
         assert_eq!(lengths, [18_000, 18_000, 3_600]);
     }
 }
