@@ -159,7 +159,9 @@ pub(crate) const PARAMS: [Param; 9] = [
     CANDLES_LIMIT,
     Param::new(
         "since",
-        "Candles that open here or later, the first `limit` of them; without it, the newest ones.",
+        "Candles that open here or later, the first `limit` of them; without it, the newest ones. A \
+         time before those that an exchange tells (`candle_history` of `/exchanges`) is a 501, unless \
+         they are held.",
         Kind::Time,
     ),
     Param::new("until", "Candles that open here or earlier.", Kind::Time),
