@@ -1,6 +1,6 @@
 //! One market on several exchanges, side by side.
 
-use std::sync::Arc;
+use std::{cmp::Ordering, sync::Arc};
 
 use futures_util::{
     FutureExt as _,
@@ -46,6 +46,15 @@ pub struct Offer {
     pub price: Number,
     /// In units of the base.
     pub amount: Option<Number>,
+}
+
+/// The best offer of all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Best {
+    /// Whose it is: its place in [`Comparison::sides`].
+    pub side: usize,
+    /// What is offered.
+    pub offer: Offer,
 }
 
 /// What the best prices were taken from.
@@ -210,27 +219,21 @@ impl Comparison {
         Err(unknown.unwrap_or(ServiceError::Internal))
     }
 
-    /// The highest bid and the lowest ask among quotes that are fresh, each with its place in
-    /// `sides`; of equal ones the first.
-    pub fn best(&self, now: Instant) -> (Option<(usize, Offer)>, Option<(usize, Offer)>) {
-        let (mut bid, mut ask) = (None::<(usize, Offer)>, None::<(usize, Offer)>);
-        for (at, side) in self.sides.iter().enumerate() {
-            let quotes = side.view.as_ref().ok().and_then(|view| view.quotes(now));
+    /// The highest bid and the lowest ask among quotes that are fresh; of equal ones the first.
+    pub fn best(&self, now: Instant) -> (Option<Best>, Option<Best>) {
+        let (mut bid, mut ask) = (None::<Best>, None::<Best>);
+        for (side, it) in self.sides.iter().enumerate() {
+            let quotes = it.view.as_ref().ok().and_then(|glance| glance.quotes(now));
             let Some(quotes) = quotes.filter(|it| it.fresh && it.can_be()) else { continue };
-            let price = |offer: &Offer| offer.price.decimal();
-            let beats = |offer: &Offer, than: &Option<(usize, Offer)>| match than {
-                None => price(offer).is_some(),
-                Some((_, than)) => price(offer) > price(than),
+            let beats = |offer: &Offer, best: &Option<Best>, order: Ordering| match best {
+                None => offer.price.decimal().is_some(),
+                Some(best) => offer.price.decimal().cmp(&best.offer.price.decimal()) == order,
             };
-            if let Some(offer) = quotes.bid.filter(|offer| beats(offer, &bid)) {
-                bid = Some((at, offer));
+            if let Some(offer) = quotes.bid.filter(|it| beats(it, &bid, Ordering::Greater)) {
+                bid = Some(Best { side, offer });
             }
-            let is_lower = |offer: &Offer| match &ask {
-                None => price(offer).is_some(),
-                Some((_, than)) => price(offer).is_some_and(|it| Some(it) < price(than)),
-            };
-            if let Some(offer) = quotes.ask.filter(is_lower) {
-                ask = Some((at, offer));
+            if let Some(offer) = quotes.ask.filter(|it| beats(it, &ask, Ordering::Less)) {
+                ask = Some(Best { side, offer });
             }
         }
         (bid, ask)

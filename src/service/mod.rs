@@ -25,7 +25,7 @@ mod validation;
 
 pub use books::Books;
 pub use candles::{CandleSeries, CandleView, Candles, Due, DueState, Rest, Track};
-pub use compare::{Comparison, Glance, Offer, OfferedIn, Quotes, Side, spread};
+pub use compare::{Best, Comparison, Glance, Offer, OfferedIn, Quotes, Side, spread};
 pub use context::{CONTEXT_LEVELS, Context, Contexts};
 pub use desk::{Desk, Desks, UnknownExchange};
 pub use documents::Documents;

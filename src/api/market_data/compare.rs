@@ -19,7 +19,7 @@ use crate::{
         reader::{Asked, Reader, SymbolPath, combined, json},
     },
     market::Number,
-    service::{Comparison, Desk, Glance, Offer, Quotes, Side, spread},
+    service::{Best, Comparison, Desk, Glance, Offer, Quotes, Side, spread},
     telemetry::Endpoint,
 };
 
@@ -149,9 +149,10 @@ impl<'a> SideBody<'a> {
 impl<'a> ComparisonBody<'a> {
     fn of(comparison: &'a Comparison, asked: &Asked, now: Instant) -> Self {
         let (bid, ask) = comparison.best(now);
-        let spread = bid.as_ref().zip(ask.as_ref()).and_then(|(bid, ask)| spread(&bid.1, &ask.1));
-        let best = |(at, Offer { price, amount }): (usize, Offer)| {
-            let side = comparison.sides.get(at)?;
+        let spread =
+            bid.as_ref().zip(ask.as_ref()).and_then(|(bid, ask)| spread(&bid.offer, &ask.offer));
+        let best = |Best { side, offer: Offer { price, amount } }| {
+            let side = comparison.sides.get(side)?;
             let symbol = side.view.as_ref().ok()?.market.symbol.as_str();
             Some(BestBody { exchange: side.exchange, symbol, price, amount })
         };

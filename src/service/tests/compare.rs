@@ -5,7 +5,7 @@ use tokio::time::advance;
 use super::*;
 use crate::{
     exchange::UpstreamError,
-    service::{Comparison, Glance, Offer, OfferedIn, spread},
+    service::{Best, Comparison, Glance, Offer, OfferedIn, spread},
 };
 
 const USD: &[(&str, &str)] = &[("BTC", "USD")];
@@ -34,8 +34,8 @@ fn glance(comparison: &Comparison, at: usize) -> &Glance {
 fn best(comparison: &Comparison) -> [Option<(&'static str, String)>; 2] {
     let (bid, ask) = comparison.best(Instant::now());
     [bid, ask].map(|best| {
-        let (at, offer) = best?;
-        Some((comparison.sides[at].exchange, offer.price.to_string()))
+        let Best { side, offer } = best?;
+        Some((comparison.sides[side].exchange, offer.price.to_string()))
     })
 }
 
@@ -80,10 +80,10 @@ async fn a_bid_above_anothers_ask_is_seen() {
     let (bid, ask) = (bid.unwrap(), ask.unwrap());
     // A market that is crossed in itself cannot be, and does not count.
     assert_eq!(
-        (comparison.sides[bid.0].exchange, comparison.sides[ask.0].exchange),
+        (comparison.sides[bid.side].exchange, comparison.sides[ask.side].exchange),
         ("kraken", "bitfinex")
     );
-    assert_eq!(spread(&bid.1, &ask.1).unwrap().to_string(), "-1");
+    assert_eq!(spread(&bid.offer, &ask.offer).unwrap().to_string(), "-1");
 }
 
 #[tokio::test(start_paused = true)]
