@@ -163,6 +163,7 @@ fn endpoint(route: &str) -> Endpoint {
         "validate-market" => Endpoint::ValidateMarket,
         "markets" => Endpoint::Markets,
         "exchanges" => Endpoint::Exchanges,
+        "compare" => Endpoint::Compare,
         "stream" => Endpoint::Stream,
         "ws" => Endpoint::Ws,
         _ => Endpoint::Ops,

@@ -39,6 +39,8 @@ pub(super) enum Kind {
     Token,
     /// The name of an exchange; the default one where none is given.
     Exchange,
+    /// Names of exchanges, separated by commas; all where none is given.
+    Exchanges,
 }
 
 impl Param {
@@ -85,7 +87,8 @@ pub(super) const TIMEFRAME: Param = Param::new(
 /// `precision`
 pub(super) const PRECISION: Param = Param::new(
     "precision",
-    "How prices are aggregated: `P0` to 5 significant digits, `P4` to 1.",
+    "How prices are aggregated: `P0` to 5 significant digits, `P4` to 1, on Bitfinex. Others tell \
+     them as they are, which is their `P0`; what an exchange does not offer is a 501.",
     Kind::Choice(&[
         Precision::P0.as_str(),
         Precision::P1.as_str(),

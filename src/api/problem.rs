@@ -152,6 +152,8 @@ pub struct Problem {
     pub parameter: Option<Box<InvalidParameter>>,
     /// The part, where one of a composed answer failed.
     pub part: Option<&'static str>,
+    /// True if it will not pass, although problems of its code mostly do.
+    pub is_lasting: bool,
 }
 
 /// What is wrong with a parameter.
@@ -180,7 +182,8 @@ pub(super) struct Document<'a> {
     /// What happened, for programs: never renamed.
     #[schema(value_type = Code)]
     code: &'static str,
-    /// Whether the same request may succeed later.
+    /// Whether the same request may succeed later; not where an exchange does not serve the
+    /// gateway's address.
     retryable: bool,
     /// When to come back; on every 503.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -210,7 +213,15 @@ impl Problem {
     /// A problem of this code.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         let detail = detail.into();
-        Self { code, detail, retry_after: None, suggestions: None, parameter: None, part: None }
+        Self {
+            code,
+            detail,
+            retry_after: None,
+            suggestions: None,
+            parameter: None,
+            part: None,
+            is_lasting: false,
+        }
     }
 
     /// A parameter that cannot be used.
@@ -242,7 +253,7 @@ impl Problem {
             detail: &self.detail,
             instance,
             code,
-            retryable,
+            retryable: retryable && !self.is_lasting,
             retry_after_ms: self.retry_after.map(millis_rounded_up),
             request_id,
             suggestions: self.suggestions.as_deref(),
@@ -298,6 +309,7 @@ impl From<ServiceError> for Problem {
     fn from(error: ServiceError) -> Self {
         let retry_after = error.retry_after();
         let detail = error.to_string();
+        let is_lasting = matches!(error, ServiceError::Restricted { .. });
         let code = match error {
             ServiceError::Part { part, source } => {
                 let inner = Self::from(*source);
@@ -313,14 +325,16 @@ impl From<ServiceError> for Problem {
             ServiceError::BudgetExhausted { .. } => Code::BudgetExhausted,
             ServiceError::RateLimited { .. } => Code::ExchangeRateLimited,
             ServiceError::Maintenance { .. } => Code::ExchangeMaintenance,
-            ServiceError::Unavailable { .. } => Code::ExchangeUnavailable,
+            ServiceError::Unavailable { .. } | ServiceError::Restricted { .. } => {
+                Code::ExchangeUnavailable
+            }
             ServiceError::UpstreamTimeout => Code::UpstreamTimeout,
             ServiceError::DeadlineExceeded | ServiceError::NotCached | ServiceError::Unmeetable => {
                 Code::DeadlineExceeded
             }
             ServiceError::Internal => Code::Internal,
         };
-        Self { retry_after, ..Self::new(code, detail) }
+        Self { retry_after, is_lasting, ..Self::new(code, detail) }
     }
 }
 

@@ -15,7 +15,9 @@ use tokio_util::sync::CancellationToken;
 use super::{
     bitfinex,
     explain::forecast,
-    market_data::{context, exchanges, markets, ohlcv, orderbook, ticker, trades, validate},
+    market_data::{
+        compare, context, exchanges, markets, ohlcv, orderbook, ticker, trades, validate,
+    },
     middleware, ops,
     problem::{Code, Problem},
     reader::Reader,
@@ -171,6 +173,7 @@ fn market(gateway: &Gateway) -> Router<Gateway> {
         .route("/market-context", get(context::contexts))
         .route("/validate-market/{*symbol}", get(validate::validate_market))
         .route("/markets", get(markets::markets))
+        .route("/compare/{*symbol}", get(compare::compare))
         .route("/exchanges", get(exchanges::exchanges))
         .route("/stream", get(sse::stream))
         .route("/ws", get(ws::ws));

@@ -19,7 +19,7 @@ use outside::{Outside, Request, Signals, tell_manager, tell_reloading};
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 
-pub use gateway::App;
+pub use gateway::{App, Part};
 pub use reload::Reloaded;
 pub use setup::Setup;
 

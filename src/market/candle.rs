@@ -2,7 +2,8 @@
 
 use super::{Number, UnixMs};
 
-/// One bucket of trades. A bucket without a trade has no candle.
+/// One bucket of trades. A bucket without a trade has no candle, or on some exchanges a flat one
+/// without volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candle {
     /// When the bucket opens.
@@ -23,6 +24,11 @@ pub struct Candle {
 const NOISE: f64 = 1e-12;
 
 impl Candle {
+    /// True if nothing was traded in the bucket: the exchange fills it with the close before.
+    pub fn is_empty(&self) -> bool {
+        self.volume.is_zero()
+    }
+
     /// True if both tell the same of the same bucket, in whatever spelling of the numbers, and but
     /// for what adding up volumes as doubles does to their last digits.
     pub fn is_same(&self, other: &Self) -> bool {

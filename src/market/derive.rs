@@ -29,6 +29,10 @@ const LONGEST_EXACT: usize = 28;
 /// The candles of width `to` that the exchange would print, computed from its candles of width
 /// `from`, oldest first. A bucket without any of them has none.
 ///
+/// Where an exchange fills buckets without a trade with flat candles, those tell no price of the
+/// wider one: its open, high, low and close are of those in which something was traded. If that is
+/// none of them, the wider one is flat too, at the price of the first, and has no volume.
+///
 /// `bars` have to be everything that traded in the buckets of width `to` that they fall in; this
 /// cannot be seen here. Texts of prices are kept; where two are equal in value, the earlier's.
 /// `amount_decimals` tells how many decimals the amounts have of which volumes are sums; without
@@ -56,11 +60,16 @@ pub fn derive(
 
 /// The candle of the bucket that `parts` fall in.
 fn whole(parts: &[Candle], to: Timeframe, amounts: Option<(u32, Decimal)>) -> Option<Candle> {
-    let (first, last) = (parts.first()?, parts.last()?);
+    // The flat price is the close before, and may lie outside of what was paid since.
+    let traded = || parts.iter().filter(|part| !part.is_empty());
+    let (first, last) = match traded().next() {
+        Some(first) => (first, traded().next_back()?),
+        None => (parts.first()?, parts.first()?),
+    };
     let (mut high, mut highest) = (&first.high, exact(&first.high)?);
     let (mut low, mut lowest) = (&first.low, exact(&first.low)?);
     let mut volume = Decimal::ZERO;
-    for part in parts {
+    for part in traded() {
         let (above, below) = (exact(&part.high)?, exact(&part.low)?);
         if above > highest {
             (high, highest) = (&part.high, above);
@@ -168,6 +177,26 @@ mod tests {
         ];
         assert_eq!(derived, expected);
         assert_eq!(derive(&[], Timeframe::M1, Timeframe::M5, Some(8)), Some(vec![]));
+    }
+
+    /// 100 was the last price before, then nothing was traded until somebody paid 7.
+    #[test]
+    fn flat_bars_without_volume_tell_no_price() {
+        let flat = |minute, price| bar(minute, [price, price, price, price, "0.0"]);
+        let bars = [
+            flat(0, "100"),
+            bar(1, ["7", "9", "5", "8", "1.5"]),
+            flat(2, "8"),
+            bar(3, ["6", "6", "6", "6", "1"]),
+            flat(4, "6"),
+            flat(5, "6"),
+            flat(7, "6.0"),
+        ];
+        let derived = derive(&bars, Timeframe::M1, Timeframe::M5, Some(8)).unwrap();
+        let expected = [bar(0, ["7", "9", "5", "6", "2.5"]), flat(5, "6")];
+        assert_eq!(derived.len(), 2);
+        assert!(derived[0] == expected[0] && derived[1].is_same(&expected[1]), "{derived:?}");
+        assert!(derived[1].is_empty() && !derived[0].is_empty());
     }
 
     #[test]

@@ -23,6 +23,21 @@ impl Books {
         Self { shelf }
     }
 
+    /// Refuses an aggregation of prices that the exchange does not offer. It asks nothing.
+    ///
+    /// # Errors
+    /// [`ServiceError::Unsupported`], with those that it offers.
+    pub fn offers(&self, precision: Precision) -> Result<(), ServiceError> {
+        let offered = self.shelf.exchange.profile().precisions;
+        if offered.contains(&precision) {
+            return Ok(());
+        }
+        let names: Vec<_> = offered.iter().map(|precision| precision.as_str()).collect();
+        let (name, names) = (self.shelf.name(), names.join(", "));
+        let text = format!("{name} tells no books of precision {precision}; it offers {names}");
+        Err(ServiceError::Unsupported(text))
+    }
+
     /// A book of at least `levels` levels a side, where the market has as many. Requests for
     /// different numbers of levels share the book of the next depth that the exchange offers, or
     /// a deeper one that is live where that one would have to be fetched.

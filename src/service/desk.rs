@@ -12,7 +12,7 @@ use crate::{
     cache::Ask,
     clock::Clock,
     config::Current,
-    exchange::Exchange,
+    exchange::{self, Exchange},
     feed::{Feed, Hub, Sink},
     store::Store,
     tasks::Tasks,
@@ -102,12 +102,20 @@ impl Desk {
 
 /// No exchange of this name is served.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no exchange {asked:?}; served are {}", .served.join(", "))]
+#[error("{}; served are {}", told(.asked), .served.join(", "))]
 pub struct UnknownExchange {
     /// What was asked, cut to 40 characters.
     pub asked: String,
     /// What is served.
     pub served: Vec<&'static str>,
+}
+
+/// What is wrong with a name: an exchange that could be served is only to be switched on.
+fn told(asked: &str) -> String {
+    match exchange::spec(asked) {
+        Some(spec) => format!("{} is not enabled here", spec.title),
+        None => format!("no exchange {asked:?}"),
+    }
 }
 
 /// The exchanges that are served.

@@ -59,6 +59,14 @@ pub enum ServiceError {
         /// When it is asked again.
         retry_after: Duration,
     },
+    /// The exchange does not serve this address, and will not soon.
+    #[error("the exchange does not serve requests from this address: {reason}")]
+    Restricted {
+        /// What was seen.
+        reason: String,
+        /// It is not asked before that.
+        retry_after: Duration,
+    },
     /// The exchange gave no complete answer in time.
     #[error("the exchange did not answer in time")]
     UpstreamTimeout,
@@ -89,6 +97,8 @@ pub enum ServiceError {
 
 /// How long to wait after a fault that names no time: about one breaker's first opening.
 const SOON: Duration = Duration::from_secs(1);
+/// The same where waiting does not help: as long as a breaker is open at most, unless it is set.
+const LATE: Duration = Duration::from_secs(30);
 
 impl ServiceError {
     /// The same error, as that of one part of a composed answer.
@@ -103,7 +113,8 @@ impl ServiceError {
             Self::BudgetExhausted { retry_after }
             | Self::RateLimited { retry_after }
             | Self::Maintenance { retry_after }
-            | Self::Unavailable { retry_after, .. } => Some(*retry_after),
+            | Self::Unavailable { retry_after, .. }
+            | Self::Restricted { retry_after, .. } => Some(*retry_after),
             Self::Part { source, .. } => source.retry_after(),
             Self::UnknownSymbol { .. }
             | Self::Unsupported(_)
@@ -122,7 +133,8 @@ impl ServiceError {
             Self::BudgetExhausted { retry_after }
             | Self::RateLimited { retry_after }
             | Self::Maintenance { retry_after }
-            | Self::Unavailable { retry_after, .. } => Some(retry_after),
+            | Self::Unavailable { retry_after, .. }
+            | Self::Restricted { retry_after, .. } => Some(retry_after),
             Self::Part { source, .. } => source.retry_after_mut(),
             _ => None,
         }
@@ -141,9 +153,12 @@ impl From<UpstreamError> for ServiceError {
             UpstreamError::Transport(crate::exchange::TransportFault::Timeout) => {
                 Self::UpstreamTimeout
             }
-            UpstreamError::Unavailable { .. }
-            | UpstreamError::Restricted { .. }
-            | UpstreamError::Transport(_) => Self::Unavailable { reason, retry_after: SOON },
+            UpstreamError::Restricted { status } => {
+                Self::Restricted { reason: format!("HTTP {status}"), retry_after: LATE }
+            }
+            UpstreamError::Unavailable { .. } | UpstreamError::Transport(_) => {
+                Self::Unavailable { reason, retry_after: SOON }
+            }
             UpstreamError::Invalid(what) => Self::Invalid(what),
         }
     }

@@ -5,6 +5,7 @@
 
 mod books;
 mod candles;
+mod compare;
 mod context;
 mod control;
 mod desk;
@@ -16,12 +17,15 @@ mod markets;
 mod product;
 mod shelf;
 mod span;
+#[cfg(test)]
+pub(crate) mod tests;
 mod tickers;
 mod trades;
 mod validation;
 
 pub use books::Books;
 pub use candles::{CandleSeries, CandleView, Candles, Due, DueState, Rest, Track};
+pub use compare::{Best, Comparison, Glance, Offer, OfferedIn, Quotes, Side, spread};
 pub use context::{CONTEXT_LEVELS, Context, Contexts};
 pub use desk::{Desk, Desks, UnknownExchange};
 pub use documents::Documents;

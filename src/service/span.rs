@@ -49,9 +49,12 @@ impl<T> Bounds<T> {
 
     /// True if a series of newest rows holds every row that is meant.
     pub(super) fn is_covered_by(&self, series: &Series<T>) -> bool {
-        if series.is_whole() {
-            return true;
-        }
+        series.is_whole() || self.is_reached_by(series)
+    }
+
+    /// The same without believing that a series which is shorter than it may be has no beginning
+    /// before its first row.
+    pub(super) fn is_reached_by(&self, series: &Series<T>) -> bool {
         match self.since {
             Some(since) => series.rows.first().is_some_and(|first| (self.time)(first) <= since),
             None => select(&series.rows, self).len() >= self.limit as usize,
@@ -141,6 +144,8 @@ mod tests {
         let whole = Series::new(vec![10, 20, 30], 4);
         assert!(bounds(5, Some(0), None).is_covered_by(&whole));
         assert!(bounds(3, None, Some(25)).is_covered_by(&whole));
+        assert!(!bounds(5, Some(0), None).is_reached_by(&whole));
+        assert!(bounds(5, Some(10), None).is_reached_by(&whole));
     }
 
     #[test]

@@ -74,12 +74,22 @@ impl Tickers {
         Self { shelf, markets, awaited, refreshed }
     }
 
+    /// True if a ticker among many tells all that one by itself tells. Where it does not, one is
+    /// neither fetched among many nor replaced by one of those.
+    pub fn are_whole(&self) -> bool {
+        self.shelf.exchange.profile().tickers_are_whole
+    }
+
     /// One ticker. Asks that come within a few milliseconds of each other share one request, and a
-    /// refresh brings along the tickers that are due as well.
+    /// refresh brings along the tickers that are due as well, where tickers among many are whole.
     pub async fn get(&self, market: &Arc<Listing>, ask: Ask) -> Result<Got<Ticker>, ServiceError> {
-        let load = |_shelf, payer: Payer, _deadline| {
+        let load = |_shelf, payer: Payer, deadline| {
             let (tickers, market) = (self.clone(), market.clone());
             async move {
+                if !tickers.are_whole() {
+                    let ticker = one(&tickers.shelf, &market, payer, deadline).await?;
+                    return Ok(tickers.shelf.loaded(DataKind::Ticker, Value::Ticker(ticker)));
+                }
                 if payer.class == Wait::Refresh {
                     tickers.bring_along(&market, payer);
                 }
@@ -93,7 +103,10 @@ impl Tickers {
     /// What [`Tickers::get`] would do now.
     pub fn foresee(&self, market: &Listing, ask: &Ask) -> Foreseen {
         let product = Product::Ticker(market.id.clone());
-        let family = family_of_one(&self.shelf);
+        let family = match self.are_whole() {
+            true => family_of_one(&self.shelf),
+            false => Family::Ticker,
+        };
         self.shelf.foresee(product, DataKind::Ticker, family, ask, |_| true)
     }
 
@@ -164,7 +177,7 @@ impl Tickers {
     /// Every ticker of the exchange.
     pub async fn all(&self, ask: Ask) -> Result<Got<TickerBoard>, ServiceError> {
         let load = |shelf: Arc<Shelf>, payer, deadline| {
-            let markets = self.markets.clone();
+            let (markets, are_whole) = (self.markets.clone(), self.are_whole());
             async move {
                 let directory = markets.get(Ask::by(deadline)).await?;
                 let exchange = &shelf.exchange;
@@ -175,11 +188,10 @@ impl Tickers {
                 let mut rows = Vec::with_capacity(list.rows.len());
                 for (id, ticker) in list.rows {
                     let Some(market) = directory.registry.by_id(&id) else { continue };
-                    let one = shelf.loaded(DataKind::Ticker, Value::Ticker(ticker.clone()));
-                    let product = Product::Ticker(market.id.clone());
-                    let key = shelf.key(product);
+                    let key = shelf.key(Product::Ticker(market.id.clone()));
                     // Its channel would not tell it again, and it would have to be asked for.
-                    if !shelf.is_live(&key) {
+                    if are_whole && !shelf.is_live(&key) {
+                        let one = shelf.loaded(DataKind::Ticker, Value::Ticker(ticker.clone()));
                         shelf.cache.put(key, one, received);
                     }
                     rows.push((market.symbol.clone(), ticker));
@@ -205,6 +217,17 @@ fn family_of_one(shelf: &Shelf) -> Family {
     }
 }
 
+/// Fetches one ticker from the endpoint for one.
+async fn one(
+    shelf: &Shelf,
+    market: &Listing,
+    payer: Payer,
+    deadline: Instant,
+) -> Result<Ticker, ServiceError> {
+    let call = || shelf.exchange.ticker(market);
+    Ok(shelf.upstream.call(Family::Ticker, payer, deadline, call).await?)
+}
+
 /// Fetches gathered tickers in one request: the endpoint for one where it is only one and that
 /// family has a call left, else the endpoint for many.
 async fn fetch(
@@ -214,13 +237,11 @@ async fn fetch(
     deadline: Instant,
 ) -> Result<HashMap<ById, Ticker>, ServiceError> {
     let (exchange, upstream) = (&shelf.exchange, &shelf.upstream);
-    if let [one] = asked.as_slice()
+    if let [only] = asked.as_slice()
         && family_of_one(shelf) == Family::Ticker
     {
-        let call = || exchange.ticker(&one.0);
-        let charge = shelf.charge(Asked::Ticker);
-        let ticker = upstream.call(charge, payer, deadline, call).await?;
-        return Ok(HashMap::from([(one.clone(), ticker)]));
+        let ticker = one(shelf, &only.0, payer, deadline).await?;
+        return Ok(HashMap::from([(only.clone(), ticker)]));
     }
     let markets: Vec<Arc<Listing>> = asked.into_iter().map(|ById(market)| market).collect();
     let call = || exchange.tickers(Some(&markets));

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     cache::{Ask, Loaded},
-    exchange::{Asked, Family},
+    exchange::{Asked, Family, TradeHistory},
     market::{Listing, Trade, TradeQuery, UnixMs},
     telemetry::{DataKind, Payer},
 };
@@ -61,7 +61,15 @@ impl TradeSeries {
 
     /// Trades as `view` says: cut from the newest ones where those cover them, else fetched as a
     /// span. Where nothing can be meant, the newest ones tell so: a request for the impossible is
-    /// not to spend a call of its own.
+    /// not to spend a call of its own. An exchange that cannot be asked for a span is asked for
+    /// the newest ones at most.
+    ///
+    /// # Errors
+    /// [`ServiceError::Unsupported`] for a span that the exchange does not tell, and whatever keeps
+    /// a fetch from succeeding.
+    ///
+    /// # Cancel safety
+    /// Dropping the future neither cancels nor repeats a fetch.
     pub async fn get(
         &self,
         market: &Arc<Listing>,
@@ -69,11 +77,16 @@ impl TradeSeries {
         ask: Ask,
     ) -> Result<Trades, ServiceError> {
         let (bounds, ends_here) = self.bounds(view);
+        let is_told = self.tells(&bounds);
         let mut got = None;
-        if ends_here || self.covers(market, &bounds) {
-            let latest = self.latest(market, bounds.limit, ask).await?;
-            latest.wanted(bounds.limit);
-            got = Some(latest).filter(|latest| ends_here || bounds.is_covered_by(latest));
+        if ends_here || !is_told || self.covers(market, &bounds) {
+            let limit = bounds.limit.min(self.most());
+            let latest = self.latest(market, limit, ask).await?;
+            latest.wanted(limit);
+            if !ends_here && !is_told && !self.is_covered(&bounds, &latest) {
+                return Err(self.refusal(&latest));
+            }
+            got = Some(latest).filter(|latest| ends_here || self.is_covered(&bounds, latest));
         }
         let got = match got {
             Some(got) => got,
@@ -86,9 +99,9 @@ impl TradeSeries {
     /// What [`TradeSeries::get`] would do now.
     pub fn foresee(&self, market: &Listing, view: TradeView, ask: &Ask) -> Foreseen {
         let (bounds, ends_here) = self.bounds(view);
-        if ends_here || self.covers(market, &bounds) {
+        if ends_here || !self.tells(&bounds) || self.covers(market, &bounds) {
             let kind = DataKind::Trades;
-            let enough = reaches(bounds.limit);
+            let enough = reaches(bounds.limit.min(self.most()));
             return self.shelf.foresee(newest(market), kind, Family::Trades, ask, enough);
         }
         let (product, kind) = (self.span_of(market, &bounds), DataKind::History);
@@ -106,7 +119,45 @@ impl TradeSeries {
     /// True if the newest trades that are held are all that is meant.
     fn covers(&self, market: &Listing, bounds: &Bounds<Trade>) -> bool {
         let held = self.shelf.cache.peek(&self.shelf.key(newest(market)));
-        held.is_some_and(|entry| trades(&entry.value).is_some_and(|it| bounds.is_covered_by(it)))
+        held.is_some_and(|entry| {
+            trades(&entry.value).is_some_and(|series| self.is_covered(bounds, series))
+        })
+    }
+
+    /// True if these newest trades are all that is meant. Where the newest ones are all that an
+    /// exchange ever tells, few of them do not mean that there are no others.
+    fn is_covered(&self, bounds: &Bounds<Trade>, series: &Series<Trade>) -> bool {
+        match self.shelf.exchange.profile().trade_history {
+            TradeHistory::Whole | TradeHistory::Since => bounds.is_covered_by(series),
+            TradeHistory::Newest => bounds.is_reached_by(series),
+        }
+    }
+
+    /// True if the exchange can be asked for such a span.
+    fn tells(&self, bounds: &Bounds<Trade>) -> bool {
+        match self.shelf.exchange.profile().trade_history {
+            TradeHistory::Whole => true,
+            TradeHistory::Since => bounds.since.is_some(),
+            TradeHistory::Newest => false,
+        }
+    }
+
+    /// Most trades that one request brings.
+    fn most(&self) -> u32 {
+        self.shelf.exchange.profile().max_trades
+    }
+
+    /// That the newest trades are all that is told.
+    fn refusal(&self, newest: &Series<Trade>) -> ServiceError {
+        let (name, count) = (self.shelf.name(), newest.rows.len());
+        let back = newest.rows.first().map(|row| format!(", back to {}", row.at.iso()));
+        let back = back.unwrap_or_default();
+        let how = match self.shelf.exchange.profile().trade_history {
+            TradeHistory::Since => " and those from a time on, so give `since`",
+            TradeHistory::Whole | TradeHistory::Newest => "",
+        };
+        let text = format!("{name} tells only the newest trades ({count}{back}){how}");
+        ServiceError::Unsupported(text)
     }
 
     fn span_of(&self, market: &Listing, bounds: &Bounds<Trade>) -> Product {

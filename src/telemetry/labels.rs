@@ -37,6 +37,7 @@ labels! {
         ValidateMarket = "validate_market",
         Markets = "markets",
         Exchanges = "exchanges",
+        Compare = "compare",
         Stream = "stream",
         Ws = "ws",
         V2Ticker = "v2_ticker",

@@ -189,7 +189,9 @@ impl From<ServiceError> for Refusal {
                 Self::rate_limit(retry_after)
             }
             ServiceError::Maintenance { .. } => Self::maintenance(retry_after),
-            ServiceError::Unavailable { .. } => Self::Unavailable { reason: text, retry_after },
+            ServiceError::Unavailable { .. } | ServiceError::Restricted { .. } => {
+                Self::Unavailable { reason: text, retry_after }
+            }
             ServiceError::UpstreamTimeout
             | ServiceError::DeadlineExceeded
             | ServiceError::NotCached

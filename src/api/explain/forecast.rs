@@ -235,7 +235,10 @@ async fn tickers(State(reader): State<Arc<Reader>>, caller: Caller, asked: Asked
     let Some(markets) = found.collect::<Result<Option<Vec<_>>, _>>()? else {
         return Ok(question.unlisted());
     };
-    let parts = markets.iter().map(|market| tickers.foresee(market, &asked.ask)).collect();
+    let parts = match tickers.are_whole() {
+        true => markets.iter().map(|market| tickers.foresee(market, &asked.ask)).collect(),
+        false => vec![tickers.foresee_all(&asked.ask)],
+    };
     Ok(question.answer(&markets, parts))
 }
 
@@ -249,6 +252,7 @@ async fn book(
     let (question, params) = Question::new((&reader, &asked, caller), "orderbook", known)?;
     let limit = params.limit(orderbook::LIMIT)?;
     let precision = params.choice("precision", &Precision::ALL.map(|it| (it.as_str(), it)))?;
+    question.desk.books.offers(precision)?;
     let Some(market) = question.market(&symbol)? else { return Ok(question.unlisted()) };
     let part = question.desk.books.foresee(&market, precision, limit, &asked.ask);
     Ok(question.answer(&[market], vec![part]))

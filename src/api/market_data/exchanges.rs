@@ -15,6 +15,7 @@ use crate::api::{
     uncached,
 };
 use crate::{
+    exchange::{CandleHistory, Profile, TradeHistory},
     market::Timeframe,
     service::{FOLLOWED_DEPTH, Live},
 };
@@ -39,10 +40,23 @@ pub(crate) struct ExchangeBody {
     /// Those that are computed from them, exactly. They are not streamed.
     #[schema(example = json!(["4h"]))]
     derived_timeframes: Vec<&'static str>,
-    /// Most candles in one answer.
+    /// Most candles in one answer of the exchange.
     max_candles: u32,
-    /// Most trades in one answer.
+    /// How far back its candles can be asked for: so many of the newest buckets, the open one among
+    /// them; `null` where there is no such limit. What is held of earlier ones is told as well.
+    candle_history: Option<u32>,
+    /// What becomes of buckets in which nothing was traded: `left_out`, or `filled` with candles
+    /// that are marked `empty`.
+    #[schema(example = "left_out")]
+    empty_buckets: &'static str,
+    /// Most trades in one answer of the exchange.
     max_trades: u32,
+    /// Which trades of the past can be asked for: the `whole` of them; `since`: those from a time
+    /// on; `newest`: none but these.
+    #[schema(example = "whole")]
+    trade_history: &'static str,
+    /// Whether a ticker among many tells all that one by itself tells.
+    tickers_are_whole: bool,
     /// Levels a side that it offers.
     book_depths: Vec<u32>,
     precisions: Vec<&'static str>,
@@ -60,6 +74,12 @@ pub(crate) struct FollowableBody {
     live: bool,
     /// Most topics that are live at once; those beyond are asked for in the same way.
     max_channels: usize,
+    /// Widths of candles that its WebSocket brings; others are asked for.
+    #[schema(example = json!(["1m", "5m"]))]
+    timeframes: Vec<&'static str>,
+    /// Levels a side of order books that its WebSocket brings.
+    #[schema(example = json!([25, 100, 250]))]
+    book_depths: Vec<u32>,
     #[schema(example = json!(["ticker", "trades", "orderbook", "ohlcv:1m", "ohlcv:5m"]))]
     channels: Vec<String>,
     /// Levels a side of an order book that is followed.
@@ -67,11 +87,13 @@ pub(crate) struct FollowableBody {
 }
 
 impl FollowableBody {
-    fn of(live: &Live) -> Self {
+    fn of(live: &Live, profile: &Profile) -> Self {
         let feed = live.feed();
         Self {
             live: feed.is_enabled(),
             max_channels: feed.max_channels(),
+            timeframes: profile.live.timeframes.iter().map(|width| width.as_str()).collect(),
+            book_depths: profile.live.book_depths.to_vec(),
             channels: live.channels().iter().map(ToString::to_string).collect(),
             book_depth: FOLLOWED_DEPTH,
         }
@@ -107,10 +129,21 @@ pub(crate) async fn exchanges(
             timeframes: profile.timeframes.iter().map(|width| width.as_str()).collect(),
             derived_timeframes: derived.map(Timeframe::as_str).collect(),
             max_candles: profile.max_candles,
+            candle_history: match profile.candle_history {
+                CandleHistory::Whole => None,
+                CandleHistory::Newest(count) => Some(count),
+            },
+            empty_buckets: profile.empty_buckets.as_str(),
             max_trades: profile.max_trades,
+            trade_history: match profile.trade_history {
+                TradeHistory::Whole => "whole",
+                TradeHistory::Since => "since",
+                TradeHistory::Newest => "newest",
+            },
+            tickers_are_whole: profile.tickers_are_whole,
             book_depths: profile.book_depths.to_vec(),
             precisions: profile.precisions.iter().map(|precision| precision.as_str()).collect(),
-            streams: FollowableBody::of(&desk.live),
+            streams: FollowableBody::of(&desk.live, profile),
             budgets: budgets(desk),
         }
     });

@@ -27,7 +27,8 @@ use crate::{
 const DERIVED: HeaderName = HeaderName::from_static("x-tidegate-derived");
 const LAST_DUE: HeaderName = HeaderName::from_static("x-tidegate-last-due");
 
-/// One candle. A bucket in which nothing was traded has none.
+/// One candle. A bucket in which nothing was traded has none, or an empty one where the exchange
+/// fills it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Candle)]
 pub(crate) struct CandleBody<'a> {
@@ -46,12 +47,17 @@ pub(crate) struct CandleBody<'a> {
     volume: &'a Number,
     /// Whether the bucket had ended when this candle was received.
     closed: bool,
+    /// Nothing was traded in the bucket, which the exchange fills with the close before; left out
+    /// where something was.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    empty: bool,
 }
 
 impl<'a> CandleBody<'a> {
     pub(crate) fn new(candle: &'a Candle, closed: bool) -> Self {
         let Candle { open_time, open, high, low, close, volume, .. } = candle;
-        Self { timestamp: *open_time, open, high, low, close, volume, closed }
+        let (timestamp, empty) = (*open_time, candle.is_empty());
+        Self { timestamp, open, high, low, close, volume, closed, empty }
     }
 }
 
@@ -92,6 +98,10 @@ pub(crate) struct PageBody<'a> {
     /// one, or where it saved a request.
     #[schema(example = "1h")]
     derived: Option<&'static str>,
+    /// What becomes of buckets in which nothing was traded: `left_out`, or `filled` with candles
+    /// that are marked `empty`.
+    #[schema(example = "left_out")]
+    empty_buckets: &'static str,
     /// Told where `wait_final` was given: the last candle of those asked for whose bucket was over
     /// when the request came; `null` where no such bucket was over.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -149,7 +159,9 @@ pub(crate) const PARAMS: [Param; 9] = [
     CANDLES_LIMIT,
     Param::new(
         "since",
-        "Candles that open here or later, the first `limit` of them; without it, the newest ones.",
+        "Candles that open here or later, the first `limit` of them; without it, the newest ones. A \
+         time before those that an exchange tells (`candle_history` of `/exchanges`) is a 501, unless \
+         they are held.",
         Kind::Time,
     ),
     Param::new("until", "Candles that open here or earlier.", Kind::Time),
@@ -201,7 +213,8 @@ pub(crate) fn view(
     Ok((view, shape, wait))
 }
 
-/// Candles of one market, oldest first. A bucket in which nothing was traded has none.
+/// Candles of one market, oldest first. A bucket in which nothing was traded has none, or one that is
+/// marked `empty`, as the exchange has it (`empty_buckets`).
 #[utoipa::path(
     get,
     path = "/api/market-data/ohlcv/{symbol}",
@@ -241,7 +254,9 @@ pub(crate) async fn ohlcv(
         (&market.symbol, desk.shelf.name(), view.timeframe.as_str());
     let page = |list| {
         let candles = CandlesBody { symbol, exchange, timeframe, candles: list };
-        let body = PageBody { candles, next: next.as_deref(), derived, last_due: due };
+        let next = next.as_deref();
+        let empty_buckets = desk.shelf.exchange.profile().empty_buckets.as_str();
+        let body = PageBody { candles, next, derived, empty_buckets, last_due: due };
         Text::Fixed(json(&body).into())
     };
     let encode = || match shape {

@@ -90,6 +90,7 @@ pub(crate) async fn orderbook(
     let desk = reader.desk(&params)?;
     let limit = params.limit(LIMIT)?;
     let precision = params.choice("precision", &Precision::ALL.map(|it| (it.as_str(), it)))?;
+    desk.books.offers(precision)?;
     let market = desk.markets.resolve(&symbol, asked.ask).await?;
     let book = desk.books.get(&market, precision, limit, asked.ask).await?;
     let stamp = book.stamp();

@@ -15,6 +15,7 @@ use crate::{
         reader::{Asked, Reader, SymbolPath, combined, json},
     },
     market::{Number, Raw, Symbol, Ticker, UnixMs},
+    service::ServiceError,
     telemetry::Endpoint,
 };
 
@@ -64,8 +65,8 @@ pub(crate) struct TickerBody<'a> {
     base_volume: &'a Option<Number>,
     #[schema(value_type = Option<f64>)]
     quote_volume: &'a Option<Number>,
-    /// The exchange's own row.
-    #[schema(value_type = Vec<Option<f64>>)]
+    /// The exchange's own row: a list or an object, as the exchange has it.
+    #[schema(value_type = serde_json::Value)]
     info: &'a Raw,
 }
 
@@ -176,6 +177,22 @@ pub(crate) async fn tickers(
     let mut markets = Vec::with_capacity(symbols.len());
     for symbol in symbols {
         markets.push(desk.markets.resolve(symbol, asked.ask).await?);
+    }
+    if !desk.tickers.are_whole() {
+        let board = desk.tickers.all(asked.ask).await?;
+        let received_at = board.stamp().received_at;
+        let mut tickers = BTreeMap::new();
+        for market in &markets {
+            let row = board.rows.iter().find(|(symbol, _)| *symbol == market.symbol);
+            let (symbol, ticker) = row.ok_or_else(|| {
+                let text = format!("it left out the ticker of {}", market.symbol);
+                Problem::from(ServiceError::Invalid(text))
+            })?;
+            tickers.insert(symbol.as_str(), TickerBody::new(symbol, ticker, received_at));
+        }
+        let parts = ([board.stamp().clone()].into_iter().collect(), board.outcome);
+        let encode = || Text::Fixed(json(&TickersBody { exchange, tickers }).into());
+        return Ok(asked.reply(&reader, Endpoint::Tickers, parts, Format::Json, encode));
     }
     let tickers = desk.tickers.several(&markets, asked.ask).await?;
     let stamps = tickers.iter().map(|ticker| ticker.stamp().clone()).collect();

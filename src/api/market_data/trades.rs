@@ -41,8 +41,8 @@ pub(crate) struct TradeBody<'a> {
     amount: &'a Number,
     #[schema(value_type = Option<f64>)]
     cost: Option<Number>,
-    /// The exchange's own row.
-    #[schema(value_type = Vec<f64>)]
+    /// The exchange's own row: a list or an object, as the exchange has it.
+    #[schema(value_type = serde_json::Value)]
     info: &'a Raw,
 }
 
@@ -65,7 +65,8 @@ impl<'a> TradeBody<'a> {
 const LIMIT: Limit = Limit { default: 50, max: 1000 };
 const SINCE: Param = Param::new(
     "since",
-    "Trades from here on, the first `limit` of them; without it, the newest ones.",
+    "Trades from here on, the first `limit` of them; without it, the newest ones. Where an exchange \
+     tells only those (`trade_history` of `/exchanges`), a time before them is a 501.",
     Kind::Time,
 );
 

@@ -152,7 +152,7 @@ pub(super) fn not_modified(operation: &str) -> Value {
 fn of_held(operation: &str) -> Value {
     let names = ["Age", "Cache-Control", "Cache-Status", "ETag", "Vary", "X-Request-Id"];
     let mut all = references("headers", &names);
-    if operation == "market_contexts" {
+    if matches!(operation, "market_contexts" | "compare") {
         for name in ["Age", "Cache-Status"] {
             all[name] = headers()[name].take();
             all[name]["required"] = false.into();
@@ -189,6 +189,7 @@ fn examples(operation: &str) -> &'static [(&'static str, &'static str, &'static 
         "validate_market" => &[(JSON, "valid", recorded!("validate_market.json"))],
         "markets" => &[(JSON, "two", recorded!("markets.json"))],
         "stream" => &[("text/event-stream", "begin", recorded!("stream.txt"))],
+        "compare" => &[(JSON, "two", recorded!("compare.json"))],
         "exchanges" => &[(JSON, "exchanges", recorded!("exchanges.json"))],
         "livez" | "healthz" => {
             &[(TEXT, "plain", "ok\n"), (JSON, "verbose", recorded!("health.json"))]

@@ -51,7 +51,8 @@ pub(super) fn forecasts(paths: &mut Map<String, Value>, reader: &Reader) {
 
 fn forecast(id: &str, rest: &str, reader: &Reader) -> Value {
     let params = params(id);
-    let has_timeframe = params.iter().any(|param| matches!(param.kind, Kind::Timeframe));
+    let may_be_unsupported = matches!(id, "orderbook" | "trades")
+        || params.iter().any(|param| matches!(param.kind, Kind::Timeframe));
     let mut responses = json!({
         "200": {
             "description": "What would happen",
@@ -66,7 +67,7 @@ fn forecast(id: &str, rest: &str, reader: &Reader) -> Value {
         }
     });
     let statuses = [403, 404, 414, 422, 500, 501, 503, 504];
-    for status in statuses.into_iter().filter(|status| *status != 501 || has_timeframe) {
+    for status in statuses.into_iter().filter(|status| *status != 501 || may_be_unsupported) {
         responses[status.to_string()] = problems::reference(status);
     }
     json!({

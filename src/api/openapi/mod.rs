@@ -19,7 +19,9 @@ use utoipa::OpenApi;
 use super::{
     Reader,
     explain::{ExplanationBody, ForecastBody},
-    market_data::{context, exchanges, markets, ohlcv, orderbook, ticker, trades, validate},
+    market_data::{
+        compare, context, exchanges, markets, ohlcv, orderbook, ticker, trades, validate,
+    },
     ops::{admin, health, history, pages, status},
     params::{Kind, Param},
     problem::Document,
@@ -51,6 +53,7 @@ use super::{
         validate::validate_market,
         markets::markets,
         exchanges::exchanges,
+        compare::compare,
         sse::stream,
         ws::ws,
         health::livez,
@@ -83,6 +86,7 @@ fn params(operation: &str) -> &'static [Param] {
         "validate_market" => &validate::PARAMS,
         "markets" => &markets::PARAMS,
         "exchanges" => &exchanges::PARAMS,
+        "compare" => &compare::PARAMS,
         "stream" => &sse::PARAMS,
         "ws" => &ws::PARAMS,
         "livez" | "readyz" | "healthz" => &health::PARAMS,
@@ -113,7 +117,8 @@ pub(super) fn document(reader: &Reader) -> Value {
 fn complete((method, path): (&str, &str), operation: &mut Value, reader: &Reader) {
     let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
     let params = params(&id);
-    let asks_exchange = params.iter().any(|param| matches!(param.kind, Kind::Exchange));
+    let asks_exchange =
+        params.iter().any(|param| matches!(param.kind, Kind::Exchange | Kind::Exchanges));
     let is_cached = asks_exchange && id != "stream";
     operation["parameters"] = parameters::of(path, params, Headers::of(&id, is_cached), reader);
     operation["security"] = security::of(path);
@@ -147,7 +152,7 @@ fn complete((method, path): (&str, &str), operation: &mut Value, reader: &Reader
         (422, !matches!(id.as_str(), "metrics" | "openapi")),
         (426, id == "ws"),
         (500, true),
-        (501, has_timeframe),
+        (501, has_timeframe || matches!(id.as_str(), "orderbook" | "trades")),
         (502, asks_exchange),
         (503, true),
         (504, asks_exchange),

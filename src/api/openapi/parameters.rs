@@ -204,6 +204,12 @@ fn schema(param: &Param, reader: &Reader) -> Value {
             })
         }
         Kind::Token => json!({ "type": "string" }),
+        Kind::Exchanges => {
+            let names: Vec<_> = reader.desks.all().iter().map(|desk| desk.shelf.name()).collect();
+            let name = format!("({})", names.join("|"));
+            let further = names.len().saturating_sub(1);
+            json!({ "type": "string", "pattern": format!("^{name}(,{name}){{0,{further}}}$") })
+        }
         Kind::Exchange => {
             let names: Vec<_> = reader.desks.all().iter().map(|desk| desk.shelf.name()).collect();
             json!({ "type": "string", "enum": names, "default": reader.config.now().exchanges.default })
@@ -223,6 +229,8 @@ fn example(param: &Param, reader: &Reader) -> Value {
         (Kind::Symbols { .. }, _) => "BTC/USD,ETH/USD".into(),
         (Kind::Channels, _) => "ticker,ohlcv:1h".into(),
         (Kind::Token, _) => "0badcafe-1834".into(),
-        (Kind::Exchange, _) => reader.config.now().exchanges.default.as_str().into(),
+        (Kind::Exchange | Kind::Exchanges, _) => {
+            reader.config.now().exchanges.default.as_str().into()
+        }
     }
 }

@@ -88,8 +88,9 @@ fn about(status: u16) -> &'static str {
         429 => "The client's own quota is used up; `Retry-After` tells when there is more",
         500 => "A fault of the gateway's own, which it has logged",
         501 => {
-            "The exchange does not offer this timeframe, nor can it be computed from those that it \
-             offers; streams carry only those that it offers"
+            "The exchange does not offer it: a timeframe that cannot be computed from those that \
+             it offers either, candles or trades of a past that it does not tell, an aggregation \
+             of prices; streams carry only timeframes that it offers"
         }
         502 => "The exchange answered something that cannot be read or cannot be true",
         503 => "It cannot be answered now; `Retry-After` tells when it can",

@@ -20,6 +20,10 @@ pub(super) fn complete(schemas: &mut Map<String, Value>) {
             { "$ref": "#/components/schemas/Problem" }
         ]
     });
+    let problem = json!({ "oneOf": [
+        { "type": "null" }, { "$ref": "#/components/schemas/Problem" }
+    ] });
+    schemas["ComparedMarket"]["properties"]["problem"] = problem;
     let states = [DueState::Final, DueState::Empty, DueState::Pending].map(DueState::as_str);
     schemas["DueCandle"]["properties"]["state"]["enum"] = states.into();
     // No candles at all are a list of either kind.
@@ -33,6 +37,7 @@ pub(super) fn complete(schemas: &mut Map<String, Value>) {
 /// The field of a schema that is there only where there is something to say.
 fn optional(schema: &str) -> &'static str {
     match schema {
+        "Candle" => "empty",
         "CandlesPage" => "last_due",
         "PartAge" => "derived",
         _ => "",

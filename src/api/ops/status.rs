@@ -111,13 +111,22 @@ pub(crate) struct ExchangeStatusBody {
     budgets: Vec<BudgetBody>,
 }
 
-/// The budget of one family of endpoints.
+/// A budget: that of endpoints which the exchange counts together.
 #[derive(Serialize, ToSchema)]
 #[schema(as = BudgetStatus)]
 pub(crate) struct BudgetBody {
+    /// Its name in settings and metrics.
     #[schema(example = "candles")]
     family: &'static str,
-    /// Calls in any minute, as the operator allows.
+    /// What is counted: `requests`, or `weight` where a request may cost more than one.
+    #[schema(example = "requests")]
+    unit: &'static str,
+    /// The endpoints that it is for.
+    #[schema(example = json!(["candles"]))]
+    endpoints: Vec<&'static str>,
+    /// How many may go at once; `null` where only the minute counts.
+    burst: Option<u32>,
+    /// So many in any minute, as the operator allows.
     limit: u32,
     /// The same, as the exchange was seen to bear.
     learned: u32,
@@ -163,13 +172,17 @@ fn share(part: u64, whole: u64) -> Option<f64> {
 
 /// The budgets of an exchange.
 pub(crate) fn budgets(desk: &Desk) -> Vec<BudgetBody> {
-    desk.shelf.upstream.snapshot().pools.into_iter().map(BudgetBody::from).collect()
+    let pools = desk.shelf.upstream.snapshot().pools.into_iter();
+    pools.map(BudgetBody::from).collect()
 }
 
 impl From<PoolSnapshot> for BudgetBody {
     fn from(pool: PoolSnapshot) -> Self {
         Self {
             family: pool.pool.name,
+            unit: pool.pool.unit.as_str(),
+            endpoints: pool.pool.families.iter().map(|family| family.as_str()).collect(),
+            burst: pool.pool.burst,
             limit: pool.limit,
             learned: pool.ceiling,
             left: pool.left,

@@ -53,9 +53,14 @@ impl CandleSeries {
             );
             ServiceError::Unsupported(text)
         })?;
-        // A part without a single whole bucket leads nowhere.
-        if candles.rows.is_empty() && candles.rest.is_some() {
-            return Err(ServiceError::DeadlineExceeded);
+        // A part without a single whole bucket leads nowhere, unless it is known that nothing was
+        // traded in it.
+        let reach = self.learner.reach(&source);
+        if candles.rows.is_empty() && candles.rest.is_some() && !reach.is_by_buckets() {
+            return Err(match reach.is_limited() {
+                true => reach.refusal(at),
+                false => ServiceError::DeadlineExceeded,
+            });
         }
         Ok(candles)
     }

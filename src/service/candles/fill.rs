@@ -19,13 +19,13 @@ use tracing::Instrument as _;
 
 use super::{
     learn::Learner,
-    track::{Page, Track},
-    want::{EPOCH, Gap, Toward, buckets, first_open, last_opening},
+    request::Request,
+    want::{EPOCH, Gap, Toward},
     which::Which,
 };
 use crate::{
     cache::{Ask, Entry, Failure as _},
-    market::{Candle, CandleQuery, Span, UnixMs},
+    market::Span,
     service::{Key, ServiceError, Value},
     telemetry::{
         CacheOutcome, DataKind, Payer, Wait,
@@ -46,7 +46,7 @@ pub(super) enum Filled {
     Nothing,
 }
 
-type Outcome = Result<Filled, ServiceError>;
+pub(super) type Outcome = Result<Filled, ServiceError>;
 type Flight = Shared<BoxFuture<'static, Option<Outcome>>>;
 
 /// A fetch that is under way or has just ended without candles.
@@ -312,131 +312,3 @@ impl Drop for Landing {
         });
     }
 }
-
-/// One request for a gap's near end.
-struct Request {
-    which: Which,
-    gap: Gap,
-    limit: u32,
-    /// It asks for what opens in the whole gap, which is no more than `limit` rows.
-    is_whole: bool,
-    /// A known candle beside the gap, which is asked for as well: an answer without it is not to be
-    /// believed about the gap either. Exchanges also answer `[]` where something is wrong.
-    witness: Option<UnixMs>,
-}
-
-impl Request {
-    fn of(learner: &Learner, which: &Which, gap: Gap) -> Self {
-        let max = learner.shelf.exchange.profile().max_candles;
-        let most = usize::try_from(max).unwrap_or(usize::MAX);
-        let timeframe = which.timeframe;
-        let width = buckets(timeframe, gap.span.from, gap.span.to);
-        let is_whole = width <= most;
-        let needed = if is_whole { width } else { gap.count.clamp(FEWEST, most) };
-        let held = learner.held(which);
-        let track = held.as_ref().and_then(|entry| entry.value.track());
-        let beside = |track: &Track| {
-            let before = || Some((track.last_before(gap.span.from)?, gap.span.from));
-            let after = || Some((track.first_after(gap.span.to)?, gap.span.to));
-            match gap.toward {
-                Toward::Earlier if !is_whole => after(),
-                Toward::Later if !is_whole => before(),
-                Toward::Earlier | Toward::Later => before().or_else(after),
-            }
-        };
-        let more = track.filter(|_| !gap.anew).and_then(beside).and_then(|(witness, edge)| {
-            let (from, to) = (witness.min(edge), witness.max(edge));
-            let more = buckets(timeframe, from, to) + usize::from(witness >= edge);
-            (needed + more <= most).then_some((witness, more))
-        });
-        let (witness, more) = more.map_or((None, 0), |(witness, more)| (Some(witness), more));
-        let limit = u32::try_from(needed + more).unwrap_or(max).max(1);
-        Self { which: which.clone(), gap, limit, is_whole, witness }
-    }
-
-    /// What it brings for certain.
-    fn sure(&self) -> Span {
-        let span = self.gap.span;
-        let Some(width) = self.which.timeframe.fixed().filter(|_| !self.is_whole) else {
-            return span;
-        };
-        let reach = width * self.limit;
-        match self.gap.toward {
-            Toward::Later => Span::new(span.from, span.to.min(span.from + reach)),
-            Toward::Earlier => Span::new(span.from.max(span.to - reach), span.to),
-        }
-    }
-
-    fn query(&self) -> CandleQuery {
-        let Gap { span, toward, .. } = self.gap;
-        let (market, timeframe) = (self.which.market.clone(), self.which.timeframe);
-        let (since, until) = (span.from, last_opening(timeframe, span.to));
-        let since = self.witness.map_or(since, |witness| witness.min(since));
-        let until = self.witness.map_or(until, |witness| witness.max(until));
-        let since = (self.is_whole || toward == Toward::Later).then_some(since);
-        CandleQuery { market, timeframe, limit: self.limit, since, until: Some(until) }
-    }
-
-    /// From disk, else from the exchange.
-    async fn fly(&self, learner: &Learner, payer: Payer, deadline: Instant) -> Outcome {
-        if !self.gap.anew
-            && let Some(entry) = learner.recall(&self.which, &self.gap).await
-        {
-            return Ok(Filled::Held(entry));
-        }
-        let (sent, mut rows) = learner.call(&self.query(), payer, deadline).await?;
-        if let Some(witness) = self.witness
-            && rows.binary_search_by_key(&witness, |row| row.open_time).is_err()
-        {
-            return Err(invalid(
-                "no candle where there was one, next to those that were asked for",
-            ));
-        }
-        let known = self.known(&rows, sent);
-        rows.retain(|row| known.contains(row.open_time));
-        if known.is_empty() {
-            return Err(invalid("candles of a time that is not over by this clock"));
-        }
-        if rows.is_empty() && learner.has_rows(&self.which, known) {
-            return Err(invalid("no candles, where there were some"));
-        }
-        if rows.is_empty() && self.witness.is_none() {
-            return Ok(Filled::Nothing);
-        }
-        let page = Page { from: known.from, settled: known.to, rows };
-        let filled = learner.past(&self.which, &page);
-        if payer.class == Wait::Background {
-            // What is fetched to be kept is told when it is; that it takes too long is no fault.
-            let _ = timeout_at(deadline, learner.shelf.store.flush()).await;
-        }
-        Ok(Filled::Held(filled))
-    }
-
-    /// The opening times of which the answer has told everything.
-    fn known(&self, rows: &[Candle], sent: UnixMs) -> Span {
-        let Gap { span, toward, .. } = self.gap;
-        let timeframe = self.which.timeframe;
-        let is_full = rows.len() >= usize::try_from(self.limit).unwrap_or(usize::MAX);
-        let (first, last) = (rows.first(), rows.last());
-        let told = match toward {
-            _ if self.is_whole || !is_full => span,
-            Toward::Later => {
-                let end = last.map_or(span.to, |row| timeframe.end_of(row.open_time));
-                Span::new(span.from, span.to.min(end))
-            }
-            Toward::Earlier => {
-                let start = first.map_or(span.from, |row| row.open_time);
-                Span::new(span.from.max(start), span.to)
-            }
-        };
-        let anchor = first.map(|row| row.open_time);
-        told.common(&Span::new(EPOCH, first_open(timeframe, anchor, sent)))
-    }
-}
-
-fn invalid(what: &str) -> ServiceError {
-    ServiceError::Invalid(what.to_owned())
-}
-
-/// A call costs the same however few rows it brings.
-pub(super) const FEWEST: usize = 250;

@@ -88,7 +88,9 @@ impl CandleSeries {
             // What the newest ones will bring is not known before.
             _ if want.head && track.head.is_none() => {}
             Found::Headless => {}
-            Found::Missing(gap, _) => parts.push(self.foresee_gap(which, gap, &ask).await),
+            Found::Missing(gap, so_far) => {
+                parts.push(self.foresee_gap(which, &want, (gap, &so_far), &ask).await);
+            }
             Found::Rows(_) if want.head => {}
             Found::Rows(rows) if want.is_past(rows.rows.len()) => {
                 parts.push(self.foresee_finals(which, &rows, &want, at, &ask));
@@ -105,14 +107,29 @@ impl CandleSeries {
         shelf.foresee(which.product(), DataKind::Ohlcv, Family::Candles, ask, enough)
     }
 
-    async fn foresee_gap(&self, which: &Which, gap: Gap, ask: &Ask) -> Foreseen {
+    async fn foresee_gap(
+        &self,
+        which: &Which,
+        want: &Want,
+        (gap, so_far): (Gap, &Selection),
+        ask: &Ask,
+    ) -> Foreseen {
         let on_disk = self.learner.is_on_disk(which, &gap).await;
         let (mut decision, mut flight) = (gap.to_string(), None);
         if on_disk == Some(true) {
             decision.push_str("; the first of them are on disk");
         }
+        let (reach, now) = (self.learner.reach(which), self.learner.shelf.clock.now());
+        let is_out_of_reach = reach.within(gap, now).is_none() && on_disk != Some(true);
         let prospect = match self.fills.foresee(&self.learner, which, gap, ask) {
             _ if ask.demand.only_if_cached && on_disk != Some(true) => Prospect::NotCached,
+            _ if is_out_of_reach && so_far.rows.is_empty() => {
+                Prospect::Fails { failure: reach.refusal(now), stale: false }
+            }
+            _ if is_out_of_reach || reach.is_quiet(want, &gap, so_far) => {
+                decision.push_str("; the answer ends there");
+                Prospect::Hit
+            }
             None => Prospect::Fetches,
             Some(Met::Flight(record)) => {
                 flight = Some(record);

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
-    fill::FEWEST,
+    reach::{FEWEST, Reach},
     track::{Page, Track},
     want::{EPOCH, Gap, Toward, Want, buckets},
     which::Which,
@@ -13,7 +13,7 @@ use super::{
 use crate::{
     cache::{Entry, Loaded, Source, Stamp},
     config::Policy,
-    exchange::Asked,
+    exchange::{Asked, CandleHistory},
     market::{Candle, CandleQuery, Restated, Span, UnixMs},
     service::{Key, ServiceError, Shelf, Value, span::fetch_size},
     store::{Held, SeriesId, Take},
@@ -52,6 +52,11 @@ impl Learner {
         self.shelf.key(which.product())
     }
 
+    /// What the exchange tells of a series.
+    pub(super) fn reach(&self, which: &Which) -> Reach<'_> {
+        Reach::new(self.shelf.exchange.profile(), which.timeframe)
+    }
+
     /// What is held, whatever its age.
     pub(super) fn held(&self, which: &Which) -> Option<Arc<Entry<Value>>> {
         self.shelf.cache.peek(&self.key(which))
@@ -71,19 +76,21 @@ impl Learner {
         track.is_some_and(|track| track.bars.rows(span).next().is_some())
     }
 
-    /// One request, and when it was sent: what the exchange answered is no older than that.
+    /// One request for what `query` makes of the time at which it is sent, and that time: what the
+    /// exchange answered is no older.
     pub(super) async fn call(
         &self,
-        query: &CandleQuery,
+        query: impl Fn(UnixMs) -> CandleQuery,
         payer: Payer,
         deadline: Instant,
     ) -> Result<(UnixMs, Vec<Candle>), ServiceError> {
         let shelf = &self.shelf;
         let call = || {
             let sent = shelf.clock.now();
-            async move { Ok((sent, shelf.exchange.candles(query).await?)) }
+            let query = query(sent);
+            async move { Ok((sent, shelf.exchange.candles(&query).await?)) }
         };
-        let charge = shelf.charge(Asked::Candles { limit: query.limit });
+        let charge = shelf.charge(Asked::Candles { limit: query(shelf.clock.now()).limit });
         Ok(shelf.upstream.call(charge, payer, deadline, call).await?)
     }
 
@@ -105,36 +112,61 @@ impl Learner {
         }
         let track = held.as_ref().and_then(|entry| entry.value.track());
         let limit = self.size(track, want);
-        let (market, timeframe) = (which.market.clone(), which.timeframe);
-        let query = CandleQuery { market, timeframe, limit, since: None, until: None };
-        let (sent, rows) = self.call(&query, payer, deadline).await?;
-        if rows.is_empty() && !self.is_blank(which) {
+        let (timeframe, reach) = (which.timeframe, self.reach(which));
+        let query = |sent: UnixMs| CandleQuery {
+            market: which.market.clone(),
+            timeframe,
+            limit,
+            since: None,
+            // Of a query that ends somewhere it is known where it begins.
+            until: reach.is_by_buckets().then(|| timeframe.start_of(sent)),
+        };
+        let (sent, rows) = self.call(query, payer, deadline).await?;
+        let from = match reach.is_by_buckets() {
+            true => reach.of_query(&query(sent)).from.max(EPOCH),
+            false => self.first_told(which, limit, &rows, sent),
+        };
+        let is_blank = self.is_blank(which);
+        let told = Span::new(from, sent);
+        if rows.is_empty() && !is_blank && (!reach.is_by_buckets() || self.has_rows(which, told)) {
             let text = "no candles, where there were some".to_owned();
             return Err(ServiceError::Invalid(text));
         }
-        let is_empty = rows.is_empty();
-        // Fewer than asked for are all there are, unless there were earlier ones.
-        let first = rows.first().map(|row| row.open_time);
-        let is_first = first.is_some_and(|first| !self.has_rows(which, Span::new(EPOCH, first)));
-        let is_all = rows.len() < usize::try_from(limit).unwrap_or(usize::MAX) && is_first;
-        let first = first.filter(|_| !is_all);
-        let page = Page::newest(timeframe, first.unwrap_or(EPOCH), rows, sent);
+        let is_nothing = rows.is_empty() && is_blank;
+        let page = Page::newest(timeframe, from, rows, sent);
         self.told(which, track, &page);
         let mark = self.mark(Source::Rest, Instant::now());
-        let value = Value::Candles(Track::newest(page, mark));
-        Ok(self.shelf.loaded_unless_empty(is_empty, DataKind::Ohlcv, value))
+        let track = Track::newest(page, mark).of_pages(reach.is_by_buckets());
+        Ok(self.shelf.loaded_unless_empty(is_nothing, DataKind::Ohlcv, Value::Candles(track)))
+    }
+
+    /// The first opening time that the newest rows tell about. Fewer than asked for are all there
+    /// are, unless there were earlier ones, or they begin where the exchange tells no more.
+    fn first_told(&self, which: &Which, limit: u32, rows: &[Candle], sent: UnixMs) -> UnixMs {
+        let Some(first) = rows.first().map(|row| row.open_time) else { return EPOCH };
+        let is_short = rows.len() < usize::try_from(limit).unwrap_or(usize::MAX);
+        // It may count the open one or not.
+        let margin = which.timeframe.fixed().unwrap_or_default() * 2;
+        let begin = self.reach(which).begin(sent);
+        let is_within = begin.is_none_or(|begin| begin + margin < first);
+        let is_first = !self.has_rows(which, Span::new(EPOCH, first));
+        if is_short && is_within && is_first { EPOCH } else { first }
     }
 
     /// How many rows the request for the newest ones asks for.
     fn size(&self, track: Option<&Track>, want: &Want) -> u32 {
-        let most = self.shelf.exchange.profile().max_candles;
-        let timeframe = want.timeframe;
+        let profile = self.shelf.exchange.profile();
+        let (most, timeframe) = (profile.max_candles, want.timeframe);
         let needed = match want.from {
             Some(from) => buckets(timeframe, from, want.to),
             None => want.limit,
         };
         let needed = u32::try_from(needed).unwrap_or(u32::MAX);
-        let whole = fetch_size(needed.min(most), most);
+        let whole = match profile.candle_history {
+            CandleHistory::Whole => fetch_size(needed.min(most), most),
+            // Every answer has them all.
+            CandleHistory::Newest(_) => most,
+        };
         let Some((track, end)) = track.and_then(|track| Some((track, track.known_to()?))) else {
             return whole;
         };
@@ -235,7 +267,8 @@ impl Learner {
             let empty = Track::default();
             let track = held.and_then(Value::track).unwrap_or(&empty);
             let is_other = !track.restated(span, finals).is_empty();
-            (Value::Candles(track.with_past(span, finals, mark)), is_other)
+            let track = track.with_past(span, finals, mark);
+            (Value::Candles(track.of_pages(self.reach(which).is_by_buckets())), is_other)
         })
     }
 

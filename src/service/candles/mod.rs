@@ -16,7 +16,9 @@ mod due;
 mod fill;
 mod foresee;
 mod learn;
+mod reach;
 mod read;
+mod request;
 #[cfg(test)]
 mod tests;
 mod ticket;
@@ -235,6 +237,9 @@ impl CandleSeries {
         let Some(held) = self.learner.held(which) else { return };
         let found = held.value.track().map(|track| track.select(&want));
         let Some(Found::Missing(gap, _)) = found else { return };
+        if self.learner.reach(which).within(gap, shelf.clock.now()).is_none() {
+            return;
+        }
         let (series, which) = (self.clone(), which.clone());
         let ask = Ask { payer: ask.payer.waiting_as(Wait::Background), ..ask };
         self.learner.tasks.spawn_until_stop("fetch ahead", async move {

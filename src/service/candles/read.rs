@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::{
     CandleSeries, Candles, Rest, Track, Which,
     fill::Filled,
+    reach::Reach,
     track::{Found, Selection},
     want::{CLOSE_GRACE, Gap, Toward, Want},
 };
@@ -30,6 +31,8 @@ pub(super) struct Reading<'a> {
     ask: Ask,
     entry: Option<Arc<Entry<Value>>>,
     outcome: CacheOutcome,
+    /// Gaps that were filled so far.
+    fills: usize,
 }
 
 impl<'a> Reading<'a> {
@@ -41,7 +44,7 @@ impl<'a> Reading<'a> {
         ask: Ask,
     ) -> Self {
         let (entry, outcome) = (series.learner.held(which), CacheOutcome::Hit);
-        Self { series, which, want, at, ask, entry, outcome }
+        Self { series, which, want, at, ask, entry, outcome, fills: 0 }
     }
 
     /// The candles: what is held of them, and what is missing fetched.
@@ -56,7 +59,8 @@ impl<'a> Reading<'a> {
             let none = Selection { rows: Vec::new(), finals: 0, settled, mark: None, rest: None };
             return Ok(self.answer(none, stamp));
         }
-        for _ in 0..MAX_FILLS {
+        for fills in 0..MAX_FILLS {
+            self.fills = fills;
             let empty = Track::default();
             let track = self.entry.as_ref().and_then(|entry| entry.value.track());
             match track.unwrap_or(&empty).select(&self.want) {
@@ -96,12 +100,28 @@ impl<'a> Reading<'a> {
     /// Fills a gap, or gives what can be given without.
     async fn fill(&mut self, gap: Gap, so_far: Selection) -> Result<Option<Candles>, ServiceError> {
         let learner = &self.series.learner;
+        let reach = self.reach();
+        if reach.is_quiet(&self.want, &gap, &so_far) || self.fills + 1 == MAX_FILLS {
+            return Ok(Some(self.part(so_far)));
+        }
         if self.ask.demand.only_if_cached {
             // What is on disk is held as well.
             let kept = learner.recall(self.which, &gap).await;
             self.entry = Some(kept.ok_or(ServiceError::NotCached)?);
             return Ok(None);
         }
+        let now = learner.shelf.clock.now();
+        let Some(gap) = reach.within(gap, now) else {
+            // What the exchange does not tell any more may have been kept when it did.
+            return match learner.recall(self.which, &gap).await {
+                Some(kept) => {
+                    self.entry = Some(kept);
+                    Ok(None)
+                }
+                None if so_far.rows.is_empty() => Err(reach.refusal(now)),
+                None => Ok(Some(self.part(so_far))),
+            };
+        };
         match self.series.fills.fill(learner, self.which, gap, self.ask).await {
             Ok((Filled::Held(entry), is_own)) => {
                 self.entry = Some(entry);
@@ -112,9 +132,7 @@ impl<'a> Reading<'a> {
                 return Ok(Some(self.answer(Selection { rest: None, ..so_far }, stamp)));
             }
             Err(_) if self.is_long() && !so_far.rows.is_empty() => {
-                let stamp = if self.want.head { self.stamp() } else { so_far.mark.clone() };
-                let stamp = stamp.unwrap_or_else(|| self.series.doubtful());
-                return Ok(Some(self.answer(so_far, stamp)));
+                return Ok(Some(self.part(so_far)));
             }
             Err(error) => return Err(error),
         }
@@ -125,10 +143,22 @@ impl<'a> Reading<'a> {
         Ok(None)
     }
 
-    /// True if more is wanted than one request brings: a part of it is better than none.
+    /// True if more is wanted than one request brings: a part of it is better than none. Where few
+    /// rows are in a page, this is seen on the way.
     fn is_long(&self) -> bool {
-        let one = self.series.learner.shelf.exchange.profile().max_candles;
-        self.want.limit > usize::try_from(one).unwrap_or(usize::MAX)
+        let reach = self.reach();
+        self.want.limit > reach.most() || reach.is_by_buckets() && self.fills > 0
+    }
+
+    fn reach(&self) -> Reach<'a> {
+        self.series.learner.reach(self.which)
+    }
+
+    /// What is there, as an answer.
+    fn part(&self, so_far: Selection) -> Candles {
+        let stamp = if self.want.head { self.stamp() } else { so_far.mark.clone() };
+        let stamp = stamp.unwrap_or_else(|| self.series.doubtful());
+        self.answer(so_far, stamp)
     }
 
     /// An answer of final candles only. Who demands younger ones gets them fetched anew.
@@ -159,10 +189,21 @@ impl<'a> Reading<'a> {
         }
         let first = rows.rows.first().map(|row| row.open_time);
         let from = self.want.from.or(first).unwrap_or(self.want.to);
-        let (span, count) = (Span::new(from, self.want.past), self.want.limit);
-        let gap = Gap { span, toward: Toward::Later, count, anew: true };
-        let (filled, _) = series.fills.fill(&series.learner, self.which, gap, self.ask).await?;
-        let Filled::Held(entry) = filled else { return Err(ServiceError::Internal) };
+        let (reach, count) = (self.reach(), self.want.limit);
+        let pages = reach.pages(Span::new(from, self.want.past));
+        if pages.len() > MAX_FILLS {
+            return Err(ServiceError::DeadlineExceeded);
+        }
+        let mut newest = None;
+        for span in pages {
+            let gap = Gap { span, toward: Toward::Later, count, anew: true };
+            let now = series.learner.shelf.clock.now();
+            let gap = reach.within(gap, now).ok_or_else(|| reach.refusal(now))?;
+            let (filled, _) = series.fills.fill(&series.learner, self.which, gap, self.ask).await?;
+            let Filled::Held(entry) = filled else { return Err(ServiceError::Internal) };
+            newest = Some(entry);
+        }
+        let entry = newest.ok_or(ServiceError::Internal)?;
         let track = entry.value.track().ok_or(ServiceError::Internal)?;
         let Found::Rows(rows) = track.select(&self.want) else {
             return Err(ServiceError::Internal);

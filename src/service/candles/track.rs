@@ -35,6 +35,8 @@ pub(in crate::service) struct Head {
 pub struct Track {
     pub(in crate::service) bars: Bars<Arc<Stamp>>,
     pub(in crate::service) head: Option<Head>,
+    /// An answer without candles tells that there are none, since it is about so many buckets.
+    believes_nothing: bool,
 }
 
 /// Candles that one request or channel brought: all that open in a span.
@@ -116,6 +118,11 @@ impl Track {
         Self::default().with_newest(page, mark)
     }
 
+    /// The same of an exchange whose answers are about so many buckets, or are not.
+    pub(in crate::service) fn of_pages(self, of_buckets: bool) -> Self {
+        Self { believes_nothing: of_buckets, ..self }
+    }
+
     /// The series after its newest candles were told.
     pub(in crate::service) fn with_newest(&self, page: Page, mark: Arc<Stamp>) -> Self {
         let mut bars = self.trusted();
@@ -123,7 +130,7 @@ impl Track {
         put(&mut bars, page.span(), finals, mark);
         trim(&mut bars, page.span());
         let head = Head { from: page.settled, rows: open.to_vec() }.behind(&bars);
-        Self { bars, head: Some(head) }
+        Self { bars, head: Some(head), ..*self }
     }
 
     /// This series after another telling of it, which came later.
@@ -135,7 +142,7 @@ impl Track {
             trim(&mut bars, *span);
         }
         let head = told.head.map(|head| head.behind(&bars)).or_else(|| self.head.clone());
-        Self { bars, head }
+        Self { bars, head, believes_nothing: told.believes_nothing }
     }
 
     /// The series after candles of the past were told: all that open in `span`.
@@ -148,7 +155,7 @@ impl Track {
         let mut bars = self.trusted();
         put(&mut bars, span, rows, mark);
         trim(&mut bars, span);
-        Self { bars, head: self.head.clone() }
+        Self { bars, head: self.head.clone(), ..*self }
     }
 
     /// What is final here and not in the candles of `page`, or the other way round.
@@ -312,7 +319,10 @@ impl Track {
     /// What can be relied on: that there is nothing is not known for good as long as nothing has
     /// been seen at all, since exchanges answer so where something is wrong, too.
     fn trusted(&self) -> Bars<Arc<Stamp>> {
-        if self.bars.is_empty() { Bars::default() } else { self.bars.clone() }
+        match self.bars.is_empty() && !self.believes_nothing {
+            true => Bars::default(),
+            false => self.bars.clone(),
+        }
     }
 }
 

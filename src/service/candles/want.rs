@@ -97,7 +97,7 @@ impl Want {
 }
 
 /// Weeks begin where an exchange says.
-fn is_aligned(timeframe: Timeframe) -> bool {
+pub(super) fn is_aligned(timeframe: Timeframe) -> bool {
     !matches!(timeframe, Timeframe::W1 | Timeframe::W2)
 }
 

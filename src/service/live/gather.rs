@@ -11,7 +11,7 @@ use super::{
     topics::{self, Content, Phase, Shared, State},
 };
 use crate::{
-    exchange::{Data, Family, Stream, Topic},
+    exchange::{Data, Asked, Stream, Topic},
     market::{Book, BookQuery, CandleQuery, TradeQuery},
     telemetry::Wait,
     upstream::CallError,
@@ -92,14 +92,15 @@ impl LiveSink {
             Stream::Trades => {
                 let query = TradeQuery { market, limit: TRADES, since, until };
                 let call = || shelf.exchange.trades(&query);
-                let rows = shelf.upstream.call(Family::Trades, Wait::Refresh, deadline, call).await;
+                let charge = shelf.charge(Asked::Trades { limit: TRADES });
+                let rows = shelf.upstream.call(charge, Wait::Refresh, deadline, call).await;
                 rows.map(Data::Trades)
             }
             Stream::Candles(timeframe) => {
                 let query = CandleQuery { market, timeframe, limit: CANDLES, since, until };
                 let call = || shelf.exchange.candles(&query);
-                let rows =
-                    shelf.upstream.call(Family::Candles, Wait::Refresh, deadline, call).await;
+                let charge = shelf.charge(Asked::Candles { limit: CANDLES });
+                let rows = shelf.upstream.call(charge, Wait::Refresh, deadline, call).await;
                 rows.map(Data::Candles)
             }
             _ => return None,
@@ -136,7 +137,8 @@ impl LiveSink {
         let query = BookQuery { market: self.market(&topic)?, precision, depth };
         let (shelf, deadline) = (&self.shelf, Instant::now() + self.refresh_deadline);
         let call = || shelf.exchange.book(&query);
-        let book = shelf.upstream.call(Family::Book, Wait::Refresh, deadline, call).await;
+        let charge = shelf.charge(Asked::Book { depth });
+        let book = shelf.upstream.call(charge, Wait::Refresh, deadline, call).await;
         book.inspect_err(|error| not_fetched(&topic, error)).ok()
     }
 }

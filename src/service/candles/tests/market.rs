@@ -14,7 +14,10 @@ use futures_util::FutureExt as _;
 
 use super::*;
 use crate::{
-    exchange::{Exchange, Fetch, MarketList, NativeQuery, Profile, TickerList, UpstreamError},
+    exchange::{
+        CandleHistory, CandlePages, EmptyBuckets, Exchange, Fetch, MarketList, NativeQuery,
+        TickerList, UpstreamError,
+    },
     market::{
         Book, BookQuery, Bound, CandleQuery, Kind, Number, Symbol, Ticker, Trade, TradeQuery,
     },
@@ -23,6 +26,9 @@ use crate::{
 /// Something is traded at the tenth second of every minute but each fifth, and at the fortieth.
 pub(super) struct Market {
     clock: Clock,
+    profile: &'static Profile,
+    /// Minutes in which nothing was traded at all.
+    rests: Mutex<RangeInclusive<i64>>,
     asked: Mutex<Vec<String>>,
     pub(super) delay: AtomicU64,
     pub(super) fails: AtomicBool,
@@ -59,9 +65,11 @@ fn row_at(number_of: i64, age: i64) -> Option<Candle> {
 }
 
 impl Market {
-    pub(super) fn new(clock: Clock) -> Self {
+    pub(super) fn new(clock: Clock, profile: &'static Profile) -> Self {
         Self {
             clock,
+            profile,
+            rests: Mutex::new(RangeInclusive::new(1, 0)),
             asked: Mutex::default(),
             delay: AtomicU64::new(100),
             fails: AtomicBool::new(false),
@@ -83,11 +91,36 @@ impl Market {
         self.corrected.lock().unwrap().insert(minute, close.to_owned());
     }
 
+    /// Nothing is traded in these minutes.
+    pub(super) fn rests(&self, minutes: RangeInclusive<i64>) {
+        *self.rests.lock().unwrap() = minutes;
+    }
+
+    /// A flat candle for each minute without one.
+    fn filled(&self, rows: Vec<Candle>, minutes: RangeInclusive<i64>) -> Vec<Candle> {
+        let mut rows = rows.into_iter().peekable();
+        let mut close = number("29999");
+        let fill = |number_of: i64| {
+            let open_time = minute(number_of);
+            if let Some(row) = rows.next_if(|row| row.open_time == open_time) {
+                close = row.close.clone();
+                return row;
+            }
+            let [open, high, low, close] = std::array::from_fn(|_| close.clone());
+            Candle { open_time, open, high, low, close, volume: number("0.0") }
+        };
+        minutes.map(fill).collect()
+    }
+
     /// The candles of minutes as they stand now.
     pub(super) fn rows(&self, minutes: RangeInclusive<i64>) -> Vec<Candle> {
         let now = self.now().millis();
         let corrected = self.corrected.lock().unwrap();
+        let rests = self.rests.lock().unwrap().clone();
         let row = |number_of: i64| {
+            if rests.contains(&number_of) {
+                return None;
+            }
             let mut row = row_at(number_of, now - minute(number_of).millis())?;
             if let Some(close) = corrected.get(&number_of) {
                 row.close = number(close);
@@ -107,6 +140,18 @@ impl Market {
         let now = (self.now().millis() - START).div_euclid(MINUTE);
         let of = |at: UnixMs| (at.millis() - START).div_euclid(MINUTE);
         let last = query.until.map_or(now, |until| of(until) + width - 1).min(now);
+        if self.profile.candle_pages == CandlePages::Buckets {
+            let span = i64::from(query.limit) * width;
+            let first = query.since.map_or(last - span + 1, of);
+            return self.rows(first.max(FIRST)..=last.min(first + span - 1));
+        }
+        if let CandleHistory::Newest(count) = self.profile.candle_history {
+            assert_eq!((width, self.profile.empty_buckets), (1, EmptyBuckets::Filled));
+            let begin = (now - i64::from(count) + 1).max(query.since.map_or(i64::MIN, of));
+            let rows = self.filled(self.rows(begin..=last), begin..=last);
+            let skipped = if query.since.is_some() { 0 } else { rows.len().saturating_sub(limit) };
+            return rows.into_iter().skip(skipped).take(limit).collect();
+        }
         // More than half of all minutes have a candle.
         let depth = 2 * width * i64::from(query.limit) + 2 * width;
         let first = query.since.map_or(last - depth, of).max(FIRST);
@@ -145,7 +190,7 @@ fn nothing<T: Send + 'static>() -> Fetch<'static, T> {
 
 impl Exchange for Market {
     fn profile(&self) -> &Profile {
-        &PROFILE
+        self.profile
     }
 
     fn markets(&self) -> Fetch<'_, MarketList> {

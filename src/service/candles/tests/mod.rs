@@ -6,6 +6,7 @@ mod derived;
 mod market;
 mod overlap;
 mod property;
+mod reach;
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +18,7 @@ use crate::{
     cache::{Ask, Cache, Demand},
     clock::Clock,
     config::{Config, Current, Policy},
-    exchange::{Data, Stream, Topic, bitfinex::PROFILE},
+    exchange::{Data, Profile, Stream, Topic, bitfinex::PROFILE},
     feed::{Feed, Sink, Turn},
     market::{Candle, Listing, Timeframe, UnixMs},
     service::{Desk, ServiceError},
@@ -70,6 +71,11 @@ impl Bench {
 
     /// Candles stay fresh for a minute, so that what is asked again has a reason of its own.
     async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::of(&PROFILE, change).await
+    }
+
+    /// The same before an exchange that offers this.
+    async fn of(profile: &'static Profile, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::default();
         let times = (secs(60), Duration::ZERO, Duration::ZERO, secs(2));
         config.cache.ohlcv = Policy {
@@ -82,7 +88,7 @@ impl Bench {
         change(&mut config);
         let started = Instant::now();
         let clock = Clock::anchored(minute(0));
-        let market = Arc::new(Market::new(clock.clone()));
+        let market = Arc::new(Market::new(clock.clone(), profile));
         let (tasks, metrics) = (Tasks::new(|name| panic!("{name} panicked")), Metrics::new());
         let budget = &config.exchanges["bitfinex"].budget;
         let pools: Vec<_> = budget.pools().collect();

@@ -193,7 +193,7 @@ async fn books_are_fetched_for_sessions_and_paid_for() {
     assert_eq!((book.bids[0].price.as_str(), bench.asked()), ("50", vec!["book 250".to_owned()]));
     bench.fake.fails.store(true, Ordering::SeqCst);
     assert_eq!(bench.sink.fetch_book(&topic, 250).await, None);
-    let families = bench.desk.shelf.upstream.snapshot().families;
-    let used = families.iter().find(|it| it.family == crate::exchange::Family::Book).unwrap();
+    let pools = bench.desk.shelf.upstream.snapshot().pools;
+    let used = pools.iter().find(|it| it.pool.name == "book").unwrap();
     assert!(used.left < used.limit, "{} of {}", used.left, used.limit);
 }

@@ -1,0 +1,97 @@
+//! What an exchange lacks is told, and not asked for.
+
+use super::*;
+use crate::{exchange::TradeHistory, market::Precision, service::TradeView};
+
+const PAIRS: &[(&str, &str)] = &[("BTC", "USD"), ("ETH", "USD")];
+
+async fn town(change: impl FnOnce(&mut Profile)) -> Town {
+    Town::of(vec![Venue::new(profile("coinbase", change), PAIRS, ("99", "101"))]).await
+}
+
+fn since(seconds: i64) -> TradeView {
+    let since = Some(UnixMs::from_millis(START + seconds * 1_000));
+    TradeView { limit: 10, since, until: None }
+}
+
+#[tokio::test(start_paused = true)]
+async fn tickers_that_are_not_whole_stay_apart() {
+    let town = town(|it| it.tickers_are_whole = false).await;
+    let (tickers, venue) = (&town.desks[0].tickers, &town.venues[0]);
+    let (bitcoin, ether) = (town.market("BTC/USD").await, town.market("ETH/USD").await);
+    let (one, other) = tokio::join!(tickers.get(&bitcoin, ask()), tickers.get(&ether, ask()));
+    let last = |ticker: &crate::market::Ticker| ticker.last.as_ref().unwrap().to_string();
+    assert_eq!((last(&one.unwrap()), last(&other.unwrap())), ("100".into(), "100".into()));
+    let mut asked = venue.asked();
+    asked.sort();
+    assert_eq!(asked, ["ticker BTC-USD", "ticker ETH-USD"]);
+    let board = tickers.all(ask()).await.unwrap();
+    assert_eq!(last(&board.rows[0].1), "101");
+    assert_eq!(last(&tickers.get(&bitcoin, ask()).await.unwrap()), "100");
+    assert_eq!(venue.asked(), ["tickers 0"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whole_tickers_are_gathered_as_before() {
+    let town = town(|_| {}).await;
+    let tickers = &town.desks[0].tickers;
+    let (bitcoin, ether) = (town.market("BTC/USD").await, town.market("ETH/USD").await);
+    let (one, other) = tokio::join!(tickers.get(&bitcoin, ask()), tickers.get(&ether, ask()));
+    assert!(one.is_ok() && other.is_ok());
+    assert_eq!(town.venues[0].asked(), ["tickers 2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_newest_trades_are_told() {
+    let town = town(|it| {
+        it.trade_history = TradeHistory::Newest;
+        it.max_trades = 100;
+    })
+    .await;
+    let (trades, venue) = (&town.desks[0].trades, &town.venues[0]);
+    let market = town.market("BTC/USD").await;
+    let text = unsupported(trades.get(&market, since(-200), ask()).await);
+    assert!(text.contains("100, back to 2023-11-14T22:58:21.000Z"), "{text}");
+    let got = trades.get(&market, since(-99), ask()).await.unwrap();
+    assert_eq!(
+        got.rows().iter().map(|row| row.id).collect::<Vec<_>>(),
+        (-99..-89).collect::<Vec<_>>()
+    );
+    let all =
+        trades.get(&market, TradeView { limit: 1_000, since: None, until: None }, ask()).await;
+    assert_eq!(all.unwrap().rows().len(), 100);
+    assert_eq!(venue.asked(), ["trades 100 None None"], "one call for all of them");
+}
+
+#[tokio::test(start_paused = true)]
+async fn trades_up_to_a_time_need_one_to_begin_with() {
+    let town = town(|it| {
+        it.trade_history = TradeHistory::Since;
+        it.max_trades = 1_000;
+    })
+    .await;
+    let (trades, venue) = (&town.desks[0].trades, &town.venues[0]);
+    let market = town.market("BTC/USD").await;
+    let got = trades.get(&market, since(-2_000), ask()).await.unwrap();
+    assert_eq!(got.rows().first().map(|row| row.id), Some(-2_000));
+    assert_eq!(venue.asked(), ["trades 250 Some(-2000) None"]);
+    let until = |seconds: i64| TradeView {
+        since: None,
+        until: Some(UnixMs::from_millis(START + seconds * 1_000)),
+        limit: 10,
+    };
+    let text = unsupported(trades.get(&market, until(-3_000), ask()).await);
+    assert!(text.contains("give `since`"), "{text}");
+    let got = trades.get(&market, until(-50), ask()).await.unwrap();
+    assert_eq!(got.rows().last().map(|row| row.id), Some(-50), "the newest cover it");
+    assert_eq!(venue.asked(), ["trades 250 None None"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn precisions_that_are_not_offered_are_refused() {
+    let town = town(|it| it.precisions = &[Precision::P0]).await;
+    let books = &town.desks[0].books;
+    assert_eq!(books.offers(Precision::P0), Ok(()));
+    let text = unsupported(books.offers(Precision::P2));
+    assert_eq!(text, "coinbase tells no books of precision P2; it offers P0");
+}
