@@ -130,7 +130,8 @@ impl Desk {
             sleep_until(at).await;
             let request = || async {
                 let snapshot = self.upstream.snapshot();
-                let held = snapshot.families.iter().find(|it| it.family == family).unwrap().used;
+                let held = snapshot.pools.iter().find(|it| it.pool.families.contains(&family));
+                let held = held.unwrap().used;
                 self.count(family, |tally| tally.held = tally.held.max(held));
                 sleep(takes).await;
                 Ok(())

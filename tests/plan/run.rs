@@ -82,7 +82,7 @@ pub(crate) async fn run(config: &Config, workload: &Workload, span: Duration, se
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let (spoken, settings) = (exchange.clone(), config.feed.clone());
     let connector = Arc::new(exchange.inner.clone());
-    let open = |sink, metrics: &_, tasks: &_| match settings.enabled {
+    let open = move |sink, metrics: &_, tasks: &_| match settings.enabled {
         true => Feed::start(&settings, spoken, connector, sink, metrics, tasks),
         false => Feed::disabled(),
     };
