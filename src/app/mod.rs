@@ -25,7 +25,6 @@ pub use setup::Setup;
 
 use crate::{
     cli::{self, Answer, Command, Settings},
-    exchange::bitfinex::PROFILE,
     sim::{Sim, SimConfig, WsConfig},
     tasks::Tasks,
     telemetry::{logs, traces::Traces},
@@ -42,7 +41,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Sim(options) => simulate(options).await,
         Command::Check(check) => Ok(say(&check.run(env))),
         Command::Config(show) => Ok(say(&show.run(env))),
-        Command::Plan(plan) => Ok(say(&plan.run(env, &PROFILE))),
+        Command::Plan(plan) => Ok(say(&plan.run(env))),
         Command::Key(key) => Ok(say_at_last(&key.run())),
         Command::Backfill(backfill) => past::backfill(&backfill, env).await,
         Command::Candles(candles) => past::candles(&candles, env).await,

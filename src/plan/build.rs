@@ -9,9 +9,10 @@ use super::{
     What, Workload,
     arrivals::Arrivals,
     key::{Key, Product, Times},
-    lane::{Lane, Rules},
+    lane::Lane,
     live::Live,
     model::{Ask, Model, Settings},
+    pace::Rules,
     tally::Tally,
     time::{Us, us},
     workload::spelling,
@@ -67,7 +68,8 @@ impl Keys<'_> {
         let (times, silence) = (Times::of(policy), us(self.config.feed.max_silence));
         let keys = &mut self.keys;
         *self.by_product.entry((market, product)).or_insert_with(|| {
-            keys.push(Key::new(market, product, times, silence));
+            let asked = product.asked(0, self.profile);
+            keys.push(Key::new(market, product, asked, times, silence));
             keys.len() - 1
         })
     }
@@ -156,24 +158,36 @@ pub(super) fn build(
     let upstream = &config.upstream;
     let rules = Rules {
         window: us(upstream.window),
+        burst: None,
         latency,
         starvation_bound: us(upstream.starvation_bound),
         max_queue: upstream.max_queue,
     };
-    let budget = &config.exchanges[profile.name].budget;
-    let lanes = Family::ALL.map(|family| {
-        let is_offered = profile.pool(family).is_some();
-        Lane::new(if is_offered { budget.per_minute(family) } else { 0 }, rules)
+    let pools: Vec<_> = config.exchanges[profile.name].budget.pools().collect();
+    let mut lanes: Vec<_> = pools
+        .iter()
+        .map(|(pool, limit)| Lane::new(*limit, Rules { burst: pool.burst, ..rules }))
+        .collect();
+    // Of families that the exchange does not offer.
+    lanes.push(Lane::new(0, rules));
+    let lane_of = Family::ALL.map(|family| {
+        let at = pools.iter().position(|(pool, _)| pool.families.contains(&family));
+        at.unwrap_or(pools.len())
     });
+    for key in &mut keys.keys {
+        key.asked = key.product.asked(key.rows, profile);
+    }
     let settings = Settings {
         request_deadline: us(config.server.request_deadline),
         refresh_deadline: us(upstream.refresh_deadline),
         merge_window: us(upstream.merge_window),
         latency,
         max_tickers: profile.max_tickers,
+        cost: profile.cost,
+        lane_of,
     };
     let live = Live::new(&config.feed, profile.live.channels_per_socket, foreign, latency);
-    let mut model = Model::new(settings, counts_from, keys.keys, lanes.into(), live, dice);
+    let mut model = Model::new(settings, counts_from, keys.keys, lanes, live, dice);
     model.asks = asks;
     Built { model, of, markets: keys.markets }
 }

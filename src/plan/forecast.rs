@@ -6,13 +6,12 @@ use super::{
     What, Workload,
     build::{Built, build},
     key::{Key, Product},
-    model::index,
     tally::Tally,
     time::{SECOND, Us, seconds, us},
 };
 use crate::{
     config::Config,
-    exchange::{Family, Profile},
+    exchange::{Asked, Family, Pool, Profile},
 };
 
 /// A workload fits if no more than this share of any group's requests is refused: chance crowds
@@ -39,8 +38,8 @@ pub struct Forecast {
     pub refused_share: f64,
     /// Requests a minute of all clients.
     pub requests_per_minute: f64,
-    /// Families that are called, or have refused a call.
-    pub families: Vec<FamilyForecast>,
+    /// Pools that are called, or have refused a call.
+    pub pools: Vec<PoolForecast>,
     /// In the order of the workload's demands.
     pub demands: Vec<DemandForecast>,
     /// Every entry of the cache.
@@ -51,14 +50,16 @@ pub struct Forecast {
     pub span: Duration,
 }
 
-/// Calls of one family of endpoints.
+/// Calls that the exchange counts together.
 #[derive(Clone, Copy, Debug)]
-pub struct FamilyForecast {
+pub struct PoolForecast {
     /// Which.
-    pub family: Family,
+    pub pool: &'static Pool,
     /// Calls a minute.
     pub calls_per_minute: f64,
-    /// Calls a minute that the settings allow.
+    /// What they cost a minute.
+    pub units_per_minute: f64,
+    /// Units a minute that the settings allow.
     pub limit: u32,
 }
 
@@ -158,19 +159,17 @@ fn play(
     let demands: Vec<_> = tallies.iter().map(of_demand).collect();
 
     let markets_list = markets_list(config, workload);
-    let families = Family::ALL.into_iter().filter_map(|family| {
-        let at = index(family);
-        let own = if family == Family::Conf { markets_list } else { 0.0 };
-        let calls_per_minute = model.sent[at] as f64 / minutes + own;
-        let is_used =
-            calls_per_minute > 0.0 || model.keys.iter().any(|key| key.product.family() == family);
-        is_used.then_some(FamilyForecast {
-            family,
-            calls_per_minute,
-            limit: config.exchanges["bitfinex"].budget.per_minute(family),
-        })
+    let pools = config.exchanges[profile.name].budget.pools().zip(&model.sent);
+    let pools = pools.filter_map(|((pool, limit), (calls, units))| {
+        let lists = if pool.families.contains(&Family::Conf) { markets_list } else { 0.0 };
+        let cost = f64::from((profile.cost)(Asked::Markets));
+        let calls_per_minute = *calls as f64 / minutes + lists;
+        let units_per_minute = *units as f64 / minutes + lists * cost;
+        let is_asked = |key: &Key| pool.families.contains(&key.asked.family());
+        let is_used = calls_per_minute > 0.0 || model.keys.iter().any(is_asked);
+        is_used.then_some(PoolForecast { pool, calls_per_minute, units_per_minute, limit })
     });
-    let families = families.collect();
+    let pools = pools.collect();
     let entries: Vec<_> = model
         .keys
         .iter()
@@ -194,7 +193,7 @@ fn play(
         fits,
         refused_share: share(all.refused, all.reads),
         requests_per_minute: workload.per_minute(),
-        families,
+        pools,
         demands,
         entries,
         live,

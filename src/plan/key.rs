@@ -4,7 +4,11 @@ use super::{
     live::Warmth,
     time::{SECOND, Us},
 };
-use crate::{config::Policy, exchange::Family, market::Timeframe};
+use crate::{
+    config::Policy,
+    exchange::{Asked, Profile},
+    market::Timeframe,
+};
 
 /// Tickers come over a channel every ten to fifteen seconds, however often they change
 /// (docs.bitfinex.com/reference/ws-public-ticker, 2025-11).
@@ -20,12 +24,14 @@ pub(super) enum Product {
 }
 
 impl Product {
-    pub(super) fn family(self) -> Family {
+    /// The request that brings it; tickers may come in one for many. `rows`: candles that are asked
+    /// for.
+    pub(super) fn asked(self, rows: u32, profile: &Profile) -> Asked {
         match self {
-            Self::Ticker => Family::Ticker,
-            Self::Book { .. } => Family::Book,
-            Self::Trades => Family::Trades,
-            Self::Candles(_) => Family::Candles,
+            Self::Ticker => Asked::Ticker,
+            Self::Book { depth } => Asked::Book { depth },
+            Self::Trades => Asked::Trades { limit: profile.max_trades },
+            Self::Candles(_) => Asked::Candles { limit: rows },
         }
     }
 }
@@ -90,6 +96,8 @@ pub(super) struct Waiter {
 pub(super) struct Key {
     pub(super) market: usize,
     pub(super) product: Product,
+    /// The request that brings it by itself.
+    pub(super) asked: Asked,
     pub(super) times: Times,
     pub(super) fetched: Option<Us>,
     /// What was fetched last has been read.
@@ -111,10 +119,17 @@ pub(super) struct Key {
 }
 
 impl Key {
-    pub(super) fn new(market: usize, product: Product, times: Times, max_silence: Us) -> Self {
+    pub(super) fn new(
+        market: usize,
+        product: Product,
+        asked: Asked,
+        times: Times,
+        max_silence: Us,
+    ) -> Self {
         Self {
             market,
             product,
+            asked,
             times,
             fetched: None,
             was_read: false,

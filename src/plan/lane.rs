@@ -1,14 +1,15 @@
-//! One family's budget as the gateway keeps it: window, pace and queue.
+//! One pool's budget as the gateway keeps it: window, pace and queue, all in units.
 
 use std::{cell::RefCell, collections::VecDeque};
 
-use super::time::Us;
+use super::{
+    pace::{Ahead, Pace, Rules},
+    time::Us,
+};
 
-/// A slot is held one window after the call's end, and this much longer.
-const SLACK: Us = 1_000;
 /// The longest part of a deadline that is kept for the answer itself.
 const MAX_RESERVE: Us = 500_000;
-/// Of this many turns in a row at most one goes to a starving waiter before its class's time.
+/// Of so much that is spent at most one part goes to starving waiters before their class's time.
 const STARVED_ONE_IN: u32 = 4;
 
 /// How a call waits for its turn.
@@ -21,15 +22,6 @@ pub(super) enum Class {
 }
 
 const CLASSES: usize = 2;
-
-/// Settings of a lane.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Rules {
-    pub(super) window: Us,
-    pub(super) latency: Us,
-    pub(super) starvation_bound: Us,
-    pub(super) max_queue: usize,
-}
 
 /// What became of those who wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,159 +38,37 @@ struct Waiter {
     since: Us,
     /// A turn after this comes too late.
     latest: Us,
-}
-
-/// When calls may be sent, queue aside.
-#[derive(Clone, Debug)]
-struct Pace {
-    limit: usize,
-    period: Us,
-    tolerance: Us,
-    /// GCRA's theoretical arrival time.
-    arrival: Us,
-    /// When each slot that is held comes free, soonest first.
-    releases: VecDeque<Us>,
-    /// From the sending of a call until its slot is free.
-    held_for: Us,
-}
-
-impl Pace {
-    fn new(limit: u32, rules: &Rules) -> Self {
-        let period = (rules.window / Us::from(limit.max(1))).max(1);
-        let burst = Us::from(limit.div_ceil(3).max(1));
-        Self {
-            limit: limit as usize,
-            period,
-            tolerance: period * (burst - 1),
-            arrival: 0,
-            releases: VecDeque::new(),
-            held_for: rules.latency + rules.window + SLACK,
-        }
-    }
-
-    fn settle(&mut self, now: Us) {
-        while self.releases.front().is_some_and(|release| *release <= now) {
-            self.releases.pop_front();
-        }
-    }
-
-    fn take(&mut self, now: Us) -> Result<(), Us> {
-        let earliest = self.arrival.saturating_sub(self.tolerance);
-        if now < earliest {
-            return Err(earliest);
-        }
-        self.arrival = self.arrival.max(now) + self.period;
-        Ok(())
-    }
-
-    fn is_free(&self, now: Us) -> bool {
-        let held = self.releases.iter().filter(|release| **release > now).count();
-        held < self.limit && now >= self.arrival.saturating_sub(self.tolerance)
-    }
-
-    fn try_send(&mut self, now: Us) -> bool {
-        self.settle(now);
-        if self.releases.len() >= self.limit || self.take(now).is_err() {
-            return false;
-        }
-        self.releases.push_back(now + self.held_for);
-        self.spread(now);
-        true
-    }
-
-    /// The next turn at `from` or later, which is taken.
-    fn next_turn(&mut self, from: Us) -> Us {
-        let excess = self.releases.len().checked_sub(self.limit);
-        let mut turn = excess.map_or(from, |excess| from.max(self.releases[excess]));
-        while let Err(later) = self.take(turn) {
-            turn = later;
-        }
-        self.settle(turn);
-        self.releases.push_back(turn + self.held_for);
-        self.spread(turn);
-        turn
-    }
-
-    /// A turn that leaves nothing of the burst, or no slot, puts off the next one to the even pace
-    /// that meets every slot when it comes free.
-    fn spread(&mut self, now: Us) {
-        let before = self.arrival;
-        let held = self.releases.len();
-        let due = loop {
-            match self.take(now) {
-                Err(due) => break due,
-                Ok(()) if held >= self.limit => {}
-                Ok(()) => {
-                    self.arrival = before;
-                    return;
-                }
-            }
-        };
-        let left = self.limit.saturating_sub(held) as Us;
-        let mut pace = self.period;
-        let mut turn = due + pace * left;
-        let excess = held.saturating_sub(self.limit);
-        for (release, turns) in self.releases.iter().skip(excess).zip(left + 1..) {
-            if *release > turn {
-                pace = (*release - due + self.period) / turns;
-                turn = *release;
-            }
-            turn += pace;
-        }
-        self.arrival += pace.saturating_sub(self.period);
-    }
-}
-
-/// The turns to come, as far as they were asked for, and the pace after them. They stay what they
-/// are until one of them is taken or missed.
-#[derive(Clone, Debug)]
-struct Ahead {
-    turns: Vec<Us>,
-    pace: Pace,
-}
-
-impl Ahead {
-    fn new(pace: &Pace, now: Us) -> Self {
-        let mut pace = pace.clone();
-        pace.settle(now);
-        let turns = vec![pace.next_turn(now)];
-        Self { turns, pace }
-    }
-
-    fn turn(&mut self, number: usize) -> Us {
-        while self.turns.len() <= number {
-            let last = self.turns[self.turns.len() - 1];
-            self.turns.push(self.pace.next_turn(last));
-        }
-        self.turns[number]
-    }
+    /// Slots that it needs.
+    units: u32,
 }
 
 /// Picks the class whose first waiter is next.
 #[derive(Clone, Copy, Debug)]
 struct Order {
     starvation_bound: Us,
+    /// Slots that were taken since a starving waiter's turn.
     since_starved: u32,
 }
 
 impl Order {
-    fn choose(&self, heads: [Option<Us>; CLASSES], at: Us) -> Option<(usize, bool)> {
+    /// `heads`: since when the first of each class waits, and for how many units.
+    fn choose(&self, heads: [Option<(Us, u32)>; CLASSES], at: Us) -> Option<(usize, bool)> {
         let first = heads.iter().position(Option::is_some)?;
         let lower = heads.iter().enumerate().skip(first + 1);
-        let oldest = lower.filter_map(|(class, since)| since.map(|since| (since, class))).min();
-        let starved = oldest.filter(|(since, _)| {
-            self.since_starved + 1 >= STARVED_ONE_IN
+        let oldest = lower.filter_map(|(class, head)| head.map(|head| (head, class))).min();
+        let starved = oldest.filter(|((since, units), _)| {
+            self.since_starved >= units.saturating_mul(STARVED_ONE_IN - 1)
                 && at.saturating_sub(*since) > self.starvation_bound
         });
         Some(starved.map_or((first, false), |(_, class)| (class, true)))
     }
 
-    fn granted(&mut self, starved: bool) {
-        self.since_starved = if starved { 0 } else { self.since_starved.saturating_add(1) };
+    fn granted(&mut self, units: u32, starved: bool) {
+        self.since_starved = if starved { 0 } else { self.since_starved.saturating_add(units) };
     }
 }
 
-/// One family.
+/// One pool.
 #[derive(Clone, Debug)]
 pub(super) struct Lane {
     rules: Rules,
@@ -218,17 +88,17 @@ impl Lane {
             pace: Pace::new(limit, &rules),
             ahead: RefCell::default(),
             queue: Default::default(),
-            order: Order { starvation_bound, since_starved: STARVED_ONE_IN },
+            order: Order { starvation_bound, since_starved: u32::MAX },
         }
     }
 
-    /// True if a call could be sent now without waiting.
-    pub(super) fn is_ready(&self, now: Us) -> bool {
-        self.limit > 0 && self.queue.iter().all(VecDeque::is_empty) && self.pace.is_free(now)
+    /// True if a call of so many units could be sent now without waiting.
+    pub(super) fn is_ready(&self, units: u32, now: Us) -> bool {
+        self.limit > 0 && self.queue.iter().all(VecDeque::is_empty) && self.pace.is_free(now, units)
     }
 
-    fn try_send(&mut self, now: Us) -> bool {
-        let is_sent = self.pace.try_send(now);
+    fn try_send(&mut self, now: Us, units: u32) -> bool {
+        let is_sent = self.pace.try_send(now, units);
         if is_sent {
             *self.ahead.get_mut() = None;
         }
@@ -240,54 +110,71 @@ impl Lane {
     pub(super) fn admit(
         &mut self,
         call: usize,
+        units: u32,
         class: Class,
         deadline: Us,
         now: Us,
     ) -> Option<Fate> {
-        if self.limit == 0 {
+        if self.limit == 0 || units > self.pace.limit {
             return Some(Fate::Refused(call, self.rules.window));
         }
-        if self.queue.iter().all(VecDeque::is_empty) && self.try_send(now) {
+        if self.queue.iter().all(VecDeque::is_empty) && self.try_send(now, units) {
             return Some(Fate::Sent(call));
         }
         let latest = deadline.saturating_sub(self.rules.latency.min(MAX_RESERVE));
-        let turn = self.look_ahead(now, Some(class), |_, _, _| {});
+        let turn = self.look_ahead(now, Some((class, units)), |_, _, _| {});
         let waiting: usize = self.queue.iter().map(VecDeque::len).sum();
         if turn > latest || waiting >= self.rules.max_queue {
             return Some(Fate::Refused(call, turn.saturating_sub(now)));
         }
-        self.queue[class as usize].push_back(Waiter { call, since: now, latest });
+        self.queue[class as usize].push_back(Waiter { call, since: now, latest, units });
         None
     }
 
     /// Hands out what is free and tells those who cannot be served in time. Returns when to look
     /// again; `None` if nobody waits.
     pub(super) fn turn(&mut self, now: Us, fates: &mut Vec<Fate>) -> Option<Us> {
-        while self.queue.iter().any(|class| !class.is_empty()) && self.try_send(now) {
-            let heads = std::array::from_fn(|class| Some(self.queue[class].front()?.since));
-            let Some((class, starved)) = self.order.choose(heads, now) else { break };
-            self.order.granted(starved);
-            let waiter = self.queue[class].pop_front();
-            fates.extend(waiter.map(|waiter| Fate::Sent(waiter.call)));
+        while let Some((class, waiter, starved)) = self.first(now) {
+            if !self.try_send(now, waiter.units) {
+                break;
+            }
+            self.order.granted(waiter.units, starved);
+            self.queue[class].pop_front();
+            fates.push(Fate::Sent(waiter.call));
         }
-        let mut lost: [Vec<usize>; CLASSES] = Default::default();
+        let mut lost: [Vec<(usize, u32)>; CLASSES] = Default::default();
         self.look_ahead(now, None, |class, waiter, turn| {
             if turn > waiter.latest {
-                lost[class].push(waiter.call);
+                lost[class].push((waiter.call, waiter.units));
             }
         });
         for (class, calls) in lost.iter().enumerate().filter(|(_, calls)| !calls.is_empty()) {
-            self.queue[class].retain(|waiter| !calls.contains(&waiter.call));
+            self.queue[class].retain(|waiter| calls.iter().all(|(call, _)| *call != waiter.call));
         }
         for (class, calls) in [Class::Client, Class::Refresh].into_iter().zip(lost) {
-            if !calls.is_empty() {
-                let turn = self.look_ahead(now, Some(class), |_, _, _| {});
-                let wait = turn.saturating_sub(now);
-                fates.extend(calls.into_iter().map(|call| Fate::Refused(call, wait)));
+            // Those of a class who are sent away together mostly need the same.
+            let mut told: Option<(u32, Us)> = None;
+            for (call, units) in calls {
+                let known = told.filter(|(known, _)| *known == units);
+                let (_, wait) = *told.insert(known.unwrap_or_else(|| {
+                    let turn = self.look_ahead(now, Some((class, units)), |_, _, _| {});
+                    (units, turn.saturating_sub(now))
+                }));
+                fates.push(Fate::Refused(call, wait));
             }
         }
-        let is_waited = self.queue.iter().any(|class| !class.is_empty());
-        is_waited.then(|| self.pace.clone().next_turn(now).max(now + 1))
+        let (_, first, _) = self.first(now)?;
+        Some(self.pace.clone().next_turn(now, first.units).max(now + 1))
+    }
+
+    /// Who is next of those who wait: his class, and whether it is because he starves.
+    fn first(&self, now: Us) -> Option<(usize, Waiter, bool)> {
+        let heads = std::array::from_fn(|class| {
+            let head = self.queue[class].front()?;
+            Some((head.since, head.units))
+        });
+        let (class, starved) = self.order.choose(heads, now)?;
+        Some((class, *self.queue[class].front()?, starved))
     }
 
     /// Walks through the queue as it would be served; returns the turn of a newcomer, or the last
@@ -295,30 +182,40 @@ impl Lane {
     fn look_ahead(
         &self,
         now: Us,
-        newcomer: Option<Class>,
+        newcomer: Option<(Class, u32)>,
         mut visit: impl FnMut(usize, &Waiter, Us),
     ) -> Us {
         let mut order = self.order;
         let mut ahead = self.ahead.borrow_mut();
-        let known = ahead.take().filter(|ahead| now <= ahead.turns[0]);
-        let ahead = ahead.insert(known.unwrap_or_else(|| Ahead::new(&self.pace, now)));
+        let known = ahead.take().filter(|ahead| ahead.turns.first().is_some_and(|it| now <= it.1));
+        let ahead = ahead.insert(known.unwrap_or_else(|| Ahead::new(&self.pace)));
         let (mut at, mut number) = ([0; CLASSES], 0);
-        let mut turn = ahead.turn(number);
+        let mut turn = now;
         loop {
             let heads = std::array::from_fn(|class| {
                 let queue: &VecDeque<Waiter> = &self.queue[class];
-                let is_new = at[class] == queue.len()
-                    && newcomer.is_some_and(|newcomer| newcomer as usize == class);
-                queue.get(at[class]).map(|waiter| waiter.since).or(is_new.then_some(now))
+                let new = newcomer.filter(|(newcomer, _)| {
+                    at[class] == queue.len() && *newcomer as usize == class
+                });
+                let waiting = queue.get(at[class]).map(|waiter| (waiter.since, waiter.units));
+                waiting.or(new.map(|(_, units)| (now, units)))
             });
-            let Some((class, starved)) = order.choose(heads, turn) else { return turn };
+            // Who is next decides when, and when it is may decide that another one is.
+            let mut next = order.choose(heads, turn);
+            let units = |(class, _): (usize, bool)| heads[class].map_or(1, |(_, units)| units);
+            for _ in 0..CLASSES {
+                let Some(first) = next else { return turn };
+                turn = ahead.turn(number, units(first), &self.pace, now);
+                next = order.choose(heads, turn);
+            }
+            let Some((class, starved)) = next else { return turn };
+            let units = units((class, starved));
             let Some(waiter) = self.queue[class].get(at[class]) else { return turn };
             at[class] += 1;
             visit(class, waiter, turn);
             if turn <= waiter.latest {
-                order.granted(starved);
+                order.granted(units, starved);
                 number += 1;
-                turn = ahead.turn(number);
             }
         }
     }
@@ -331,7 +228,13 @@ mod tests {
     const S: Us = 1_000_000;
 
     fn rules() -> Rules {
-        Rules { window: 60 * S, latency: S / 10, starvation_bound: 15 * S, max_queue: 1024 }
+        Rules {
+            window: 60 * S,
+            burst: None,
+            latency: S / 10,
+            starvation_bound: 15 * S,
+            max_queue: 1024,
+        }
     }
 
     /// Sends whenever it may for so long; when calls were sent.
@@ -339,7 +242,7 @@ mod tests {
         let (mut sent, mut fates, mut now, mut call) = (Vec::new(), Vec::new(), 0, 0);
         while now < seconds * S {
             while lane.queue[0].len() < 2 {
-                if let Some(fate) = lane.admit(call, Class::Client, now + 60 * S, now) {
+                if let Some(fate) = lane.admit(call, 1, Class::Client, now + 60 * S, now) {
                     fates.push(fate);
                 }
                 call += 1;
@@ -367,13 +270,13 @@ mod tests {
     #[test]
     fn who_cannot_be_served_in_time_is_refused_with_the_wait() {
         let mut lane = Lane::new(3, rules());
-        assert_eq!(lane.admit(0, Class::Client, 10 * S, 0), Some(Fate::Sent(0)));
-        let Some(Fate::Refused(1, wait)) = lane.admit(1, Class::Client, 10 * S, 0) else {
+        assert_eq!(lane.admit(0, 1, Class::Client, 10 * S, 0), Some(Fate::Sent(0)));
+        let Some(Fate::Refused(1, wait)) = lane.admit(1, 1, Class::Client, 10 * S, 0) else {
             panic!("there is a turn every 20 s");
         };
         assert!((19 * S..31 * S).contains(&wait), "{wait}");
-        assert_eq!(lane.admit(2, Class::Refresh, 40 * S, 0), None, "it waits");
-        assert!(!lane.is_ready(0));
+        assert_eq!(lane.admit(2, 1, Class::Refresh, 40 * S, 0), None, "it waits");
+        assert!(!lane.is_ready(1, 0));
     }
 
     #[test]
@@ -381,11 +284,11 @@ mod tests {
         let mut lane = Lane::new(60, rules());
         let mut fates = Vec::new();
         for call in 0..20 {
-            assert_eq!(lane.admit(call, Class::Client, 60 * S, 0), Some(Fate::Sent(call)));
+            assert_eq!(lane.admit(call, 1, Class::Client, 60 * S, 0), Some(Fate::Sent(call)));
         }
-        assert_eq!(lane.admit(100, Class::Refresh, 60 * S, 0), None);
+        assert_eq!(lane.admit(100, 1, Class::Refresh, 60 * S, 0), None);
         for call in 20..24 {
-            assert_eq!(lane.admit(call, Class::Client, 60 * S, 0), None);
+            assert_eq!(lane.admit(call, 1, Class::Client, 60 * S, 0), None);
         }
         let mut now = 0;
         while let Some(wake) = lane.turn(now, &mut fates) {
@@ -394,5 +297,33 @@ mod tests {
         let order: Vec<_> =
             fates.iter().map(|fate| if let Fate::Sent(call) = fate { *call } else { 0 }).collect();
         assert_eq!(order, [20, 21, 22, 23, 100]);
+    }
+
+    #[test]
+    fn a_call_takes_all_that_it_costs_and_nobody_passes_it() {
+        let mut lane = Lane::new(300, rules());
+        let mut fates = Vec::new();
+        assert_eq!(lane.admit(0, 100, Class::Client, 60 * S, 0), Some(Fate::Sent(0)));
+        assert_eq!(lane.admit(1, 80, Class::Client, 60 * S, 0), None);
+        assert_eq!(lane.admit(2, 1, Class::Client, 60 * S, 0), None);
+        assert_eq!(lane.admit(3, 301, Class::Client, 60 * S, 0), Some(Fate::Refused(3, 60 * S)));
+        let (mut now, mut sent) = (0, Vec::new());
+        while let Some(wake) = lane.turn(now, &mut fates) {
+            now = wake;
+            sent.extend(fates.drain(..).map(|fate| (fate, now)));
+        }
+        lane.turn(now, &mut fates);
+        assert_eq!(fates, [Fate::Sent(2)]);
+        let [(Fate::Sent(1), _)] = sent[..] else { panic!("{sent:?}") };
+        assert!((16 * S..17 * S).contains(&now), "80 turns of 0.2 s and one: {now}");
+    }
+
+    #[test]
+    fn a_burst_goes_at_once_and_then_the_even_rate() {
+        let mut lane = Lane::new(60, Rules { burst: Some(5), ..rules() });
+        let sent = greedy(&mut lane, 60);
+        assert_eq!(sent.iter().filter(|at| **at == 0).count(), 5);
+        assert!(sent.windows(6).all(|six| six[5] - six[0] > 5 * S), "{sent:?}");
+        assert!((55..=60).contains(&sent.len()), "{}", sent.len());
     }
 }

@@ -12,7 +12,8 @@
 //! model      events: reads, merged tickers, turns, answers         (service, upstream's merging)
 //!   read     fresh, stale, missing; computed from a narrower one   (cache, service's candles)
 //!   key      an entry and its ages                                 (cache)
-//!   lane     window, pace and queue of a family                    (upstream)
+//!   lane     the queue of a pool                                   (upstream)
+//!   pace     its window and pace                                   (upstream)
 //!   live     heat, channels and sockets                            (feed, service's heat)
 //! forecast   what it comes to
 //! advice     which single change would make it fit
@@ -34,6 +35,7 @@ mod key;
 mod lane;
 mod live;
 mod model;
+mod pace;
 mod read;
 mod tally;
 mod time;
@@ -41,7 +43,7 @@ mod workload;
 
 pub use advice::{Advice, advise};
 pub use forecast::{
-    DemandForecast, EntryForecast, FamilyForecast, Forecast, LiveForecast, TOLERATED, WARM_UP,
+    DemandForecast, EntryForecast, Forecast, LiveForecast, PoolForecast, TOLERATED, WARM_UP,
     forecast,
 };
 pub use workload::{Demand, Rhythm, What, Workload};

@@ -12,7 +12,7 @@ use super::{
     tally::{Read, Served, Tally},
     time::{SECOND, Us},
 };
-use crate::exchange::Family;
+use crate::exchange::{Asked, Family};
 
 /// A load ends this much before its caller's patience does.
 const LAST_WORD: Us = 50_000;
@@ -38,6 +38,18 @@ pub(super) struct Settings {
     pub(super) merge_window: Us,
     pub(super) latency: Us,
     pub(super) max_tickers: usize,
+    /// Units that a request costs.
+    pub(super) cost: fn(Asked) -> u32,
+    /// The lane of each of [`Family::ALL`].
+    pub(super) lane_of: [usize; Family::ALL.len()],
+}
+
+impl Settings {
+    fn lane(&self, asked: Asked) -> usize {
+        let family = asked.family();
+        let at = Family::ALL.iter().position(|other| *other == family);
+        self.lane_of[at.unwrap_or_default()]
+    }
 }
 
 /// What happens next.
@@ -54,7 +66,8 @@ pub(super) enum Event {
 /// A call that waits for its turn or is under way.
 #[derive(Clone, Debug)]
 pub(super) struct Call {
-    family: usize,
+    lane: usize,
+    units: u32,
     keys: Vec<usize>,
     /// Nobody flies with it.
     is_ticket: bool,
@@ -79,19 +92,19 @@ pub(super) struct Model {
     pub(super) lanes: Vec<Lane>,
     pub(super) live: Live,
     pub(super) reads: slab::Slab<Read>,
-    /// Calls that were sent and count, by family.
-    pub(super) sent: Vec<u64>,
+    /// Calls that were sent and count, and what they cost, by lane.
+    pub(super) sent: Vec<(u64, u64)>,
     pub(super) dice: ChaCha8Rng,
     calls: slab::Slab<Call>,
     batches: [Batch; 2],
-    /// When turns of each family are handed out next.
+    /// When turns of each lane are handed out next.
     wakes: Vec<Option<Us>>,
     events: BinaryHeap<Reverse<(Us, u64, Event)>>,
     number: u64,
 }
 
 impl Model {
-    /// `lanes`: one for each of [`Family::ALL`]. Equal dice bring equal events.
+    /// `lanes`: those that the settings name. Equal dice bring equal events.
     pub(super) fn new(
         settings: Settings,
         counts_from: Us,
@@ -106,7 +119,7 @@ impl Model {
             counts_from,
             keys,
             asks: Vec::new(),
-            sent: vec![0; lanes.len()],
+            sent: vec![(0, 0); lanes.len()],
             wakes: vec![None; lanes.len()],
             lanes,
             live,
@@ -145,9 +158,9 @@ impl Model {
                 }
                 Event::Close(..) => {}
                 // Others were made before what they were made for has changed.
-                Event::Wake(family) if self.wakes[family] == Some(at) => {
-                    self.wakes[family] = None;
-                    self.turn(family);
+                Event::Wake(lane) if self.wakes[lane] == Some(at) => {
+                    self.wakes[lane] = None;
+                    self.turn(lane);
                 }
                 Event::Wake(_) => {}
                 Event::Land(call) => self.land(call),
@@ -158,7 +171,7 @@ impl Model {
     /// Counts what another run of the same workload has counted as well.
     pub(super) fn add(&mut self, other: &Self) {
         for (sent, more) in self.sent.iter_mut().zip(&other.sent) {
-            *sent += more;
+            *sent = (sent.0 + more.0, sent.1 + more.1);
         }
         for (key, more) in self.keys.iter_mut().zip(&other.keys) {
             key.fetches += more.fetches;
@@ -187,7 +200,7 @@ impl Model {
             }
             return self.gather(key, class);
         }
-        let call = Call { family: index(product.family()), keys: vec![key], is_ticket: false };
+        let call = self.call(self.keys[key].asked, vec![key]);
         let deadline = match class {
             Class::Client => self.now + self.settings.request_deadline - LAST_WORD,
             Class::Refresh => self.now + self.settings.refresh_deadline,
@@ -204,13 +217,13 @@ impl Model {
         }
         it.has_ticket = true;
         let deadline = self.now + it.times.on_error;
-        let call = Call { family: index(Family::Candles), keys: vec![key], is_ticket: true };
+        let call = Call { is_ticket: true, ..self.call(self.keys[key].asked, vec![key]) };
         self.ask_for_turn(call, Class::Refresh, deadline);
     }
 
     /// Refreshes the tickers that are read and will soon be due too.
     fn bring_along(&mut self, first: usize) {
-        if !self.lanes[index(Family::Tickers)].is_ready(self.now) {
+        if !self.is_ready(Asked::Tickers { count: Some(2) }) {
             return;
         }
         let now = self.now;
@@ -256,33 +269,43 @@ impl Model {
         if keys.is_empty() {
             return;
         }
-        let ready = |family| self.lanes[index(family)].is_ready(self.now);
-        let is_single = keys.len() == 1 && (ready(Family::Ticker) || !ready(Family::Tickers));
-        let family = if is_single { Family::Ticker } else { Family::Tickers };
+        let many = Asked::Tickers { count: Some(keys.len()) };
+        let is_single = keys.len() == 1 && (self.is_ready(Asked::Ticker) || !self.is_ready(many));
+        let asked = if is_single { Asked::Ticker } else { many };
         let (class, patience) = match class {
             0 => (Class::Client, self.settings.request_deadline),
             _ => (Class::Refresh, self.settings.refresh_deadline),
         };
-        let call = Call { family: index(family), keys, is_ticket: false };
+        let call = self.call(asked, keys);
         self.ask_for_turn(call, class, self.now + patience);
     }
 
+    fn call(&self, asked: Asked, keys: Vec<usize>) -> Call {
+        let (lane, units) = (self.settings.lane(asked), (self.settings.cost)(asked));
+        Call { lane, units, keys, is_ticket: false }
+    }
+
+    fn is_ready(&self, asked: Asked) -> bool {
+        let units = (self.settings.cost)(asked);
+        self.lanes[self.settings.lane(asked)].is_ready(units, self.now)
+    }
+
     fn ask_for_turn(&mut self, call: Call, class: Class, deadline: Us) {
-        let family = call.family;
+        let (lane, units) = (call.lane, call.units);
         let call = self.calls.insert(call);
-        match self.lanes[family].admit(call, class, deadline, self.now) {
+        match self.lanes[lane].admit(call, units, class, deadline, self.now) {
             Some(fate) => self.meet(fate),
-            None => self.turn(family),
+            None => self.turn(lane),
         }
     }
 
-    fn turn(&mut self, family: usize) {
+    fn turn(&mut self, lane: usize) {
         let mut fates = Vec::new();
-        let wake = self.lanes[family].turn(self.now, &mut fates);
+        let wake = self.lanes[lane].turn(self.now, &mut fates);
         fates.into_iter().for_each(|fate| self.meet(fate));
-        if self.wakes[family] != wake {
-            self.wakes[family] = wake;
-            wake.into_iter().for_each(|wake| self.at(wake, Event::Wake(family)));
+        if self.wakes[lane] != wake {
+            self.wakes[lane] = wake;
+            wake.into_iter().for_each(|wake| self.at(wake, Event::Wake(lane)));
         }
     }
 
@@ -290,8 +313,11 @@ impl Model {
         match fate {
             Fate::Sent(call) => {
                 let (counts, lands) = (self.counts(), self.now + self.settings.latency);
-                let Call { family, keys, .. } = &self.calls[call];
-                self.sent[*family] += u64::from(counts);
+                let Call { lane, units, keys, .. } = &self.calls[call];
+                let sent = &mut self.sent[*lane];
+                if counts {
+                    *sent = (sent.0 + 1, sent.1 + u64::from(*units));
+                }
                 for key in keys {
                     self.keys[*key].fetches += u64::from(counts);
                     if let Some(flight) = &mut self.keys[*key].flight {
@@ -369,9 +395,4 @@ impl Model {
             ask.tally.count(&read, wait, ask.is_context, &ask.keys);
         }
     }
-}
-
-/// A family's place among all.
-pub(super) fn index(family: Family) -> usize {
-    Family::ALL.iter().position(|other| *other == family).unwrap_or_default()
 }

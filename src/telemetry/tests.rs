@@ -65,7 +65,7 @@ fn everything_that_can_happen_stands_at_zero_from_the_start() {
         DataKind::ALL.len() * CacheOutcome::ALL.len()
     );
     assert_eq!(count("tidegate_served_age_seconds_count{"), DataKind::ALL.len());
-    assert_eq!(count("tidegate_upstream_calls_total{"), 10);
+    assert_eq!(count("tidegate_upstream_calls_total{"), 12);
     assert_eq!(count("tidegate_upstream_refusals_total{"), 7);
     assert_eq!(count("tidegate_upstream_call_duration_seconds_count{"), 1);
     assert_eq!(count("tidegate_upstream_wait_seconds_count{"), Wait::ALL.len());
@@ -238,6 +238,8 @@ fn every_upstream_error_has_its_own_result() {
     let faults = [TransportFault::Connect, TransportFault::Cut, TransportFault::Timeout];
     let errors = faults.map(UpstreamError::Transport).into_iter().chain([
         UpstreamError::RateLimited { retry_after: None },
+        UpstreamError::Banned { retry_after: None },
+        UpstreamError::Restricted { status: 451 },
         UpstreamError::Maintenance,
         UpstreamError::Rejected { code: 10020, message: String::new() },
         UpstreamError::Unavailable { status: 503 },

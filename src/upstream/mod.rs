@@ -6,7 +6,7 @@
 //!   breaker   admits, or refuses at once
 //!   queue     client before refresh before background; within a class clients by weight and what
 //!             they had (`order`), and of one client first come first served
-//!   gate      closed by a 429, reopened by one probe; one per family and one for the exchange
+//!   gate      closed by a 429, reopened by one probe; one per pool and one for the exchange
 //!   window    the ceiling: slots held from send to completion and one window more
 //!   shares    which of the free slots are kept for clients who hold less
 //!   pace      governor's GCRA below that ceiling: a third of it at once after idle, then what the
@@ -14,6 +14,15 @@
 //!   request   sent once, bounded by the deadline
 //!   finish    window, gate, breaker and learned ceiling are told how it ended
 //! ```
+//!
+//! **What is counted.** An exchange counts endpoints together (a [`Pool`](crate::exchange::Pool)),
+//! and a call may cost more than one unit ([`Charge`]). A call takes as many slots, and turns of the
+//! pace, as it costs, all at once. Whoever is next and needs more than is free keeps his place, and
+//! the rest wait with him; so where the largest calls are a good part of the limit, some of it lies
+//! idle while slots gather. Where a pool bears few units at once, its window is that part of a
+//! minute in which so many are due. What an exchange says of its own count
+//! ([`Meter`](crate::exchange::Meter)) beyond what is held here was spent by others from the same
+//! address: that many slots are nobody's for a window.
 //!
 //! **Why no window of 60 s holds more calls than the limit.** The exchange counts a call at some
 //! instant between our sending it and its end. A slot is held from the sending until one window
@@ -27,7 +36,7 @@
 //!
 //! **What a client is promised beside greedy ones.** Each call is made for a client
 //! ([`Payer`](crate::telemetry::Payer)), and slots of the window are shared out by client and
-//! weight, family by family.
+//! weight, pool by pool.
 //!
 //! - Who wants all he can get has his share by weight: of three such with weights 1, 2 and 5 the
 //!   last gets five eighths. What one does not want is the others'.
@@ -42,7 +51,7 @@
 //! - Nothing is kept for long for one who is silent: within three windows and a third all is had
 //!   by those who want it, and one who is alone is not bound by anything here.
 //! - Nobody is without anything for ever: who holds no slot and has waited for the starvation bound
-//!   passes what is kept for others, one call of a family in each such time.
+//!   passes what is kept for others, one call of a pool in each such time.
 //!
 //! The limits of it: memory is all it rests on. A newcomer, or one who asks for more than he did,
 //! finds the window as the greedy left it and has to wait for the slots that come free, of which he

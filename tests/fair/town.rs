@@ -9,7 +9,7 @@ use std::{
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tidegate::{
     config,
-    exchange::Family,
+    exchange::{Family, Pool, Unit},
     tasks::Tasks,
     telemetry::{ClientId, Metrics, Payer, Wait},
     upstream::Upstream,
@@ -30,6 +30,13 @@ const WORKERS: usize = 12;
 /// Each family that the bots ask of: its limit, and how often a minute each bot asks.
 pub(crate) const FAMILIES: [(Family, u32, u32); 2] =
     [(Family::Candles, 30, 1), (Family::Ticker, 90, 3)];
+
+/// The pools of these families.
+static POOLS: [Pool; 2] = [pool("candles", &[Family::Candles]), pool("ticker", &[Family::Ticker])];
+
+const fn pool(name: &'static str, families: &'static [Family]) -> Pool {
+    Pool { name, about: "", unit: Unit::Requests, per_minute: 0, burst: None, families }
+}
 
 /// Who lives there, and for how long.
 #[derive(Clone, Copy, Debug)]
@@ -123,7 +130,8 @@ impl Desk {
             sleep_until(at).await;
             let request = || async {
                 let snapshot = self.upstream.snapshot();
-                let held = snapshot.families.iter().find(|it| it.family == family).unwrap().used;
+                let held = snapshot.pools.iter().find(|it| it.pool.families.contains(&family));
+                let held = held.unwrap().used;
                 self.count(family, |tally| tally.held = tally.held.max(held));
                 sleep(takes).await;
                 Ok(())
@@ -168,8 +176,9 @@ pub(crate) fn run(town: Town) -> Vec<Tally> {
 
 async fn live(town: Town) -> Vec<Tally> {
     let (metrics, tasks) = (Metrics::new(), Tasks::new(|name| panic!("the task {name} panicked")));
-    let families = FAMILIES.map(|(family, limit, _)| (family, limit));
-    let upstream = Upstream::new("test", &families, &config::Upstream::default(), &metrics, &tasks);
+    let pools: Vec<_> =
+        POOLS.iter().zip(FAMILIES).map(|(pool, (_, limit, _))| (pool, limit)).collect();
+    let upstream = Upstream::new("test", &pools, &config::Upstream::default(), &metrics, &tasks);
     let tallies = FAMILIES.map(|(family, limit, _)| Tally {
         family,
         asked: 0,

@@ -56,7 +56,7 @@ async fn check(config: Config, workload: Workload, minutes: u64, seed: u64) {
     let seen = run(&config, &workload, Duration::from_secs(60 * minutes), seed).await;
     let mut wrong = Vec::new();
     for (family, seen) in Family::ALL.iter().zip(seen.calls_per_minute) {
-        let told = told.families.iter().find(|it| it.family == *family);
+        let told = told.pools.iter().find(|it| it.pool.families.contains(family));
         let told = told.map_or(0.0, |it| it.calls_per_minute);
         if !agree(seen, told, 1.0) {
             wrong.push(format!("{family:?}: {seen} calls a minute, {told} were told"));

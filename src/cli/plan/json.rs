@@ -19,11 +19,13 @@ pub(super) fn value(workload: &Workload, found: &Forecast, advice: &[Advice]) ->
             "wait_seconds": {"mean": round(told.wait_seconds.0), "max": round(told.wait_seconds.1)},
         })
     });
-    let families = found.families.iter().map(|family| {
+    let pools = found.pools.iter().map(|pool| {
         json!({
-            "family": family.family.as_str(),
-            "calls_per_minute": round(family.calls_per_minute),
-            "limit": family.limit,
+            "family": pool.pool.name,
+            "unit": pool.pool.unit.as_str(),
+            "calls_per_minute": round(pool.calls_per_minute),
+            "units_per_minute": round(pool.units_per_minute),
+            "limit": pool.limit,
         })
     });
     let entries = found.entries.iter().map(|entry| {
@@ -47,7 +49,7 @@ pub(super) fn value(workload: &Workload, found: &Forecast, advice: &[Advice]) ->
         "fits": found.fits,
         "refused_share": round(found.refused_share),
         "requests_per_minute": round(found.requests_per_minute),
-        "families": families.collect::<Vec<_>>(),
+        "families": pools.collect::<Vec<_>>(),
         "demands": demands.collect::<Vec<_>>(),
         "live": {
             "enabled": found.live.is_enabled,

@@ -20,7 +20,7 @@ use clap::{Args, ValueEnum};
 
 use super::{Answer, LoadError, Settings};
 use crate::{
-    exchange::Profile,
+    exchange::{CATALOGUE, Profile, spec},
     plan::{Workload, advise, forecast},
 };
 use draft::{Draft, Mistakes};
@@ -89,11 +89,13 @@ pub enum Look {
 }
 
 impl Plan {
-    /// The forecast before an exchange of this kind; `env` as in [`Settings::load`]. Exit code 0:
-    /// it fits, 1: it does not, 2: settings or workload are wrong.
-    pub fn run(&self, env: Vec<(String, String)>, profile: &Profile) -> Answer {
+    /// The forecast before the default exchange of the settings; `env` as in [`Settings::load`].
+    /// Exit code 0: it fits, 1: it does not, 2: settings or workload are wrong.
+    pub fn run(&self, env: Vec<(String, String)>) -> Answer {
         let wrong = |err: String| Answer { out: String::new(), err, code: 2 };
         let loaded = self.settings.load(env).map_err(|error| told(&error));
+        let named = loaded.as_ref().ok().and_then(|it| spec(&it.config.exchanges.default));
+        let profile = named.unwrap_or(CATALOGUE[0]).profile;
         let workload = self.workload(profile).map_err(|mistakes| mistakes.to_string());
         let (config, workload) = match (loaded, workload) {
             (Ok(loaded), Ok(workload)) => (loaded.config, workload),

@@ -6,6 +6,7 @@ use indicatif::HumanCount;
 
 use crate::{
     config::duration,
+    exchange::Unit,
     plan::{ASSUMPTIONS, Advice, EntryForecast, Forecast, TOLERATED, What, Workload},
 };
 
@@ -85,14 +86,14 @@ fn requests(workload: &Workload, found: &Forecast) -> String {
 
 fn budgets(found: &Forecast) -> String {
     let head = ["calls to", "a minute", "limit", "used"].map(str::to_owned).to_vec();
-    let rows = found.families.iter().map(|family| {
-        let used = family.calls_per_minute / f64::from(family.limit.max(1));
-        vec![
-            family.family.as_str().to_owned(),
-            format!("{:.1}", family.calls_per_minute),
-            family.limit.to_string(),
-            percent(used),
-        ]
+    let rows = found.pools.iter().map(|pool| {
+        let used = pool.units_per_minute / f64::from(pool.limit.max(1));
+        let limit = match pool.pool.unit {
+            Unit::Requests => pool.limit.to_string(),
+            unit => format!("{} {}", pool.limit, unit.as_str()),
+        };
+        let calls = format!("{:.1}", pool.calls_per_minute);
+        vec![pool.pool.name.to_owned(), calls, limit, percent(used)]
     });
     format!("\n{}", columns(&[head].into_iter().chain(rows).collect::<Vec<_>>()))
 }

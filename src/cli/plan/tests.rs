@@ -1,15 +1,12 @@
 use std::ffi::OsString;
 
-use crate::{
-    cli::{Answer, Command, parse},
-    exchange::bitfinex::PROFILE,
-};
+use crate::cli::{Answer, Command, parse};
 
 fn run(line: &str) -> Answer {
     let Ok(Command::Plan(plan)) = parse(line.split_whitespace().map(OsString::from)) else {
         panic!("not a plan: {line}")
     };
-    plan.run(Vec::new(), &PROFILE)
+    plan.run(Vec::new())
 }
 
 fn json(line: &str) -> (u8, serde_json::Value) {
@@ -63,6 +60,29 @@ fn what_does_not_fit_is_told_what_would_make_it() {
             assert_eq!(run(&(line + &sets.join(" "))).code, 0, "{advice}");
         }
     }
+}
+
+/// The default exchange's budget, in what it counts.
+#[test]
+fn a_budget_of_weight_is_planned_by_weight() {
+    let line = "tidegate plan --symbols BTC/USDT --ask orderbook,candles --clients 1 --every 10s \
+                --max-age 1s --set feed.enabled=false --set exchanges.binance.enabled=true \
+                --set exchanges.default=binance --set exchanges.binance.budget.weight";
+    let (code, told) = json(&format!("{line}=3000"));
+    assert_eq!((code, told["families"].as_array().map(Vec::len)), (0, Some(1)));
+    let pool = &told["families"][0];
+    let number = |name: &str| pool[name].as_f64().unwrap();
+    assert_eq!((&pool["family"], &pool["unit"]), (&"weight".into(), &"weight".into()));
+    assert_eq!(pool["limit"], 3000);
+    // Six books of 5 and six times candles of 2 a minute, and now and then the list of markets.
+    let lists = number("calls_per_minute") - 12.0;
+    assert!((0.05..0.15).contains(&lists), "{pool}");
+    assert!((number("units_per_minute") - 42.0 - lists * 20.0).abs() < 0.1, "{pool}");
+    let text = run(&format!("{line}=3000")).out;
+    assert!(text.contains("3000 weight"), "{text}");
+    // What would be plenty for so many calls is not enough for what they weigh.
+    let (code, told) = json(&format!("{line}=24"));
+    assert_eq!(code, 1, "{told}");
 }
 
 #[test]
