@@ -20,6 +20,8 @@ fn names(events: &[Event]) -> Vec<&'static str> {
         Event::Paused => "paused",
         Event::Resumed => "resumed",
         Event::Leaving => "leaving",
+        Event::Sound(_) => "sound",
+        Event::Alive => "alive",
     };
     events.iter().map(name).collect()
 }
