@@ -188,3 +188,20 @@ proptest::proptest! {
         }
     }
 }
+
+/// Of two markets that are one to the exchange, the names made of their id mean the first.
+#[test]
+fn a_shared_id_names_the_first_of_its_bearers() {
+    let alias =
+        Listing { listed_as: Some("BTC-USDC".into()), ..spot("BTC-USD", "BTC", "USDC", &[]) };
+    let registry = Registry::new(vec![spot("BTC-USD", "BTC", "USD", &[]), alias]);
+    for (text, symbol) in [
+        ("BTCUSD", "BTC/USD"),
+        ("btc-usd", "BTC/USD"),
+        ("BTC-USD", "BTC/USD"),
+        ("btcusdc", "BTC/USDC"),
+        ("BTC-USDC", "BTC/USDC"),
+    ] {
+        assert_eq!(registry.resolve(text).unwrap().symbol.as_str(), symbol, "{text}");
+    }
+}
