@@ -274,46 +274,76 @@ fn the_conversation_of_2021_runs_through_a_session() {
     }
 }
 
-/// What a recorded route answered, as its body.
-fn answers(path: &str) -> Option<Vec<Bytes>> {
+/// What a recorded route was asked and answered.
+fn answers(path: &str) -> Option<Vec<(String, Bytes)>> {
     let text = recorded("gocryptotrader/binance_http_public_subset.json")?;
     let routes: Value = serde_json::from_str(&text).unwrap();
-    let calls = routes["routes"][path]["GET"].as_array().unwrap();
-    Some(calls.iter().map(|call| Bytes::from(call["data"].to_string())).collect())
+    let calls = routes["routes"][path]["GET"].as_array().unwrap().iter();
+    let call = |call: &Value| {
+        let query = call["queryString"].as_str().unwrap().to_owned();
+        (query, Bytes::from(call["data"].to_string()))
+    };
+    Some(calls.map(call).collect())
 }
 
 #[test]
-fn bodies_of_2020_to_2023_decode() {
+fn bodies_of_2020_to_2024_decode() {
     let Some(klines) = answers("/api/v3/klines") else { return };
-    let first = wire::candles(&klines[0], Timeframe::M5).unwrap();
-    let rows: Vec<Value> = serde_json::from_slice(&klines[0]).unwrap();
-    assert_eq!(first.len(), rows.len());
-    assert_eq!(first[0].close.as_str(), "6727.14000000");
+    let mut widths = 0;
+    for (query, body) in &klines {
+        let parameter = |name: &str| {
+            let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+            pairs.filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned()).next()
+        };
+        let timeframe: Timeframe = parameter("interval").unwrap().parse().unwrap();
+        let candles = wire::candles(body, timeframe).unwrap();
+        let rows: Vec<Value> = serde_json::from_slice(body).unwrap();
+        assert_eq!(candles.len(), rows.len(), "{query}");
+        // Bounds are opening times, inclusive; with both the limit counts from the start.
+        let ms = |name| parameter(name).map(|ms| ms.parse::<i64>().unwrap());
+        if let (Some(start), Some(end)) = (ms("startTime"), ms("endTime")) {
+            let next = timeframe.start_of(tidegate::market::UnixMs::from_millis(start + 59_999));
+            assert_eq!(candles[0].open_time, next, "{query}");
+            assert!(candles.last().unwrap().open_time.millis() <= end, "{query}");
+        }
+        widths += 1;
+    }
+    assert_eq!(widths, klines.len());
 
-    for body in answers("/api/v3/aggTrades").unwrap() {
+    let (mut genuine, mut altered) = (0, 0);
+    for (query, body) in answers("/api/v3/aggTrades").unwrap() {
         let rows: Vec<Value> = serde_json::from_slice(&body).unwrap();
+        // Some were altered by hand, and have lost the name of this field.
+        if rows.iter().any(|row| row["m"].is_null()) {
+            assert!(wire::trades(&body).is_err(), "{query}");
+            altered += 1;
+            continue;
+        }
         let trades = wire::trades(&body).unwrap();
-        assert_eq!(trades.len(), rows.len());
-        if let (Some(trade), Some(row)) = (trades.first(), rows.first()) {
-            assert_eq!(Some(trade.id), row["a"].as_i64());
+        assert_eq!(trades.len(), rows.len(), "{query}");
+        for (trade, row) in trades.iter().zip(&rows) {
             let side = if row["m"] == true { Side::Sell } else { Side::Buy };
-            assert_eq!(trade.side, side);
+            assert_eq!((Some(trade.id), trade.side), (row["a"].as_i64(), side), "{query}");
+        }
+        // The numbers of trades have no gaps, which the live trades rely on.
+        if rows.len() == 1000 {
+            assert!(trades.windows(2).all(|pair| pair[0].id + 1 == pair[1].id), "{query}");
+            genuine += 1;
         }
     }
-    let mut decoded = 0;
-    for body in answers("/api/v3/ticker/24hr").unwrap() {
+    assert_eq!((genuine, altered), (1, 4));
+
+    for (query, body) in answers("/api/v3/ticker/24hr").unwrap() {
         if body.starts_with(b"[") {
             let rows: Vec<Value> = serde_json::from_slice(&body).unwrap();
-            assert_eq!(wire::tickers(&body).unwrap().len(), rows.len());
+            assert_eq!(wire::tickers(&body).unwrap().len(), rows.len(), "{query}");
         } else {
-            let (_, ticker) = wire::ticker(&body).unwrap();
-            assert!(ticker.is_complete() && ticker.at.is_some());
+            let (id, ticker) = wire::ticker(&body).unwrap();
+            assert!(query.ends_with(&id) && ticker.is_complete() && ticker.at.is_some());
         }
-        decoded += 1;
     }
-    assert!(decoded > 0);
-    for body in answers("/api/v3/depth").unwrap() {
-        let book = wire::book(&body, 5000).unwrap();
-        assert!(book.nonce.is_some() && !book.bids.is_empty());
+    for (query, body) in answers("/api/v3/depth").unwrap() {
+        let book = wire::book(&body, 1000).unwrap();
+        assert!(book.nonce.is_some() && !book.bids.is_empty(), "{query}");
     }
 }

@@ -85,13 +85,13 @@ fn weight(asked: Asked) -> u32 {
         Asked::Ticker | Asked::Candles { .. } => 2,
         Asked::Tickers { count } => match count {
             Some(..=20) => 2,
-            Some(..=100) => 40,
+            Some(21..=100) => 40,
             _ => 80,
         },
         Asked::Book { depth } => match depth {
             ..=100 => 5,
-            ..=500 => 25,
-            ..=1000 => 50,
+            101..=500 => 25,
+            501..=1000 => 50,
             _ => 250,
         },
         Asked::Trades { .. } => 4,

@@ -41,7 +41,7 @@ async fn one_method_is_one_request() {
     let other = exchange.ticker(&market).await.unwrap_err();
     assert_eq!(other, UpstreamError::Invalid("ticker: of another market".to_owned()));
     assert_eq!(exchange.tickers(None).await.unwrap().rows[0].0, "BTCUSDT");
-    assert_eq!(exchange.tickers(Some(&[market.clone()])).await.unwrap().rows.len(), 1);
+    assert_eq!(exchange.tickers(Some(std::slice::from_ref(&market))).await.unwrap().rows.len(), 1);
     let query = BookQuery { market: market.clone(), precision: Precision::P0, depth: 25 };
     assert_eq!(exchange.book(&query).await.unwrap().nonce, Some(7));
     let (limit, since) = (2, Some(UnixMs::from_millis(60_000)));

@@ -35,15 +35,6 @@ pub(super) struct Side {
     edge: Option<Decimal>,
 }
 
-/// The order of prices on a side, the best first.
-pub(super) fn rank(side: BookSide, level: &Level) -> Option<Decimal> {
-    let price = level.price.decimal()?;
-    Some(match side {
-        BookSide::Bid => -price,
-        BookSide::Ask => price,
-    })
-}
-
 impl Ladder {
     /// As a snapshot shows it. One that was asked for [`LADDER_DEPTH`] levels and has fewer is
     /// whole.
@@ -127,6 +118,11 @@ impl Side {
     }
 }
 
+/// The order of prices on a side, the best first.
 fn ranked_at(side: BookSide, level: &Level) -> Result<Decimal, UpstreamError> {
-    rank(side, level).ok_or_else(|| invalid("book", "a price beyond 28 digits"))
+    let price = level.price.decimal().ok_or_else(|| invalid("book", "a price beyond 28 digits"))?;
+    Ok(match side {
+        BookSide::Bid => -price,
+        BookSide::Ask => price,
+    })
 }

@@ -47,7 +47,7 @@ impl View {
             let tops = sides.map(|(_, side)| self.top(side));
             let mut levels = Vec::with_capacity(tops[0].len() + tops[1].len());
             for ((side, _), top) in sides.iter().zip(&tops) {
-                levels.extend(top.iter().map(|(_, level)| set(*side, level)));
+                levels.extend(top.iter().map(|(_, level)| change(*side, level)));
             }
             self.told = Some(tops);
             let data = Data::Book(levels);
@@ -84,7 +84,8 @@ impl View {
     }
 }
 
-fn set(side: BookSide, level: &Level) -> Change {
+/// A level as it stands.
+fn change(side: BookSide, level: &Level) -> Change {
     let Level { price, amount, raw } = level.clone();
     Change { side, price, number: 0, amount: Some(amount), raw }
 }
@@ -106,17 +107,17 @@ fn compare(
         };
         match order {
             Ordering::Less => {
-                let gone = told.next().map(|(_, level)| set(side, level));
+                let gone = told.next().map(|(_, level)| change(side, level));
                 changes.extend(gone.map(|level| Change { amount: None, ..level }));
             }
-            Ordering::Greater => changes.extend(now.next().map(|(_, level)| set(side, level))),
+            Ordering::Greater => changes.extend(now.next().map(|(_, level)| change(side, level))),
             Ordering::Equal => {
                 let (old, new) = (told.next(), now.next());
                 let is_news = |(old, new): &(&Level, &Level)| {
                     (&old.amount, &old.price) != (&new.amount, &new.price)
                 };
                 let pair = old.zip(new).map(|((_, old), (_, new))| (old, new));
-                changes.extend(pair.filter(is_news).map(|(_, level)| set(side, level)));
+                changes.extend(pair.filter(is_news).map(|(_, level)| change(side, level)));
             }
         }
     }

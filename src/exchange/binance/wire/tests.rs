@@ -145,10 +145,11 @@ fn candles_open_buckets_in_order() {
     // A Monday opens a week, and 1499040000000 is one.
     let monday = KLINES.split("],[").next().unwrap().to_owned() + "]]";
     assert!(candles(&bytes(&monday), Timeframe::W1).is_ok());
+    let tuesday = monday.replace("1499040000000", "1499126400000");
+    assert!(candles(&bytes(&tuesday), Timeframe::W1).is_err());
     for (timeframe, from, to) in [
         (Timeframe::M5, "", ""),
         (Timeframe::Month, "", ""),
-        (Timeframe::W1, "1499040000000", "1499126400000"),
         (Timeframe::M1, "1499040060000", "1499040000000"),
         (Timeframe::M1, "1499040060000", "1499030000000"),
         (Timeframe::M1, "1499040060000", "1499040060001"),
