@@ -4,16 +4,15 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tidegate::sim::{Family, Fault, Kind, SimConfig};
+use tidegate::sim::{Family, Fault, Kind, SimConfig, Venue};
 
-use crate::support::{Bench, calm, start};
+use crate::{
+    support::{Bench, calm, start},
+    talk::venue,
+};
 
 pub(crate) async fn exchange(exchange: Kind) -> Bench {
     start(SimConfig { exchange, ..calm() }).await
-}
-
-async fn limited(exchange: Kind) -> Bench {
-    start(SimConfig { exchange, enforce: true, ..calm() }).await
 }
 
 #[tokio::test]
@@ -39,40 +38,39 @@ async fn the_urls_are_what_adapters_are_set_to() {
     }
 }
 
-#[tokio::test]
-async fn kraken_bears_a_burst_of_thirty_and_then_one_a_second() {
-    let bench = limited(Kind::Kraken).await;
-    let path = "/0/public/Time";
-    let mut refused = Vec::new();
-    let begun = std::time::Instant::now();
-    for call in 0..45 {
-        let (status, text) = bench.answer(path).await;
-        assert_eq!(status, 200, "a refusal is no error of HTTP");
-        if text == r#"{"error":["EGeneral:Too many requests"]}"# {
-            refused.push(call);
-        }
-    }
-    let passed = begun.elapsed().as_secs() as usize;
-    assert!((15 - 1 - passed..=15).contains(&refused.len()), "{refused:?} in {passed} s");
-    assert!(refused[0] >= 30, "{refused:?}");
-    let counts = bench.sim.counts();
-    assert_eq!(counts.of(Family::Platform), 45);
-    assert_eq!(counts.refused_total(), refused.len() as u64);
-    tokio::time::sleep(Duration::from_millis(1_100)).await;
-    assert!(bench.answer(path).await.1.contains("unixtime"), "a second makes room for one");
+/// Statuses and bodies of calls at one time.
+fn calls(venue: &Venue, path: &str, count: usize) -> Vec<(u16, String)> {
+    (0..count).map(|_| venue.rest(path)).collect()
 }
 
-#[tokio::test]
-async fn coinbase_bears_fifteen_at_once() {
-    let bench = limited(Kind::Coinbase).await;
+#[tokio::test(start_paused = true)]
+async fn kraken_bears_a_burst_of_thirty_and_then_one_a_second() {
+    let (venue, _) = venue(SimConfig { exchange: Kind::Kraken, enforce: true, ..calm() });
+    let path = "/0/public/Time";
+    let said = calls(&venue, path, 45);
+    assert!(said[..30].iter().all(|(_, text)| text.contains("unixtime")));
+    let refusal = r#"{"error":["EGeneral:Too many requests"]}"#;
+    for (status, text) in &said[30..] {
+        assert_eq!((*status, text.as_str()), (200, refusal), "a refusal is no error of HTTP");
+    }
+    let counts = venue.counts();
+    assert_eq!((counts.of(Family::Platform), counts.refused_total()), (45, 15));
+    tokio::time::advance(Duration::from_millis(2_500)).await;
+    let later: Vec<bool> = calls(&venue, path, 3).iter().map(|(_, text)| text == refusal).collect();
+    assert_eq!(later, [false, false, true], "a second makes room for one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn coinbase_bears_fifteen_at_once_and_ten_a_second() {
+    let (venue, _) = venue(SimConfig { exchange: Kind::Coinbase, enforce: true, ..calm() });
     let path = "/api/v3/brokerage/time";
-    let replies =
-        futures_util::future::join_all((0..60).map(|_| async { bench.get(path).await })).await;
-    let refused: Vec<_> = replies.iter().filter(|reply| reply.status == 429).collect();
-    assert!((20..=45).contains(&refused.len()), "{}", refused.len());
-    assert_eq!(refused[0].json()["error"], "rate_limit_exceeded");
-    assert!(refused[0].headers.get("retry-after").is_none(), "the exchange sends none");
-    assert_eq!(bench.sim.counts().refused_total(), refused.len() as u64);
+    let statuses = |count| calls(&venue, path, count).iter().map(|(status, _)| *status).collect();
+    let first: Vec<u16> = statuses(17);
+    assert_eq!(first, [vec![200; 15], vec![429; 2]].concat());
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let later: Vec<u16> = statuses(12);
+    assert_eq!(later, [vec![200; 10], vec![429; 2]].concat());
+    assert!(venue.rest(path).1.contains("rate_limit_exceeded"));
 }
 
 #[tokio::test]
