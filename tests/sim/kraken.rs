@@ -225,7 +225,8 @@ fn a_wrong_level_a_lost_frame_and_a_wrong_checksum_are_seen_by_checksums() {
             let data = &message["data"][0];
             if data["symbol"] == "BTC/USD" {
                 book.apply(data, 25);
-                wrong += u32::from(data["checksum"] != book.checksum().to_string());
+                let expected = Value::from(book.checksum().to_string());
+                wrong += u32::from(data["checksum"] != expected);
             }
         }
         assert!(wrong > 0, "{fault:?}");
