@@ -20,7 +20,6 @@ use super::{
     dialect::{Ask, Connections, Dialect},
     faults::Fault,
     limiter::{Denial, Limiter},
-    query::Query,
     ws::{Opening, Talk},
 };
 use products::Products;
@@ -61,10 +60,6 @@ impl Dialect for Coinbase {
             ["product_book"] => Family::Book,
             _ => Family::Unknown,
         }
-    }
-
-    fn cost(&self, _path: &str, _query: &Query) -> u32 {
-        1
     }
 
     /// 10 requests a second, 15 at once (docs.cdp.coinbase.com, rate limits of public endpoints,

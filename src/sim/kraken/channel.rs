@@ -352,6 +352,6 @@ mod tests {
         );
         let bbo = Topic::parse("ticker", none, Some("bbo"));
         assert_eq!(bbo, Ok(Topic::Ticker { on_trades: false }));
-        assert_eq!(instant(1_795_360_452_345), "2026-11-22T13:54:12.345000Z");
+        assert_eq!(instant(1_795_360_452_345), "2026-11-22T15:14:12.345000Z");
     }
 }
