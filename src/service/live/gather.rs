@@ -11,7 +11,7 @@ use super::{
     topics::{self, Content, Phase, Shared, State},
 };
 use crate::{
-    exchange::{Data, Asked, Stream, Topic},
+    exchange::{Asked, Data, Stream, Topic},
     market::{Book, BookQuery, CandleQuery, TradeQuery},
     telemetry::Wait,
     upstream::CallError,
