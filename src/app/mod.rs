@@ -112,6 +112,7 @@ async fn serve(settings: &Settings, env: Vec<(String, String)>) -> anyhow::Resul
 
 async fn simulate(options: cli::Sim) -> anyhow::Result<ExitCode> {
     let config = SimConfig {
+        exchange: options.exchange.parse()?,
         seed: options.seed,
         latency: options.latency,
         enforce: !options.no_limits,

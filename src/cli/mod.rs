@@ -39,6 +39,7 @@ pub use status::{Budget, Status, StatusError};
 use crate::{
     access::{self, Mistakes},
     config::duration,
+    exchange::CATALOGUE,
     market::Timeframe,
 };
 
@@ -104,6 +105,9 @@ pub struct Demo {
 /// `tidegate sim`
 #[derive(Args, Clone, Debug, PartialEq)]
 pub struct Sim {
+    /// The exchange that is simulated
+    #[arg(long, value_name = "NAME", default_value = "bitfinex", value_parser = exchange_name)]
+    pub exchange: String,
     /// Address of the simulated exchange
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8088")]
     pub listen: SocketAddr,
@@ -230,6 +234,12 @@ fn timeframe(text: &str) -> Result<Timeframe, String> {
         let names = Timeframe::ALL.map(Timeframe::as_str);
         format!("must be one of {}", names.join(", "))
     })
+}
+
+fn exchange_name(text: &str) -> Result<String, String> {
+    let names: Vec<&str> = CATALOGUE.iter().map(|spec| spec.name()).collect();
+    let known = names.contains(&text).then(|| text.to_owned());
+    known.ok_or_else(|| format!("must be one of {}", names.join(", ")))
 }
 
 fn span(text: &str) -> Result<Duration, String> {

@@ -43,11 +43,13 @@ fn demo_and_sim_have_their_defaults() {
 
     let listen = SocketAddr::from(([127, 0, 0, 1], 8088));
     let (latency, ticker_every) = (Duration::ZERO, Duration::from_secs(10));
-    let sim = Sim { listen, seed: 1, no_limits: false, latency, ticker_every };
+    let exchange = "bitfinex".to_owned();
+    let sim = Sim { exchange, listen, seed: 1, no_limits: false, latency, ticker_every };
     assert_eq!(parsed("tidegate sim").unwrap(), Command::Sim(sim));
     let (latency, ticker_every) = (Duration::from_millis(200), Duration::from_secs(1));
-    let sim = Sim { listen, seed: 1, no_limits: true, latency, ticker_every };
-    let given = "tidegate sim --no-limits --latency 200ms --ticker-every 1s";
+    let exchange = "kraken".to_owned();
+    let sim = Sim { exchange, listen, seed: 1, no_limits: true, latency, ticker_every };
+    let given = "tidegate sim --exchange kraken --no-limits --latency 200ms --ticker-every 1s";
     assert_eq!(parsed(given).unwrap(), Command::Sim(sim));
 }
 
@@ -100,6 +102,7 @@ fn a_wrong_line_is_refused_with_code_2() {
     for line in [
         "tidegate fly",
         "tidegate --set cache.ticker.ttl",
+        "tidegate sim --exchange mtgox",
         "tidegate sim --latency soon",
         "tidegate demo --seconds 0",
         "tidegate --config a.toml demo",

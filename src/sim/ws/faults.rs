@@ -125,7 +125,7 @@ pub(in crate::sim) struct Occasion<'a> {
 
 impl Occasion<'_> {
     /// Of a connection as a whole: rules for a channel or a symbol do not fit it.
-    pub(super) const fn connection(now: UnixMs) -> Self {
+    pub(in crate::sim) const fn connection(now: UnixMs) -> Self {
         Self { channel: "", symbol: "", now }
     }
 }
