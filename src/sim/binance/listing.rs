@@ -52,19 +52,20 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    /// Binance has Tether where the market has dollars: a base without a pair against Tether is
-    /// listed against it all the same, with the market of its pair against the dollar.
+    /// Binance has Tether where the market has dollars: what stands against Tether here is the busier
+    /// market against the dollar there, if there is one.
     pub(super) fn new(engine: &MarketEngine) -> Self {
         let mut listing = Self { pairs: Vec::new(), by_symbol: HashMap::new() };
         let all = markets(engine, BASIS);
-        let against_tether = |base: &str| {
+        let against_dollar = |base: &str| {
             let mut all = all.iter();
-            all.any(|market| market.base == base && market.quote == "USDT")
+            all.any(|market| market.base == base && market.quote == "USD")
         };
         for market in &all {
             let base = market.base.as_str();
             match market.quote.as_str() {
-                "USD" if base != "USDT" && !against_tether(base) => listing.push(market, "USDT"),
+                "USD" if base != "USDT" => listing.push(market, "USDT"),
+                "USDT" if against_dollar(base) => {}
                 quote if QUOTES.contains(&quote) => listing.push(market, quote),
                 _ => {}
             }
@@ -109,12 +110,12 @@ mod tests {
         let engine = MarketEngine::new(1, NOW, NOW);
         let listing = Listing::new(&engine);
         for (symbol, base, quote, market) in [
-            ("BTCUSDT", "BTC", "USDT", "tBTCUST"),
+            ("BTCUSDT", "BTC", "USDT", "tBTCUSD"),
             ("ETHBTC", "ETH", "BTC", "tETHBTC"),
-            ("ALGOUSDT", "ALGO", "USDT", "tALGUST"),
-            ("DOGEUSDT", "DOGE", "USDT", "tDOGE:UST"),
-            ("ZECUSDT", "ZEC", "USDT", "tZECUSD"),
-            ("USDCUSDT", "USDC", "USDT", "tUDCUST"),
+            ("ALGOUSDT", "ALGO", "USDT", "tALGUSD"),
+            ("DOGEUSDT", "DOGE", "USDT", "tDOGE:USD"),
+            ("EURUSDT", "EUR", "USDT", "tEURUST"),
+            ("USDCUSDT", "USDC", "USDT", "tUDCUSD"),
         ] {
             let listed = listing.find(symbol).unwrap_or_else(|| panic!("{symbol} is missing"));
             let found = &listed.market;

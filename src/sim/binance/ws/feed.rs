@@ -30,7 +30,7 @@ pub(super) enum Feed {
     Depth { second: i64, ladder: Option<Ladder> },
     Top { second: i64, levels: usize, last: Depth },
     Best { second: i64, last: Option<Best> },
-    Ticker { second: i64, full: bool, last: Option<(Ticker, Option<Best>)> },
+    Ticker { second: i64, full: bool },
     Kline { tape: Tape, interval: Interval, open: i64, slot: i64, changed: bool },
     AllTickers { second: i64, tapes: Vec<Tape> },
     Silent,
@@ -67,7 +67,7 @@ impl Feed {
                 Self::Top { second: i64::MIN, levels, last: Depth::default() }
             }
             Stream::Best => Self::Best { second: i64::MIN, last: None },
-            Stream::Ticker { full } => Self::Ticker { second, full, last: None },
+            Stream::Ticker { full } => Self::Ticker { second, full },
             Stream::Kline(interval) => {
                 let open = interval.start_of(now.millis());
                 Self::Kline { tape: Tape::after(now), interval, open, slot: 0, changed: false }
@@ -136,14 +136,10 @@ impl Feed {
                     }
                 }
             }
-            Self::Ticker { second, full, last } => {
+            Self::Ticker { second, full } => {
                 if due(second) {
-                    let (ticker, best) = (view.ticker(), full.then(|| view.best()));
-                    // Of times alone nothing is told.
-                    let still = Ticker { opened: 0, closed: 0, ..ticker };
-                    if last.replace((still, best)) != Some((still, best)) {
-                        out.push(self::ticker(&view, &ticker, best.as_ref()));
-                    }
+                    let best = full.then(|| view.best());
+                    out.push(ticker(&view, &view.ticker(), best.as_ref()));
                 }
             }
             Self::Kline { tape, interval, open, slot, changed } => {
