@@ -7,7 +7,10 @@ use super::faults::Fault;
 /// The body that a fault of content makes of the true one; `None` if the fault is of another kind.
 pub(super) fn mangle(fault: &Fault, body: &str) -> Option<String> {
     match fault {
-        Fault::Strings => Some(each_number(body, |_, number| format!("\"{number}\""))),
+        Fault::Strings => Some(each_number(body, |_, number| match number.starts_with('"') {
+            true => number.to_owned(),
+            false => format!("\"{number}\""),
+        })),
         Fault::Nulls => {
             Some(each_number(
                 body,
@@ -23,7 +26,8 @@ pub(super) fn mangle(fault: &Fault, body: &str) -> Option<String> {
     }
 }
 
-/// Replaces each number outside strings; `replace` is told how many numbers the row had before it.
+/// Replaces each number, and each string that is one; `replace` is told how many numbers the row, or
+/// the object, had before it.
 fn each_number(body: &str, mut replace: impl FnMut(usize, &str) -> String) -> String {
     let mut out = String::with_capacity(body.len() * 2);
     let (mut rest, mut place) = (body, 0);
@@ -37,13 +41,15 @@ fn each_number(body: &str, mut replace: impl FnMut(usize, &str) -> String) -> St
             other => other.len_utf8(),
         };
         let (token, after) = rest.split_at(length);
+        let digits = token.trim_matches('"');
+        let numeric = digits.parse::<f64>().is_ok_and(f64::is_finite);
         match first {
-            '-' | '0'..='9' => {
+            '-' | '0'..='9' | '"' if numeric => {
                 out.push_str(&replace(place, token));
                 place += 1;
             }
             _ => {
-                if first == '[' {
+                if matches!(first, '[' | '{') {
                     place = 0;
                 }
                 out.push_str(token);
@@ -63,26 +69,47 @@ fn last_number_as_nan(body: &str) -> String {
     let mut number = 0;
     each_number(body, |_, text| {
         number += 1;
-        if number == numbers { "NaN".to_owned() } else { text.to_owned() }
+        match text.starts_with('"') {
+            _ if number != numbers => text.to_owned(),
+            true => "\"NaN\"".to_owned(),
+            false => "NaN".to_owned(),
+        }
     })
 }
 
 fn truncate_rows(body: &str) -> String {
-    fn shorten(value: &mut Value) {
-        let Value::Array(items) = value else { return };
-        if items.iter().any(Value::is_array) {
-            items.iter_mut().for_each(shorten);
-        } else {
-            items.truncate(2);
+    const KEPT: usize = 2;
+    let is_row = |value: &Value| match value {
+        Value::Array(items) => !items.iter().any(|item| item.is_array() || item.is_object()),
+        Value::Object(fields) => !fields.values().any(|item| item.is_array() || item.is_object()),
+        _ => false,
+    };
+    fn shorten(value: &mut Value, is_row: &dyn Fn(&Value) -> bool, inside: bool) {
+        let row = is_row(value);
+        match value {
+            Value::Array(items) if row => items.truncate(KEPT),
+            Value::Array(items) => items.iter_mut().for_each(|item| shorten(item, is_row, true)),
+            Value::Object(fields) if row && inside => {
+                let gone: Vec<String> = fields.keys().skip(KEPT).cloned().collect();
+                gone.iter().for_each(|name| drop(fields.remove(name)));
+            }
+            Value::Object(fields) => {
+                fields.values_mut().for_each(|field| shorten(field, is_row, inside));
+            }
+            _ => {}
         }
     }
     let mut value = serde_json::from_str(body).unwrap_or(Value::Null);
-    shorten(&mut value);
+    shorten(&mut value, &is_row, false);
     value.to_string()
 }
 
 /// Exchanges the prices of the first bid and the first ask of a book; `None` if it is none.
 fn cross(body: &str) -> Option<String> {
+    if body.starts_with('{') {
+        let mut value = serde_json::from_str(body).ok()?;
+        return cross_sides(&mut value).then(|| value.to_string());
+    }
     let mut rows: Vec<Vec<&RawValue>> = serde_json::from_str(body).ok()?;
     let positive = |row: &[&RawValue]| Some(!row.last()?.get().starts_with('-'));
     let first = positive(rows.first()?)?;
@@ -94,6 +121,28 @@ fn cross(body: &str) -> Option<String> {
     rows[0][price] = ask;
     rows[other][price] = bid;
     serde_json::to_string(&rows).ok()
+}
+
+/// The same for a book whose sides have names; false if there is none.
+fn cross_sides(value: &mut Value) -> bool {
+    fn price(side: &mut Value) -> Option<&mut Value> {
+        match side.get_mut(0)? {
+            Value::Array(row) => row.first_mut(),
+            row => row.get_mut("price"),
+        }
+    }
+    let Value::Object(fields) = value else { return false };
+    let (bid, ask) = match fields.get_mut("bids").and_then(price).cloned() {
+        Some(bid) => (bid, fields.get_mut("asks").and_then(price).cloned()),
+        None => return fields.values_mut().any(cross_sides),
+    };
+    let Some(ask) = ask else { return false };
+    for (side, other) in [("bids", ask), ("asks", bid)] {
+        if let Some(price) = fields.get_mut(side).and_then(price) {
+            *price = other;
+        }
+    }
+    true
 }
 
 #[cfg(test)]
@@ -118,5 +167,33 @@ mod tests {
         let crossed = "[[150000000001,8e-7,2],[150000000002,7e-7,-2]]";
         assert_eq!(mangle(&Fault::Crossed, raw).as_deref(), Some(crossed));
         assert_eq!(mangle(&Fault::Hang, book), None);
+    }
+
+    #[test]
+    fn bodies_of_objects_and_strings_are_spoilt_too() {
+        let rows = r#"{"result":{"XXBTZUSD":[[5,"7.5","x","2"]],"last":9}}"#;
+        for (fault, spoilt) in [
+            (Fault::Strings, r#"{"result":{"XXBTZUSD":[["5","7.5","x","2"]],"last":"9"}}"#),
+            (Fault::Nulls, r#"{"result":{"XXBTZUSD":[[5,null,"x",null]],"last":null}}"#),
+            (Fault::NotANumber, r#"{"result":{"XXBTZUSD":[[5,"7.5","x","2"]],"last":NaN}}"#),
+            (Fault::TruncatedRows, r#"{"result":{"XXBTZUSD":[[5,"7.5"]],"last":9}}"#),
+        ] {
+            let spoilt: String = spoilt.to_owned();
+            let made = mangle(&fault, rows).unwrap();
+            let same = |a: &str, b: &str| {
+                let read = |text: &str| serde_json::from_str::<Value>(text).ok();
+                read(a).map_or(a == b, |value| Some(value) == read(b))
+            };
+            assert!(same(&made, &spoilt), "{fault:?}: {made}");
+        }
+        let objects = r#"{"candles":[{"a":"1","b":"2","c":"3"}]}"#;
+        let made = mangle(&Fault::TruncatedRows, objects).unwrap();
+        assert_eq!(made, r#"{"candles":[{"a":"1","b":"2"}]}"#);
+        let book = r#"{"result":{"X":{"asks":[["11",1],["12",1]],"bids":[["10",2]]}}}"#;
+        let crossed = r#"{"result":{"X":{"asks":[["10",1],["12",1]],"bids":[["11",2]]}}}"#;
+        assert_eq!(mangle(&Fault::Crossed, book).as_deref(), Some(crossed));
+        let book = r#"{"pricebook":{"asks":[{"price":"11"}],"bids":[{"price":"10"}]}}"#;
+        let crossed = r#"{"pricebook":{"asks":[{"price":"10"}],"bids":[{"price":"11"}]}}"#;
+        assert_eq!(mangle(&Fault::Crossed, book).as_deref(), Some(crossed));
     }
 }

@@ -9,6 +9,9 @@ is missing.
 """
 
 import asyncio
+import socket
+import subprocess
+import time
 
 import ccxt.async_support
 import pytest
@@ -17,9 +20,10 @@ from bfxapi import Client
 
 
 def pytest_addoption(parser):
-    parser.addoption("--target", choices=["exchange", "gateway"], required=True)
-    parser.addoption("--base", required=True, help="root URL of the target, without /v2")
+    parser.addoption("--target", choices=["exchange", "gateway"], default="exchange")
+    parser.addoption("--base", help="root URL of the target, without /v2")
     parser.addoption("--exchange", help="root URL of the exchange behind the gateway")
+    parser.addoption("--bin", help="tidegate, for checks that start simulated exchanges themselves")
 
 
 def pytest_collection_modifyitems(config, items):
@@ -75,3 +79,32 @@ def bitfinex(base, wait):
 def bfx(base):
     """The exchange's own Python client, with nothing but its address changed."""
     return Client(rest_host=f"{base}/v2").rest.public
+
+
+@pytest.fixture(scope="session")
+def simulated(pytestconfig):
+    """Starts a simulated exchange by name, once; its root, `127.0.0.1:PORT`."""
+    running = {}
+
+    def root_of(name):
+        if name not in running:
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                root = f"127.0.0.1:{free.getsockname()[1]}"
+            command = [pytestconfig.getoption("--bin"), "sim", "--exchange", name, "--listen", root]
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+            running[name] = root, process
+            deadline = time.monotonic() + 30
+            while True:
+                try:
+                    requests.get(f"http://{root}/sim/counts", timeout=2)
+                    break
+                except requests.ConnectionError:
+                    assert process.poll() is None and time.monotonic() < deadline
+                    time.sleep(0.05)
+        return running[name][0]
+
+    yield root_of
+    for _, process in running.values():
+        process.terminate()
+        process.wait()

@@ -173,6 +173,8 @@ live_in_front=(--target gateway --base "$live" --exchange "$streaming_behind")
 python_checks "Python clients on the gateway's WebSocket" ws_checks.py -- "${live_in_front[@]}"
 node_checks "bitfinex-api-node on the gateway's WebSocket" "$live" ws_node_checks.mjs
 
+python_checks "ccxt on the other simulated exchanges" exchanges_checks.py -- --bin "$bin"
+
 start_exchange framed_behind
 start_gateway framed "$framed_behind"
 python_checks "pandas, polars and pyarrow on the gateway's data frames" frames_checks.py -- \

@@ -1,6 +1,9 @@
 //! The simulated exchange, judged over real sockets.
 
+mod coinbase;
+mod exchanges;
 mod faults;
+mod kraken;
 mod limits;
 mod market;
 mod shapes;

@@ -263,3 +263,55 @@ pub(crate) fn crc32(bytes: &[u8]) -> u32 {
         crc
     })
 }
+
+/// A conversation of any exchange: what it said, as it said it.
+pub(crate) struct Plain {
+    pub(crate) venue: Venue,
+    time: ManualTime,
+    conversation: Conversation,
+    pub(crate) texts: Vec<String>,
+    pub(crate) end: Option<Frame>,
+}
+
+impl Plain {
+    pub(crate) fn new(config: SimConfig) -> Self {
+        let (venue, time) = venue(config);
+        let mut conversation = venue.connect().unwrap();
+        let mut frames = Vec::new();
+        conversation.open(&mut frames);
+        let mut talk = Self { venue, time, conversation, texts: Vec::new(), end: None };
+        talk.keep(frames);
+        talk
+    }
+
+    fn keep(&mut self, frames: Vec<Frame>) {
+        for frame in frames {
+            assert_eq!(self.end, None, "nothing follows the end");
+            match frame {
+                Frame::Text(text) => self.texts.push(text),
+                Frame::Ping(_) => {}
+                end => self.end = Some(end),
+            }
+        }
+    }
+
+    pub(crate) fn say(&mut self, text: &str) {
+        let mut frames = Vec::new();
+        self.conversation.on_text(text, self.time.now(), &mut frames);
+        self.keep(frames);
+    }
+
+    /// Lets so many milliseconds pass.
+    pub(crate) fn run(&mut self, ms: i64) {
+        for _ in 0..ms / STEP {
+            self.time.advance(Duration::from_millis(STEP.unsigned_abs()));
+            let mut frames = Vec::new();
+            self.conversation.on_time(self.time.now(), &mut frames);
+            self.keep(frames);
+        }
+    }
+
+    pub(crate) fn json(&self, place: usize) -> Value {
+        serde_json::from_str(&self.texts[place]).unwrap()
+    }
+}
