@@ -100,6 +100,15 @@ pub struct Demo {
     /// Seed of the simulated market
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// The exchanges that are simulated and served; the first answers where a request names none
+    #[arg(
+        long,
+        value_name = "NAME,...",
+        value_delimiter = ',',
+        default_value = "bitfinex",
+        value_parser = exchange_name
+    )]
+    pub exchanges: Vec<String>,
 }
 
 /// `tidegate sim`

@@ -35,11 +35,15 @@ fn serve_is_what_happens_without_a_command() {
 #[test]
 fn demo_and_sim_have_their_defaults() {
     let listen = SocketAddr::from(([127, 0, 0, 1], 8087));
-    let demo = Demo { clients: 50, seconds: None, listen, seed: 1 };
+    let exchanges = vec!["bitfinex".to_owned()];
+    let demo = Demo { clients: 50, seconds: None, listen, seed: 1, exchanges };
     assert_eq!(parsed("tidegate demo").unwrap(), Command::Demo(demo));
-    let demo = Demo { clients: 0, seconds: Some(9), listen, seed: 7 };
-    let line = "tidegate demo --clients 0 --seconds 9 --seed 7";
+    let exchanges = vec!["kraken".to_owned(), "binance".to_owned()];
+    let demo = Demo { clients: 0, seconds: Some(9), listen, seed: 7, exchanges };
+    let line = "tidegate demo --clients 0 --seconds 9 --seed 7 --exchanges kraken,binance";
     assert_eq!(parsed(line).unwrap(), Command::Demo(demo));
+    let unknown = parsed("tidegate demo --exchanges kraken,mtgox").unwrap_err().to_string();
+    assert!(unknown.contains("must be one of bitfinex, kraken, coinbase, binance"), "{unknown}");
 
     let listen = SocketAddr::from(([127, 0, 0, 1], 8088));
     let (latency, ticker_every) = (Duration::ZERO, Duration::from_secs(10));

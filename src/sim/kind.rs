@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 /// An exchange whose part the simulated one plays.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// Bitfinex, API version 2.
     #[default]

@@ -180,6 +180,9 @@ start_gateway framed "$framed_behind"
 python_checks "pandas, polars and pyarrow on the gateway's data frames" frames_checks.py -- \
   --target gateway --base "$framed" --exchange "$framed_behind"
 
+start_exchange binance --exchange binance
+python_checks "ccxt and ccxt.pro on the simulated Binance" binance_checks.py -- --target exchange --base "$binance"
+
 one_check "promtool check metrics" metrics_are_clean "$gateway"
 
 # A gateway of its own: requests made up by the thousand spend every budget, and what waits for

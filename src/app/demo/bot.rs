@@ -6,7 +6,7 @@ use rand::{RngExt as _, SeedableRng as _, seq::IndexedRandom as _};
 use rand_chacha::ChaCha8Rng;
 use tokio::time::Instant;
 
-use crate::sim::Family;
+use crate::sim::{Family, Kind};
 
 /// Bases of the markets whose tickers bots read (against USD), the most popular first.
 const HOT: [&str; 12] =
@@ -26,12 +26,27 @@ const SERIES: (&str, &str) = ("BTC", "1h");
 /// Whose trades are read: 12 calls a minute, of 15.
 const TAPE: &str = "BTC";
 
-/// How clients write a market.
-const SPELLINGS: [fn(&str) -> String; 4] = [
-    |base| format!("{base}/USD"),
-    |base| format!("{base}-USD"),
-    |base| format!("{base}USD"),
-    |base| if base.len() > 3 { format!("t{base}:USD") } else { format!("t{base}USD") },
+/// Of an exchange that stands beside others, so many are read, have books and are traded: all that
+/// is asked first has to fit into the few calls that a gateway has there at once.
+const BESIDE: Fleet = Fleet { hot: 6, books: 3, traded: 2 };
+const ALONE: Fleet = Fleet { hot: HOT.len(), books: BOOKS, traded: TRADED };
+
+/// How many of the markets a fleet reads in which way.
+#[derive(Clone, Copy)]
+struct Fleet {
+    hot: usize,
+    books: usize,
+    traded: usize,
+}
+
+/// How clients write a market, by base and quote; the last is Bitfinex's own way.
+const SPELLINGS: [fn(&str, &str) -> String; 4] = [
+    |base, quote| format!("{base}/{quote}"),
+    |base, quote| format!("{base}-{quote}"),
+    |base, quote| format!("{base}{quote}"),
+    |base, quote| {
+        if base.len() > 3 { format!("t{base}:{quote}") } else { format!("t{base}{quote}") }
+    },
 ];
 
 /// A request that is repeated, with a pause that differs a little from time to time.
@@ -47,6 +62,8 @@ struct Watch {
 pub(super) struct Ask {
     /// Path and query.
     pub(super) path: String,
+    /// Where they would be made.
+    pub(super) exchange: Kind,
     /// The calls that would be needed.
     pub(super) calls: &'static [Family],
 }
@@ -58,24 +75,33 @@ const CONTEXT: &[Family] = &[Family::Candles, Family::Ticker, Family::Book];
 pub(super) struct Bot {
     watches: Vec<Watch>,
     random: ChaCha8Rng,
+    exchange: Kind,
+    /// The gateway serves no other exchange.
+    is_alone: bool,
 }
 
 impl Bot {
-    /// The bot of this number; its schedule begins at `start`. Equal seeds and numbers ask the
-    /// same with the same pauses.
-    pub(super) fn new(seed: u64, number: u64, start: Instant) -> Self {
+    /// The bot of this number, at one of the exchanges that the gateway serves; its schedule begins
+    /// at `start`. Equal seeds, numbers and exchanges ask the same with the same pauses.
+    pub(super) fn new(seed: u64, number: u64, start: Instant, exchanges: &[Kind]) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(number);
-        let mut bot = Self { watches: Vec::new(), random };
-        let spell = bot.choose(&SPELLINGS);
+        let exchange = exchanges[number as usize % exchanges.len()];
+        let is_alone = exchanges.len() == 1;
+        let fleet = if is_alone { ALONE } else { BESIDE };
+        let mut bot = Self { watches: Vec::new(), random, exchange, is_alone };
+        let quote = if exchange == Kind::Binance { "USDT" } else { "USD" };
+        let known = if exchange == Kind::Bitfinex { &SPELLINGS } else { &SPELLINGS[..3] };
+        let spelling = bot.choose(known);
+        let spell = |base: &str| spelling(base, quote);
         let several = bot.random.random_range(3..=5);
-        for base in bot.some(&HOT, several) {
+        for base in bot.some(&HOT[..fleet.hot], several) {
             bot.watch(start, 400..1_500, "ticker", &spell(base), &[Family::Ticker]);
         }
-        for base in bot.some(&HOT[..BOOKS], 2) {
+        for base in bot.some(&HOT[..fleet.books], 2) {
             bot.watch(start, 500..2_000, "orderbook", &spell(base), &[Family::Book]);
         }
-        let traded = spell(bot.choose(&HOT[..TRADED]));
+        let traded = spell(bot.choose(&HOT[..fleet.traded]));
         bot.watch(start, 1_000..4_000, "market-context", &traded, CONTEXT);
         bot.watch(start, 5_000..15_000, "validate-market", &traded, CONTEXT);
         if bot.random.random_bool(0.5) {
@@ -122,7 +148,12 @@ impl Bot {
     ) {
         let every = Duration::from_millis(self.random.random_range(pause_ms));
         let due = start + every.mul_f64(self.random.random_range(0.0..1.0));
-        let ask = Ask { path: format!("/api/market-data/{endpoint}/{rest}"), calls };
+        let mut path = format!("/api/market-data/{endpoint}/{rest}");
+        if !self.is_alone {
+            let joint = if path.contains('?') { '&' } else { '?' };
+            path.push_str(&format!("{joint}exchange={}", self.exchange));
+        }
+        let ask = Ask { path, exchange: self.exchange, calls };
         self.watches.push(Watch { ask, every, due });
     }
 }
@@ -134,7 +165,7 @@ mod tests {
     use super::*;
 
     fn paths(seed: u64, number: u64) -> Vec<String> {
-        let bot = Bot::new(seed, number, Instant::now());
+        let bot = Bot::new(seed, number, Instant::now(), &[Kind::Bitfinex]);
         bot.watches.into_iter().map(|watch| watch.ask.path).collect()
     }
 
@@ -165,11 +196,27 @@ mod tests {
         assert_ne!(paths(7, 3), paths(7, 4));
         assert_ne!(paths(7, 3), paths(8, 3));
         let start = Instant::now();
-        let mut bot = Bot::new(7, 3, start);
+        let mut bot = Bot::new(7, 3, start, &[Kind::Bitfinex]);
         for _ in 0..100 {
             bot.next().await;
         }
         let rate = 100.0 / start.elapsed().as_secs_f64();
         assert!((2.0..20.0).contains(&rate), "{rate} requests a second");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn several_exchanges_are_asked_by_name_for_what_they_list() {
+        let exchanges = [Kind::Kraken, Kind::Binance];
+        for number in 0..40 {
+            let bot = Bot::new(1, number, Instant::now(), &exchanges);
+            let (name, quote) =
+                if number % 2 == 0 { ("kraken", "USD") } else { ("binance", "USDT") };
+            for Watch { ask, .. } in &bot.watches {
+                let (market, query) = ask.path.split_once('?').unwrap();
+                assert!(market.ends_with(quote), "{}", ask.path);
+                assert!(query.ends_with(&format!("exchange={name}")), "{}", ask.path);
+                assert_eq!(ask.exchange.as_str(), name);
+            }
+        }
     }
 }

@@ -20,7 +20,7 @@ use super::{
     bot::{Ask, Bot},
     tally::{Reply, Seen},
 };
-use crate::tasks::Tasks;
+use crate::{sim::Kind, tasks::Tasks};
 
 /// Over this time the clients come one after the other, as they do in life.
 const ARRIVAL: Duration = Duration::from_secs(3);
@@ -40,13 +40,18 @@ pub(super) struct Fleet {
 }
 
 impl Fleet {
-    /// Sets `clients` clients on the gateway at `address`.
-    pub(super) fn start(clients: usize, address: SocketAddr, seed: u64) -> Self {
+    /// Sets `clients` clients on the gateway at `address`, at its exchanges in turn.
+    pub(super) fn start(
+        clients: usize,
+        address: SocketAddr,
+        seed: u64,
+        exchanges: &[Kind],
+    ) -> Self {
         let fleet = Self { tasks: Tasks::new(|_| {}), seen: Arc::new(Mutex::new(Seen::new())) };
         let start = Instant::now();
         for (number, place) in (0..clients).zip(0_u32..) {
             let after = ARRIVAL.mul_f64(number as f64 / clients as f64);
-            let bot = Bot::new(seed, u64::from(place), start + after);
+            let bot = Bot::new(seed, u64::from(place), start + after, exchanges);
             let client = Client { address, tasks: fleet.tasks.clone(), seen: fleet.seen.clone() };
             fleet.tasks.spawn_until_stop("client", client.run(bot));
         }
@@ -106,7 +111,7 @@ impl Client {
     }
 
     fn note(&self, ask: &Ask, reply: &Reply) {
-        lock(&self.seen).count(*reply, ask.calls);
+        lock(&self.seen).count(*reply, ask.exchange, ask.calls);
     }
 
     /// One request over the connection that is open, or over a new one; it stays open if the

@@ -1,16 +1,18 @@
-//! `tidegate demo`: a simulated exchange, the gateway, and clients that hammer it.
+//! `tidegate demo`: simulated exchanges, the gateway, and clients that hammer it.
 //!
 //! ```text
 //! bot      what a client asks, and when: seeded
 //! fleet    the clients: a connection each, over loopback like anyone's
 //! tally    what they saw: ages, times, refusals
-//! report   the text; every figure in it is measured here or counted by the exchange
+//! report   the text up to the end;  summary: that at the end. Every figure is measured here or
+//!          counted by the exchange
 //! ```
 
 mod bot;
 mod fleet;
 mod operator;
 mod report;
+mod summary;
 mod tally;
 
 use std::{
@@ -31,14 +33,15 @@ use crate::{
     cache::Ask,
     cli::{Demo, Settings},
     config::{Config, Origin},
-    sim::{Sim, SimConfig},
+    sim::{Kind, Sim, SimConfig},
     tasks::Tasks,
     telemetry::logs,
 };
 
 use fleet::Fleet;
 use operator::Operator;
-use report::{Status, Summary};
+use report::Status;
+use summary::{Saw, Summary};
 use tally::Seen;
 
 /// A line of status each.
@@ -74,12 +77,8 @@ pub(super) async fn run(options: Demo, env: Vec<(String, String)>) -> anyhow::Re
     let logs = logs::init(&config.log.filter, config.log.format, None)?;
     let listener = listen(options.listen).await?;
     let tasks = Tasks::new(|_| {});
-    let inside = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
-    let sim_config = SimConfig { seed: options.seed, ..SimConfig::default() };
-    let sim = Sim::start(sim_config, inside, &tasks).await?;
-    config.exchanges["bitfinex"].rest_url = sim.rest_url();
-    config.exchanges["bitfinex"].ws_url = sim.ws_url();
-    let show = Show::open(options, Setup { config, logs }, listener, sim).await?;
+    let sims = simulate(&options, &mut config, &tasks).await?;
+    let show = Show::open(options, Setup { config, logs }, listener, sims).await?;
     let shown = show.run(operator.as_ref()).await;
     tasks.drain(GRACE).await;
     match shown {
@@ -88,6 +87,31 @@ pub(super) async fn run(options: Demo, env: Vec<(String, String)>) -> anyhow::Re
         Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
         Err(error) => Err(error),
     }
+}
+
+/// Starts the exchanges that are asked for, and lets the settings serve them and no others: nobody
+/// wants a demo to ask a real one.
+async fn simulate(
+    options: &Demo,
+    config: &mut Config,
+    tasks: &Tasks,
+) -> anyhow::Result<Vec<(Kind, Sim)>> {
+    let mut sims: Vec<(Kind, Sim)> = Vec::new();
+    config.exchanges.sites.iter_mut().for_each(|site| site.enabled = false);
+    options.exchanges[0].clone_into(&mut config.exchanges.default);
+    for name in &options.exchanges {
+        let exchange: Kind = name.parse()?;
+        if sims.iter().any(|(other, _)| *other == exchange) {
+            continue;
+        }
+        let inside = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+        let sim_config = SimConfig { exchange, seed: options.seed, ..SimConfig::default() };
+        let sim = Sim::start(sim_config, inside, tasks).await?;
+        let site = &mut config.exchanges[exchange.as_str()];
+        (site.enabled, site.rest_url, site.ws_url) = (true, sim.rest_url(), sim.ws_url());
+        sims.push((exchange, sim));
+    }
+    Ok(sims)
 }
 
 /// The settings of the environment, with quiet logs and without a load balancer to wait for.
@@ -130,7 +154,7 @@ fn say(text: &str) -> io::Result<()> {
 struct Show {
     options: Demo,
     app: App,
-    sim: Sim,
+    sims: Vec<(Kind, Sim)>,
     began: Instant,
 }
 
@@ -140,13 +164,16 @@ impl Show {
         options: Demo,
         setup: Setup,
         listener: TcpListener,
-        sim: Sim,
+        sims: Vec<(Kind, Sim)>,
     ) -> anyhow::Result<Self> {
         let deadline = Instant::now() + setup.config.server.request_deadline;
         let app = App::start(setup, listener).await?;
-        let desk = app.gateway().reader().desks.get(None)?;
-        desk.markets.get(Ask::by(deadline)).await.context("the market list does not come")?;
-        Ok(Self { options, app, sim, began: Instant::now() })
+        for desk in app.gateway().reader().desks.all() {
+            let name = desk.shelf.name();
+            let listed = desk.markets.get(Ask::by(deadline)).await;
+            listed.with_context(|| format!("{name}'s market list does not come"))?;
+        }
+        Ok(Self { options, app, sims, began: Instant::now() })
     }
 
     /// Lets the clients ask, and tells what happens, until the end.
@@ -154,8 +181,10 @@ impl Show {
         let Demo { clients, seed, seconds, .. } = self.options;
         let address = self.app.address();
         let key = operator.map(Operator::key);
-        say(&report::opening(address, &self.sim.rest_url(), seed, clients, key))?;
-        let fleet = Fleet::start(clients, address, seed);
+        let urls: Vec<_> = self.sims.iter().map(|(kind, sim)| (*kind, sim.rest_url())).collect();
+        say(&report::opening(address, &urls, seed, clients, key))?;
+        let exchanges: Vec<Kind> = self.sims.iter().map(|(kind, _)| *kind).collect();
+        let fleet = Fleet::start(clients, address, seed, &exchanges);
         let told = self.tell(&fleet, seconds.map(Duration::from_secs)).await;
         let (lasted, seen) = (self.began.elapsed(), fleet.seen());
         fleet.stop().await;
@@ -164,7 +193,7 @@ impl Show {
             lasted,
             seen,
             asked: self.app.gateway().reader().metrics.totals().requests,
-            exchange: self.sim.counts(),
+            exchanges: self.sims.iter().map(|(kind, sim)| self.saw(*kind, sim)).collect(),
         };
         if told.is_ok() {
             say(&summary.text())?;
@@ -208,13 +237,24 @@ impl Show {
         }
     }
 
+    fn saw(&self, exchange: Kind, sim: &Sim) -> Saw {
+        let config = self.app.gateway().reader().config.now();
+        let pools = config.exchanges[exchange.as_str()].budget.pools();
+        let budget = pools.map(|(pool, limit)| (limit, pool.unit.as_str())).collect();
+        Saw { exchange, counts: sim.counts(), budget }
+    }
+
     fn status(&self, seen: &Seen, before: &Seen) -> Status {
         let reader = self.app.gateway().reader();
+        let is_alone = self.sims.len() == 1;
         let budgets = reader.desks.all().iter().flat_map(|desk| {
             let pools = desk.shelf.upstream.snapshot().pools;
-            pools.into_iter().map(|pool| (pool.pool.name, pool.left, pool.limit))
+            pools.into_iter().map(move |pool| {
+                let name = if is_alone { pool.pool.name } else { desk.shelf.name() };
+                (name, pool.left, pool.limit)
+            })
         });
-        let exchange = self.sim.counts();
+        let counts: Vec<_> = self.sims.iter().map(|(_, sim)| sim.counts()).collect();
         let alone = self.options.clients == 0;
         let totals = reader.metrics.totals();
         Status {
@@ -223,8 +263,8 @@ impl Show {
             from_cache: (!alone).then_some(seen.from_cache),
             from_streams: if alone { totals.from_streams } else { seen.from_streams },
             refused: seen.refused + seen.failed,
-            upstream: exchange.total(),
-            limited: exchange.refused_total(),
+            upstream: counts.iter().map(|counts| counts.total()).sum(),
+            limited: counts.iter().map(|counts| counts.refused_total()).sum(),
             scarcest: report::scarcest(budgets),
             p99: if alone {
                 reader.metrics.p99()

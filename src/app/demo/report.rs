@@ -2,13 +2,12 @@
 
 use std::{fmt::Write as _, net::SocketAddr, time::Duration};
 
-use super::tally::Seen;
-use crate::sim::{Counts, Family, Limits};
+use crate::sim::Kind;
 
-/// What it is, and what to paste.
+/// What it is, and what to paste. `exchanges`: who is simulated, and where.
 pub(super) fn opening(
     gateway: SocketAddr,
-    exchange: &str,
+    exchanges: &[(Kind, String)],
     seed: u64,
     clients: usize,
     key: Option<&str>,
@@ -29,14 +28,26 @@ as the demo runs, lets you drain, cordon or clear by its \"Operate...\":
 "
         )
     });
-    format!(
-        "\
-A simulated exchange (seed {seed}, {exchange}) that enforces the
-limits which Bitfinex documents, and in front of it the gateway:
-
-  http://{gateway}
-
-{operate}Paste these into another terminal; the first shows the age of its answer, the
+    let simulated = match exchanges {
+        [(Kind::Bitfinex, url)] => format!(
+            "A simulated exchange (seed {seed}, {url}) that enforces the\nlimits which Bitfinex \
+             documents, and in front of it the gateway:\n"
+        ),
+        several => {
+            let mut text = format!(
+                "Simulated exchanges (seed {seed}) that enforce the limits which the real ones\n\
+                 document, and in front of them the gateway:\n\n"
+            );
+            for (kind, url) in several {
+                let _infallible = writeln!(text, "  {:<9} {url}", kind.as_str());
+            }
+            text
+        }
+    };
+    let paste = match exchanges {
+        [(Kind::Bitfinex, _)] => format!(
+            "\
+Paste these into another terminal; the first shows the age of its answer, the
 second how old each part of it is, the third is the exchange's own interface,
 and the fourth follows a market live.
 
@@ -44,7 +55,31 @@ curl -i {gateway}/api/market-data/ticker/BTC/USD
 curl -s {gateway}/api/market-data/market-context/ETHUSD | tail -c600
 curl -i {gateway}/v2/ticker/tBTCUSD
 curl -N '{gateway}/api/market-data/stream?symbols=BTCUSD&channels=trades'
+"
+        ),
+        several => {
+            let (last, _) = &several[several.len() - 1];
+            let symbol = if *last == Kind::Binance { "BTCUSDT" } else { "BTCUSD" };
+            format!(
+                "\
+Paste these into another terminal; the first tells what the exchanges offer and
+have left, the second shows the age of its answer, the third compares them, and
+the fourth follows a market live.
 
+curl -s {gateway}/api/market-data/exchanges
+curl -i '{gateway}/api/market-data/ticker/{symbol}?exchange={last}'
+curl -s '{gateway}/api/market-data/compare/BTC/USD?equivalent=true'
+curl -N '{gateway}/api/market-data/stream?symbols={symbol}&exchange={last}'
+"
+            )
+        }
+    };
+    format!(
+        "\
+{simulated}
+  http://{gateway}
+
+{operate}{paste}
 {fleet} Ctrl-C ends it.
 
 "
@@ -68,7 +103,8 @@ pub(super) struct Status {
     pub(super) upstream: u64,
     /// Of those, refused for its limits.
     pub(super) limited: u64,
-    /// The family with the least of its budget left, what is left, and the whole.
+    /// The family with the least of its budget left, or its exchange where there are several, what
+    /// is left, and the whole.
     pub(super) scarcest: Option<(&'static str, u32, u32)>,
     /// What 99 % of the latest answers stayed below.
     pub(super) p99: Option<Duration>,
@@ -78,13 +114,23 @@ pub(super) struct Status {
 pub(super) const HEAD: &str =
     "  time      asked  from cache  streams  upstream  429s    budget left       p99\n";
 
+/// Width of the column for what is left.
+const LEFT: usize = 13;
+
 impl Status {
     /// A row of the table.
     pub(super) fn row(&self) -> String {
         let from_cache =
             self.from_cache.map_or_else(|| "-".to_owned(), |count| percent(count, self.asked));
         let left = match self.scarcest {
-            Some((family, left, limit)) => format!("{family} {left}/{limit}"),
+            Some((name, left, limit)) => {
+                let whole = format!("{name} {left}/{limit}");
+                if whole.len() <= LEFT {
+                    whole
+                } else {
+                    format!("{name} {}%", left * 100 / limit.max(1))
+                }
+            }
             None => "-".to_owned(),
         };
         let seconds = self.since.as_secs();
@@ -107,123 +153,6 @@ impl Status {
     }
 }
 
-/// What happened in all.
-#[derive(Debug)]
-pub(super) struct Summary {
-    /// How many clients asked.
-    pub(super) clients: usize,
-    /// How long.
-    pub(super) lasted: Duration,
-    /// What they saw.
-    pub(super) seen: Seen,
-    /// Requests to the gateway, the clients' and a guest's.
-    pub(super) asked: u64,
-    /// What the exchange saw.
-    pub(super) exchange: Counts,
-}
-
-impl Summary {
-    /// The text.
-    pub(super) fn text(&self) -> String {
-        let mut text = format!("\nSummary of {:.0} s\n", self.lasted.as_secs_f64());
-        if self.clients > 0 {
-            self.tell_clients(&mut text);
-        } else {
-            let _ = writeln!(text, "\n  the gateway was asked {} times", grouped(self.asked));
-        }
-        self.tell_exchange(&mut text);
-        if self.clients > 0 {
-            self.tell_alternative(&mut text);
-        }
-        text
-    }
-
-    fn tell_clients(&self, text: &mut String) {
-        let seen = &self.seen;
-        let rate = seen.asked as f64 / self.lasted.as_secs_f64().max(0.001);
-        let share = |count| format!("{:>9} {:>6}", grouped(count), percent(count, seen.asked));
-        let quantile = |share| seen.took.quantile(share).map_or_else(|| "-".to_owned(), duration);
-        let others = seen.asked - seen.from_cache - seen.refused - seen.failed;
-        let _ = write!(
-            text,
-            "
-  asked by {:<5} clients   {:>9}        {rate:.0} a second
-  answered from the cache  {}
-  all of it from streams   {}
-  waited for the exchange  {}
-  refused with a reason    {}
-  not answered             {}
-  time to answer           half within {}, 99 % within {}
-  oldest data served       {} s, which its Age header said
-",
-            self.clients,
-            grouped(seen.asked),
-            share(seen.from_cache),
-            share(seen.from_streams),
-            share(others),
-            share(seen.refused),
-            share(seen.failed),
-            quantile(0.5),
-            quantile(0.99),
-            seen.oldest,
-        );
-    }
-
-    fn tell_exchange(&self, text: &mut String) {
-        let counts = &self.exchange;
-        let head = "\n  the exchange saw    calls   most in a minute   allowed in a minute\n";
-        text.push_str(head);
-        for (family, calls) in &counts.received {
-            let allowed = Limits::DOCUMENTED.of(*family);
-            let allowed = allowed.map_or_else(|| "-".to_owned(), |limit| limit.to_string());
-            let peak = counts.peak_of(*family);
-            let (name, calls) = (family.as_str(), grouped(*calls));
-            let _ = writeln!(text, "  {name:<14} {calls:>10} {peak:>18} {allowed:>21}");
-        }
-        let total = counts.total();
-        let _ = write!(text, "  {:<14} {:>10}", "in all", grouped(total));
-        if total > 0 && self.asked > 0 {
-            let ratio = self.asked as f64 / total as f64;
-            let _ = write!(text, "   one call for {ratio:.1} requests");
-        }
-        let _ = writeln!(text, "\n  {:<14} {:>10}", "answered 429", counts.refused_total());
-    }
-
-    fn tell_alternative(&self, text: &mut String) {
-        let calls = &self.seen.calls;
-        let Some((most, count)) = calls.iter().max_by_key(|(family, count)| overrun(family, count))
-        else {
-            return;
-        };
-        let total: u64 = calls.values().sum();
-        let minute = self.lasted.as_secs_f64() / Limits::MINUTE.as_secs_f64();
-        let rate = (*count as f64 / minute.max(f64::EPSILON)).round() as u64;
-        let allowed = Limits::DOCUMENTED.of(*most).unwrap_or_default();
-        let mut words = format!(
-            "Without the gateway the exchange would have been sent {} calls (a market context is \
-             three), {} of them for {most}: {} a minute, where it allows {allowed}",
-            grouped(total),
-            grouped(*count),
-            grouped(rate),
-        );
-        if let Some((family, after)) = self.seen.breach {
-            let _ = write!(
-                words,
-                ", and its first 429 would have come after {:.1} s, for {family}",
-                after.as_secs_f64()
-            );
-        }
-        words.push('.');
-        text.push('\n');
-        text.push_str(&wrapped(&words));
-    }
-}
-
-/// How many thousandths of a minute's limit so many calls are.
-fn overrun(family: &Family, count: &u64) -> u64 {
-    Limits::DOCUMENTED.of(*family).map_or(0, |limit| count * 1000 / u64::from(limit.max(1)))
-}
-
 /// The budgets' worst: least left in proportion. Ties go to the smaller budget.
 pub(super) fn scarcest(
     budgets: impl Iterator<Item = (&'static str, u32, u32)>,
@@ -232,7 +161,7 @@ pub(super) fn scarcest(
     budgets.min_by_key(|(_, left, limit)| (share(*left, *limit), *limit))
 }
 
-fn wrapped(words: &str) -> String {
+pub(super) fn wrapped(words: &str) -> String {
     const WIDTH: usize = 78;
     let mut lines = vec![String::new()];
     for word in words.split(' ') {
@@ -250,7 +179,7 @@ fn wrapped(words: &str) -> String {
 }
 
 /// Digits in groups of three.
-fn grouped(count: u64) -> String {
+pub(super) fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
@@ -263,7 +192,7 @@ fn grouped(count: u64) -> String {
 }
 
 /// A share that is 100 % or 0 % only where it is exactly that.
-fn percent(part: u64, whole: u64) -> String {
+pub(super) fn percent(part: u64, whole: u64) -> String {
     let share = part as f64 / whole.max(1) as f64 * 100.0;
     if part == 0 {
         "0%".to_owned()
@@ -274,7 +203,7 @@ fn percent(part: u64, whole: u64) -> String {
     }
 }
 
-fn duration(time: Duration) -> String {
+pub(super) fn duration(time: Duration) -> String {
     let millis = time.as_secs_f64() * 1000.0;
     match millis {
         0.0..10.0 => format!("{millis:.2} ms"),
@@ -285,8 +214,6 @@ fn duration(time: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
 
     const STATUS: Status = Status {
@@ -314,6 +241,8 @@ mod tests {
         assert!(refused.lines().chain(HEAD.lines()).all(|line| line.len() <= 80), "{refused}");
         let silent = Status { from_cache: None, p99: None, scarcest: None, ..STATUS }.row();
         assert_eq!(silent.matches(" -").count(), 3, "{silent}");
+        let wide = Status { scarcest: Some(("coinbase", 297, 300)), ..STATUS }.row();
+        assert!(wide.contains("   coinbase 99%  "), "{wide}");
     }
 
     #[test]
@@ -332,56 +261,5 @@ mod tests {
         assert_eq!(scarcest(budgets.into_iter()), Some(("book", 30, 240)));
         assert_eq!(scarcest([("a", 90, 90), ("b", 15, 15)].into_iter()), Some(("b", 15, 15)));
         assert_eq!(scarcest(std::iter::empty()), None);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_summary_says_what_was_counted() {
-        let mut seen = Seen::new();
-        seen.asked = 400;
-        seen.from_cache = 390;
-        seen.from_streams = 200;
-        seen.refused = 1;
-        seen.oldest = 17;
-        seen.calls = BTreeMap::from([(Family::Candles, 300), (Family::Ticker, 400)]);
-        seen.breach = Some((Family::Candles, Duration::from_millis(1_240)));
-        let exchange = Counts {
-            received: BTreeMap::from([(Family::Candles, 9), (Family::Ticker, 11)]),
-            refused: BTreeMap::new(),
-            peak: BTreeMap::from([(Family::Candles, 8), (Family::Ticker, 11)]),
-            ..Counts::default()
-        };
-        let lasted = Duration::from_secs(30);
-        let summary = Summary { clients: 50, lasted, seen, asked: 402, exchange };
-        let text = summary.text();
-        assert!(text.lines().all(|line| line.len() <= 80), "{text}");
-        let table: Vec<&str> =
-            text.lines().skip_while(|line| !line.contains("exchange saw")).take(3).collect();
-        assert_eq!(
-            table,
-            [
-                "  the exchange saw    calls   most in a minute   allowed in a minute",
-                "  ticker                 11                 11                    90",
-                "  candles                 9                  8                    30",
-            ]
-        );
-        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        for said in [
-            "Summary of 30 s",
-            "asked by 50 clients 400 13 a second",
-            "answered from the cache 390 97.5%",
-            "all of it from streams 200 50.0%",
-            "waited for the exchange 9 2.2%",
-            "refused with a reason 1 0.2%",
-            "oldest data served 17 s",
-            "candles 9 8 30",
-            "ticker 11 11 90",
-            "in all 20 one call for 20.1 requests",
-            "answered 429 0",
-            "would have been sent 700 calls (a market context is three), 300 of them for candles: \
-             600 a minute, where it allows 30, and its first 429 would have come after 1.2 s, for \
-             candles.",
-        ] {
-            assert!(words.contains(said), "{said} is not in {text}");
-        }
     }
 }

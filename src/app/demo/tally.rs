@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::sim::{Family, Limits};
+use crate::sim::{Family, Kind, Limits};
 
 /// Buckets of an octave of durations: figures are exact to 1/16.
 const STEPS: usize = 16;
@@ -85,8 +85,8 @@ pub(super) struct Seen {
     /// How long answers took.
     pub(super) took: Durations,
     /// The calls that clients without a gateway would have made.
-    pub(super) calls: BTreeMap<Family, u64>,
-    /// The family whose limit those calls would have passed first, and when.
+    pub(super) calls: BTreeMap<(Kind, Family), u64>,
+    /// The family of Bitfinex whose limit those calls would have passed first, and when.
     pub(super) breach: Option<(Family, Duration)>,
 }
 
@@ -108,7 +108,7 @@ impl Seen {
     }
 
     /// Counts a request that ended this way and stands for these calls.
-    pub(super) fn count(&mut self, reply: Reply, calls: &[Family]) {
+    pub(super) fn count(&mut self, reply: Reply, exchange: Kind, calls: &[Family]) {
         self.asked += 1;
         match reply.status {
             Some(200) => {
@@ -124,8 +124,11 @@ impl Seen {
         }
         let since = self.began.elapsed();
         for family in calls {
-            let made = self.calls.entry(*family).or_default();
+            let made = self.calls.entry((exchange, *family)).or_default();
             *made += 1;
+            if exchange != Kind::Bitfinex {
+                continue;
+            }
             let limit = Limits::DOCUMENTED.of(*family).unwrap_or(u32::MAX);
             // Within the first window, what was made in all was made in one window.
             if self.breach.is_none() && since < Limits::MINUTE && *made > u64::from(limit) {
@@ -138,6 +141,8 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const BFX: Kind = Kind::Bitfinex;
 
     fn reply(status: Option<u16>, from_cache: bool, age: u64, micros: u64) -> Reply {
         let took = Duration::from_micros(micros);
@@ -168,30 +173,33 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn requests_are_sorted_by_how_they_ended() {
         let mut seen = Seen::new();
-        seen.count(reply(Some(200), true, 4, 100), &[Family::Ticker]);
-        seen.count(reply(Some(200), false, 0, 900), &[Family::Ticker, Family::Book]);
-        seen.count(reply(Some(503), true, 90, 100), &[]);
-        seen.count(reply(None, false, 0, 100), &[]);
+        seen.count(reply(Some(200), true, 4, 100), BFX, &[Family::Ticker]);
+        seen.count(reply(Some(200), false, 0, 900), BFX, &[Family::Ticker, Family::Book]);
+        seen.count(reply(Some(503), true, 90, 100), BFX, &[]);
+        seen.count(reply(None, false, 0, 100), BFX, &[]);
         assert_eq!((seen.asked, seen.from_cache, seen.refused, seen.failed), (4, 1, 1, 1));
         assert_eq!(seen.oldest, 4, "the age of a problem is no age of data");
-        assert_eq!(seen.calls, BTreeMap::from([(Family::Ticker, 2), (Family::Book, 1)]));
+        assert_eq!(
+            seen.calls,
+            BTreeMap::from([((BFX, Family::Ticker), 2), ((BFX, Family::Book), 1)])
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_first_limit_passed_is_noted_with_its_time() {
         let mut seen = Seen::new();
         for _ in 0..30 {
-            seen.count(reply(Some(200), true, 0, 1), &[Family::Candles]);
+            seen.count(reply(Some(200), true, 0, 1), BFX, &[Family::Candles]);
         }
         assert_eq!(seen.breach, None);
         tokio::time::advance(Duration::from_secs(2)).await;
-        seen.count(reply(Some(200), true, 0, 1), &[Family::Candles]);
+        seen.count(reply(Some(200), true, 0, 1), BFX, &[Family::Candles]);
         assert_eq!(seen.breach, Some((Family::Candles, Duration::from_secs(2))));
 
         let mut slow = Seen::new();
         tokio::time::advance(Duration::from_secs(61)).await;
         for _ in 0..31 {
-            slow.count(reply(Some(200), true, 0, 1), &[Family::Candles]);
+            slow.count(reply(Some(200), true, 0, 1), BFX, &[Family::Candles]);
         }
         assert_eq!(slow.breach, None, "spread over more than one window, for all that is known");
     }

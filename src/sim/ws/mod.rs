@@ -65,6 +65,8 @@ pub struct WsConfig {
     pub candle_rows: usize,
     /// How often a ticker is looked at for a change. The market's time.
     pub ticker_every: Duration,
+    /// After so long a connection is ended, on Binance. The market's time.
+    pub lifetime: Duration,
 }
 
 impl Default for WsConfig {
@@ -78,6 +80,7 @@ impl Default for WsConfig {
             idle: MINUTE,
             candle_rows: 240,
             ticker_every: Duration::from_secs(10),
+            lifetime: Duration::from_secs(86_400),
         }
     }
 }
