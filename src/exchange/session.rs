@@ -69,6 +69,10 @@ impl fmt::Display for Topic {
 
 /// Data of one message.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "as events they pass through a list that is used again; see there"
+)]
 pub enum Data {
     /// The ticker.
     Ticker(Ticker),

@@ -66,7 +66,6 @@ impl Sink for Ears {
             Turn::Confirmed => "confirmed".to_owned(),
             Turn::Sound => "sound".to_owned(),
             Turn::Checked(checksum) => format!("checked {checksum}"),
-            Turn::Sound => "sound".to_owned(),
             Turn::Lapsed(lapse) => format!("lapsed {}", lapse.as_str()),
             Turn::Refused(_) => "refused".to_owned(),
             Turn::Closed => "closed".to_owned(),

@@ -22,8 +22,6 @@ fn names(events: &[Event]) -> Vec<&'static str> {
         Event::Sound(_) => "sound",
         Event::Alive => "alive",
         Event::Leaving => "leaving",
-        Event::Sound(_) => "sound",
-        Event::Alive => "alive",
     };
     events.iter().map(name).collect()
 }
