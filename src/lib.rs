@@ -1,7 +1,7 @@
-//! Tidegate: a caching market-data gateway. Many services share one rate-limited exchange
-//! connection; every answer tells its age.
+//! Tidegate: a caching market-data gateway. Many services share one rate-limited connection to each
+//! exchange; every answer tells its age.
 //!
-//! Everything here follows from one scarce thing, **calls to the exchange**: Bitfinex allows 30
+//! Everything here follows from one scarce thing, **calls to an exchange**: Bitfinex allows 30
 //! candle requests a minute, and clients ask thousands of times a second.
 //!
 //! # The rooms
@@ -18,9 +18,9 @@
 //! | [`store`] | what outlives the process, in SQLite: final bars and their coverage, the market list, calls and bans |
 //! | [`registry`] | which markets an exchange lists, every spelling of them, near names |
 //! | [`upstream`] | one call: breaker, budget, queue, deadline, retry, merging |
-//! | [`exchange`] | what an exchange can be asked, one method one request; the adapters |
+//! | [`exchange`] | what an exchange can be asked, one method one request; the adapters of Bitfinex, Kraken, Coinbase and Binance |
 //! | [`plan`] | whether a workload fits the budgets: the gateway's rules played through in small |
-//! | [`sim`] | a simulated exchange over real sockets, for `demo`, tests and benches |
+//! | [`sim`] | the same exchanges simulated over real sockets, for `demo`, tests and benches |
 //! | [`market`] | values and their arithmetic: symbols, candles, tickers, books, trades, numbers |
 //! | [`config`] | layers of settings to one checked [`Config`](config::Config) |
 //! | [`telemetry`] | every metric in one struct; logs, traces, explanations, what happened lately |
@@ -41,9 +41,18 @@
 //!
 //! Beyond the rooms: `reqwest` is named in `exchange/transport.rs` only, the exporter of metrics in
 //! and of traces in [`telemetry`] only, SQL in [`store`] only, Arrow and Parquet in `api/frames` only, `tokio::spawn`
-//! in [`tasks`] only, WebSockets in `feed/wire.rs`, [`api`] and [`sim`] only, and the text `bitfinex`
-//! neither in [`cache`] nor in [`upstream`]. `tests/architecture.rs` reads the sources and fails
-//! where they do not keep to this.
+//! in [`tasks`] only, WebSockets in `feed/wire.rs`, [`api`] and [`sim`] only, the text `bitfinex`
+//! neither in [`cache`] nor in [`upstream`], and an adapter by nobody but [`exchange`] (the drop-in
+//! for Bitfinex's clients excepted). `tests/architecture.rs` reads the sources and fails where they
+//! do not keep to this.
+//!
+//! # Several exchanges
+//!
+//! Each that is enabled has a [`service::Desk`] of its own: market list, budgets, breakers, feed. They
+//! share the cache, the store and nothing that could fail. What they do otherwise is data
+//! ([`exchange::Profile`]) or lives in the adapter; [`exchange::CATALOGUE`] lists them, and settings,
+//! routes, metrics and the page take their names from there. `src/exchange/README.md` is the recipe for
+//! the next one, and `tests/exchanges` the contract that it has to pass.
 //!
 //! # One read
 //!
@@ -80,7 +89,7 @@
 //!    one a channel of a socket, whose one owner drives an [`exchange::Session`]: texts in, events
 //!    out, no I/O inside.
 //! 2. The session checks the message's number, makes the change in a book of its own, and tells it.
-//!    At each checksum it compares with the exchange's. What is missing, wrong or impossible ends
+//!    Where the exchange sends checksums it compares; where the snapshot comes over REST it joins. What is missing, wrong or impossible ends
 //!    the channel's being live until its next snapshot.
 //! 3. The [`feed::Sink`] publishes the change in the topic's [`feed::Line`], made once for all who
 //!    follow it, and, once its checksum has held, puts the book into the cache as the very entry
@@ -91,8 +100,9 @@
 //!
 //! # What always holds
 //!
-//! - **No window of 60 s holds more calls than the budget.** A slot is held from the sending of a
-//!   call until one window after its end. The proof stands in [`upstream`]; a property test in
+//! - **No window holds more than the budget.** Endpoints that an exchange counts together are one pool
+//!   ([`exchange::Pool`]) of requests or weight a minute; a call's slots are held from its sending until
+//!   one window after its end. What an answer says of the exchange's own count goes first. The proof stands in [`upstream`]; a property test in
 //!   `upstream/tests/budget.rs` holds it against random schedules, and `tests/demo.rs` against what
 //!   the simulated exchange counted.
 //! - **An answer is never older than it says.** Age is counted from the moment of receipt, which is
@@ -100,7 +110,8 @@
 //!   ([`cache::Demand::judge`]), not by a timer. An answer of several parts has the age of its oldest.
 //! - **What is live is true at the age it states.** An entry that a channel keeps is confirmed by
 //!   that channel only: by data, by checksums, by heartbeats where nothing has changed. Books are
-//!   entries only in states whose checksum held. `tests/chaos` lets everything go wrong at random
+//!   entries only in states whose checksum held or, where an exchange has none, whose chain of
+//!   messages is unbroken. `tests/chaos` lets everything go wrong at random
 //!   and compares every answer with the simulated exchange's truth.
 //! - **A client that hangs up cancels nothing and repeats nothing.** Loads run in tasks of their own
 //!   ([`cache::Flights`]); a read that is dropped only stops waiting.
