@@ -104,6 +104,9 @@ fn registry() -> Registry {
         amount: Default::default(),
         amount_decimals: None,
         price_significant_digits: None,
+        listed_as: None,
+        amount_step: None,
+        price_step: None,
         aliases: Vec::new(),
     };
     let pairs = |base: &String| {

@@ -42,7 +42,12 @@ const BELOW_SERVICE: &[&str] =
 const ROOT: &str = "app";
 
 /// A path that only some places may name, although the room it is in may be named.
-const INNER: &[(&str, &[&str])] = &[("exchange::bitfinex", &["exchange/", "api/bitfinex", "app"])];
+const INNER: &[(&str, &[&str])] = &[
+    ("exchange::bitfinex", &["exchange/", "api/bitfinex", "app"]),
+    ("exchange::binance", &["exchange/"]),
+    ("exchange::coinbase", &["exchange/"]),
+    ("exchange::kraken", &["exchange/"]),
+];
 
 /// Text in code that belongs to one place.
 const CONFINED: &[(&str, &[&str])] = &[

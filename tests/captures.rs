@@ -221,7 +221,7 @@ impl Replay {
         }
         self.told.extend(out.into_iter().filter_map(|output| match output {
             Output::Tell(event) | Output::TellLate(event, _) => Some(event),
-            Output::Send(_) => None,
+            Output::Send(_) | Output::FetchBook(..) => None,
         }));
     }
 

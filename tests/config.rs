@@ -119,7 +119,7 @@ ttl = \"0s\"
 tll = \"1s\"
 stale_if_error = [\"1s\"]
 [exchanges]
-default = \"kraken\"
+default = \"mtgox\"
 [exchanges.bitfinex]
 ws_url = \"https://api-pub.bitfinex.com/ws/2\"
 budget.candles = 0
@@ -149,7 +149,7 @@ budget.candles = 0
   a.toml:11: cache.ticker.ttl: expected a duration from 1ms to 24h, found "0s"
   a.toml:12: cache.ticker.tll: unknown key; did you mean cache.ticker.ttl?
   a.toml:13: cache.ticker.stale_if_error: expected a duration from 0s to 168h, found a list
-  a.toml:15: exchanges.default: expected "bitfinex", found "kraken"
+  a.toml:15: exchanges.default: expected one of "bitfinex", "kraken", "coinbase", "binance", found "mtgox"
   a.toml:17: exchanges.bitfinex.ws_url: expected a URL that starts with ws:// or wss://, without credentials and query, found "https://api-pub.bitfinex.com/ws/2"
   a.toml:18: exchanges.bitfinex.budget.candles: expected a whole number from 1 to 100000, found the number 0
   a.toml:19: weather: unknown key
@@ -205,6 +205,25 @@ fn the_default_request_timeout_follows_a_shorter_deadline() {
     let env = pairs(&[("TIDEGATE__SERVER__REQUEST_DEADLINE", "1m")]);
     let config = load(&Sources { env, ..Sources::default() }).unwrap().config;
     assert_eq!(config.exchanges["bitfinex"].request_timeout, Duration::from_secs(5));
+}
+
+#[test]
+fn one_exchange_is_on_and_any_can_be_the_default() {
+    let exchanges = Config::default().exchanges;
+    let enabled: Vec<_> = exchanges.enabled().map(|site| site.name).collect();
+    assert_eq!(enabled, ["bitfinex"]);
+    let flags = |enabled: &str| {
+        pairs(&[("exchanges.default", "binance"), ("exchanges.binance.enabled", enabled)])
+    };
+    let sources = |enabled| Sources { flags: flags(enabled), ..Sources::default() };
+    let config = load(&sources("true")).unwrap().config;
+    let enabled: Vec<_> = config.exchanges.enabled().map(|site| site.name).collect();
+    assert_eq!(enabled, ["bitfinex", "binance"]);
+    assert_eq!(
+        told(&sources("false")),
+        "1 mistake in the settings:
+  flag: exchanges.default: \"binance\" is not enabled (exchanges.binance.enabled: flag)"
+    );
 }
 
 #[test]
@@ -320,6 +339,11 @@ fn the_websocket_is_that_of_the_exchange_that_is_asked() {
     assert_eq!(ws_url(&[]), BITFINEX_WS);
     assert_eq!(ws_url(&[(REST, "http://127.0.0.1:8088")]), "ws://127.0.0.1:8088/ws/2");
     assert_eq!(ws_url(&[(REST, "https://proxy/bitfinex/")]), "wss://proxy/bitfinex/ws/2");
+    let of_kraken = pairs(&[("exchanges.kraken.rest_url", "http://127.0.0.1:8089")]);
+    let exchanges =
+        load(&Sources { flags: of_kraken, ..Sources::default() }).unwrap().config.exchanges;
+    assert_eq!(exchanges["kraken"].ws_url, "ws://127.0.0.1:8089/v2");
+    assert_eq!(exchanges["bitfinex"].ws_url, BITFINEX_WS);
     let both = [(REST, "http://127.0.0.1:8088"), ("exchanges.bitfinex.ws_url", BITFINEX_WS)];
     assert_eq!(ws_url(&both), BITFINEX_WS);
 }
@@ -327,6 +351,11 @@ fn the_websocket_is_that_of_the_exchange_that_is_asked() {
 #[test]
 fn each_key_sets_its_own_place() {
     let defaults = load(&Sources::default()).unwrap();
+    let shown = defaults.to_toml();
+    let value_of = |path: &str| {
+        let found = lines(&shown).into_iter().find(|line| line.path == path).unwrap();
+        found.value.trim_matches('"').to_owned()
+    };
     let mut untouched = Vec::new();
     for key in keys() {
         let moved =
@@ -334,9 +363,12 @@ fn each_key_sets_its_own_place() {
                 .iter()
                 .chain(&["json", "debug", "ticker", "0.5", "true"])
                 .filter_map(|value| {
-                    let ws_url = ("exchanges.bitfinex.ws_url", BITFINEX_WS);
-                    let follows = key.path() == "exchanges.bitfinex.rest_url";
-                    let flags = [(key.path(), *value)].into_iter().chain(follows.then_some(ws_url));
+                    let ws_url =
+                        key.path().strip_suffix("rest_url").map(|it| format!("{it}ws_url"));
+                    let was = ws_url.as_deref().map(|path| (path, value_of(path)));
+                    let flags = [(key.path(), *value)].into_iter();
+                    let flags =
+                        flags.chain(was.as_ref().map(|(path, value)| (*path, value.as_str())));
                     let flags = pairs(&flags.collect::<Vec<_>>());
                     load(&Sources { flags, ..Sources::default() }).ok()
                 })
@@ -354,8 +386,8 @@ fn each_key_sets_its_own_place() {
             .collect();
         assert_eq!(changed, [key.path()], "one setting changes, and it is this one");
     }
-    // A certificate and its key need each other, one has a single allowed value, and the last
-    // cannot be false while it is the default exchange.
+    // A certificate and its key need each other, the default exchange has to be enabled, and the
+    // last cannot be false while it is that one.
     let bound = ["server.tls.cert", "server.tls.key", "exchanges.default"];
     assert_eq!(untouched[..3], bound);
     assert_eq!(untouched[3..], ["exchanges.bitfinex.enabled"]);

@@ -61,19 +61,7 @@ async fn sim() -> Sim {
 /// Budgets that no test reaches by accident, and entries that outlast every test.
 fn ample() -> Config {
     let mut config = Config::default();
-    let budget = &mut config.exchanges["bitfinex"].budget;
-    for limit in [
-        &mut budget.ticker,
-        &mut budget.tickers,
-        &mut budget.candles,
-        &mut budget.trades,
-        &mut budget.book,
-        &mut budget.conf,
-        &mut budget.status,
-        &mut budget.stats,
-    ] {
-        *limit = 6_000;
-    }
+    config.exchanges["bitfinex"].budget.set_all(6_000);
     let cache = &mut config.cache;
     for policy in [
         &mut cache.ticker,

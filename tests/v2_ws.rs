@@ -110,7 +110,7 @@ impl Source {
 
     /// The exchange says that this is the checksum of the book.
     fn check(&self, checksum: i32) {
-        self.sink.turn(&self.topic, &Turn::Checked(checksum), Instant::now());
+        self.sink.turn(&self.topic, &Turn::Checked(checksum.into()), Instant::now());
     }
 }
 

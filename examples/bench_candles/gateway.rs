@@ -16,7 +16,7 @@ use tidegate::{
     clock::Clock,
     config::Config,
     feed::Feed,
-    sim::Venue,
+    sim::{Kind, Venue},
 };
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
@@ -42,14 +42,15 @@ impl Gateway {
     pub(crate) async fn start(venue: Venue, clock: Clock, feeds: bool) -> anyhow::Result<Self> {
         let mut config = Config::default();
         config.feed.enabled = feeds;
-        let exchange = Arc::new(InProcess::new(venue.clone(), TICK));
+        let connector = Arc::new(InProcess::new(venue.clone(), TICK));
+        let exchange = connector.adapter(Kind::Bitfinex, clock.clone());
         let settings = config.feed.clone();
+        let spoken = exchange.clone();
         let open = |sink, metrics: &_, tasks: &_| {
-            let (spoken, connector) = (exchange.clone(), exchange.clone());
             Feed::start(&settings, spoken, connector, sink, metrics, tasks)
         };
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let app = App::with_parts(config, exchange.clone(), open, clock, listener).await?;
+        let app = App::with_parts(config, exchange, open, clock, listener).await?;
         let router = router(app.gateway().clone(), Surface::Whole);
         Ok(Self { app, router, venue })
     }

@@ -18,7 +18,7 @@ use crate::{
     cache::Cache,
     clock::Clock,
     config::{self, Config, Current},
-    exchange::{Endpoints, Exchange, Family, spec},
+    exchange::{Endpoints, Exchange, spec},
     feed::{Feed, Sink, WebSocket},
     service::{Desk, Desks, ProductCache},
     store::Store,
@@ -34,15 +34,18 @@ const ANSWERS_SHARE: u64 = 4;
 const UPKEEP: Duration = Duration::from_secs(1);
 
 /// Tasks that are started, for the metrics that count their panics.
-const TASKS: [&str; 20] = [
+const TASKS: [&str; 23] = [
     "certificate",
     "connection",
     "fetch ahead",
+    "feed book",
+    "feed goodbye",
     "feed plan",
     "feed socket",
     "flight",
     "history",
     "keep markets",
+    "live history",
     "live polls",
     "live upkeep",
     "merged load",
@@ -108,7 +111,7 @@ impl App {
     pub async fn with_parts(
         setup: impl Into<Setup>,
         exchange: Arc<dyn Exchange>,
-        open: impl FnOnce(Arc<dyn Sink>, &Arc<Metrics>, &Tasks) -> Feed + Send + 'static,
+        open: impl FnOnce(Arc<dyn Sink>, &Arc<Metrics>, &Tasks) -> Feed + Send,
         clock: Clock,
         listener: TcpListener,
     ) -> anyhow::Result<Self> {
@@ -122,7 +125,7 @@ impl App {
     /// As for [`App::start`].
     pub async fn with_many(
         setup: impl Into<Setup>,
-        parts: Vec<Part>,
+        parts: Vec<Part<'_>>,
         clock: Clock,
         listener: TcpListener,
     ) -> anyhow::Result<Self> {
@@ -248,19 +251,19 @@ fn url(address: SocketAddr, speaks_tls: bool) -> String {
 }
 
 /// One exchange of a gateway.
-pub struct Part {
+pub struct Part<'a> {
     exchange: Arc<dyn Exchange>,
-    open: OpenFeed,
+    open: OpenFeed<'a>,
 }
 
 /// Makes the feed whose channels go into the sink.
-type OpenFeed = Box<dyn FnOnce(Arc<dyn Sink>, &Arc<Metrics>, &Tasks) -> Feed + Send>;
+type OpenFeed<'a> = Box<dyn FnOnce(Arc<dyn Sink>, &Arc<Metrics>, &Tasks) -> Feed + Send + 'a>;
 
-impl Part {
+impl<'a> Part<'a> {
     /// An exchange, and the feed that `open` makes for it; see [`App::with_parts`].
     pub fn new(
         exchange: Arc<dyn Exchange>,
-        open: impl FnOnce(Arc<dyn Sink>, &Arc<Metrics>, &Tasks) -> Feed + Send + 'static,
+        open: impl FnOnce(Arc<dyn Sink>, &Arc<Metrics>, &Tasks) -> Feed + Send + 'a,
     ) -> Self {
         Self { exchange, open: Box::new(open) }
     }
@@ -270,9 +273,10 @@ impl Part {
         let spec = spec(site.name).context("no adapter of this name")?;
         let request_timeout = site.request_timeout;
         let endpoints = Endpoints { rest_url: site.rest_url.clone(), request_timeout };
-        let exchange = (spec.open)(&endpoints)
+        let exchange = spec
+            .open(&endpoints)
             .with_context(|| format!("cannot make a client for {}", spec.title))?;
-        let socket = WebSocket::new(&site.ws_url)
+        let socket = WebSocket::new(&site.ws_url, spec.profile.live.max_message_bytes)
             .with_context(|| format!("cannot make a client for {}'s feed", spec.title))?;
         let (spoken, connector, feed) = (exchange.clone(), Arc::new(socket), feed.clone());
         Ok(Self::new(exchange, move |sink, metrics, tasks| {
@@ -322,11 +326,11 @@ async fn keep_history(reader: Arc<Reader>) {
         tokio::time::sleep(History::STEP).await;
         let left = reader.desks.all().iter().flat_map(|desk| {
             let exchange = desk.shelf.name();
-            desk.shelf.upstream.snapshot().families.into_iter().map(move |family| BudgetLeft {
+            desk.shelf.upstream.snapshot().pools.into_iter().map(move |pool| BudgetLeft {
                 exchange,
-                family: family.family.as_str(),
-                limit: family.limit,
-                left: family.left,
+                family: pool.pool.name,
+                limit: pool.limit,
+                left: pool.left,
             })
         });
         reader.metrics.note_history(reader.clock.now(), left);
@@ -342,9 +346,7 @@ fn upstream(
 ) -> Arc<Upstream> {
     let profile = exchange.profile();
     let budget = &config.exchanges[profile.name].budget;
-    let families: Vec<(Family, u32)> = budget
-        .pools()
-        .flat_map(|(pool, limit)| pool.families.iter().map(move |family| (*family, limit)))
-        .collect();
-    Upstream::resume(profile.name, &families, &config.upstream, memory, metrics, tasks)
+    let pools: Vec<_> = budget.pools().collect();
+    let meter = exchange.meter().cloned();
+    Upstream::resume(profile.name, &pools, &config.upstream, memory, meter, metrics, tasks)
 }

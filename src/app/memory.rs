@@ -5,9 +5,10 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     clock::Clock,
     config::Config,
-    exchange::{Exchange, Family},
+    exchange::Exchange,
+    market::UnixMs,
     store::Store,
-    upstream::{Journal, Memory, Saved},
+    upstream::{Journal, Memory, Saved, SavedBan, SavedCall},
 };
 
 /// Notes calls and bans at the wall time of their happening.
@@ -27,23 +28,24 @@ impl Memories {
         let now = self.clock.now();
         let since = now - Saved::horizon(config.upstream.window, longest_call);
         let kept = self.store.budget(exchange.profile().name, since).await;
-        let calls = kept.calls.iter().map(|(family, at)| (*family, now.since(*at)));
-        let bans = kept.bans.iter().map(|(family, until)| (*family, until.since(now)));
+        let call = |(pool, units, at)| SavedCall { pool, units, age: now.since(at) };
+        let ban = |(pool, until): (_, UnixMs)| SavedBan { pool, left: until.since(now) };
+        let (calls, bans) = (kept.calls.into_iter().map(call), kept.bans.into_iter().map(ban));
         let saved = Saved { calls: calls.collect(), bans: bans.collect() };
         Memory { journal: Arc::new(self), saved, longest_call }
     }
 }
 
 impl Journal for Memories {
-    fn called(&self, exchange: &'static str, family: Family) {
-        self.store.note_call(exchange, family, self.clock.now());
+    fn called(&self, exchange: &'static str, pool: &'static str, units: u32) {
+        self.store.note_call(exchange, pool, units, self.clock.now());
     }
 
-    fn closed(&self, exchange: &'static str, family: Option<Family>, left: Duration) {
-        self.store.note_ban(exchange, family, Some(self.clock.now() + left));
+    fn closed(&self, exchange: &'static str, pool: Option<&'static str>, left: Duration) {
+        self.store.note_ban(exchange, pool, Some(self.clock.now() + left));
     }
 
-    fn opened(&self, exchange: &'static str, family: Option<Family>) {
-        self.store.note_ban(exchange, family, None);
+    fn opened(&self, exchange: &'static str, pool: Option<&'static str>) {
+        self.store.note_ban(exchange, pool, None);
     }
 }

@@ -81,9 +81,7 @@ impl App {
 fn follow_budget(desk: &Desk, settings: &Current) {
     let settings = settings.now();
     for (pool, limit) in settings.exchanges[desk.shelf.name()].budget.pools() {
-        for family in pool.families {
-            desk.shelf.upstream.limit(*family, limit);
-        }
+        desk.shelf.upstream.limit(pool.name, limit);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{BadTransport, Exchange, Profile, binance, bitfinex, coinbase, kraken};
+use super::{BadTransport, Exchange, Profile, Transport, binance, bitfinex, coinbase, kraken};
 
 /// Where an exchange is, and how long it may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,14 +27,19 @@ pub struct Spec {
     pub ws_url: &'static str,
     /// Path of the WebSocket where REST and WebSocket have one root.
     pub ws_path: &'static str,
-    /// Makes the adapter; no connection is made yet.
-    pub open: fn(&Endpoints) -> Result<Arc<dyn Exchange>, BadTransport>,
+    /// The adapter, which asks by a transport.
+    pub over: fn(Transport) -> Arc<dyn Exchange>,
 }
 
 impl Spec {
     /// Its name in settings, paths and answers.
     pub fn name(&self) -> &'static str {
         self.profile.name
+    }
+
+    /// The adapter for the exchange at these endpoints; no connection is made yet.
+    pub fn open(&self, at: &Endpoints) -> Result<Arc<dyn Exchange>, BadTransport> {
+        Ok((self.over)(Transport::new(&at.rest_url, at.request_timeout)?))
     }
 }
 

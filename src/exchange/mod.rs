@@ -8,6 +8,7 @@ pub mod bitfinex;
 mod catalogue;
 pub mod coinbase;
 mod error;
+mod json;
 pub mod kraken;
 mod meter;
 mod profile;
@@ -30,7 +31,7 @@ pub use session::{
     Broken, Data, Event, NativeStream, Output, Refused, Report, Session, SessionError,
     SessionSettings, Stream, Topic,
 };
-pub use transport::{Answer, BadTransport, Transport};
+pub use transport::{Answer, BadTransport, Source, Transport};
 
 use crate::market::{Book, BookQuery, Candle, CandleQuery, Listing, Ticker, Trade, TradeQuery};
 

@@ -147,6 +147,14 @@ pub enum Event {
     Heartbeat(Arc<Topic>),
     /// The book of a channel, as the data so far make it, has the exchange's checksum.
     Checked(Arc<Topic>, i64),
+    /// What the data so far make of a channel is right at this moment, although no checksum says
+    /// so: nothing is missing between them. Of a book it follows every message whose number
+    /// continues the one before; of a ticker it may follow whenever it is known that the exchange
+    /// would have told a change.
+    Sound(Arc<Topic>),
+    /// The connection lives, and nothing that any of its channels had to say is missing: a
+    /// [`Event::Heartbeat`] of every one of them. Once a second is enough.
+    Alive,
     /// A channel's state is not to be believed until its next snapshot.
     Broken(Arc<Topic>, Broken),
     /// The exchange pauses: nothing of this socket is live until [`Event::Resumed`].

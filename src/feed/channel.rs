@@ -90,6 +90,8 @@ pub(super) enum Beat {
 #[derive(Debug)]
 pub(super) struct Channel {
     pub(super) mark: Arc<Mark>,
+    /// The number of the connection that it is on.
+    pub(super) link: u64,
     phase: Phase,
     /// Its last word that can be believed, or when one began to be expected.
     last: Instant,
@@ -108,6 +110,7 @@ impl Channel {
     pub(super) fn new(mark: Arc<Mark>, now: Instant) -> Self {
         Self {
             mark,
+            link: 0,
             phase: Phase::Asked,
             last: now,
             last_data: now,
@@ -120,13 +123,21 @@ impl Channel {
         }
     }
 
-    /// A new connection begins.
-    pub(super) fn begin(&mut self, now: Instant) {
+    /// A new connection begins, or the channel goes to another one.
+    pub(super) fn begin(&mut self, link: u64, now: Instant) {
+        self.link = link;
         self.phase = Phase::Asked;
         (self.last, self.last_data) = (now, now);
         (self.mean_gap, self.gaps) = (0.0, 0);
         self.remedied = false;
         self.breaks.clear();
+    }
+
+    /// The channel that it will be on another connection.
+    pub(super) fn successor(&self, link: u64, now: Instant) -> Self {
+        let (suspicions, last_suspicion) = (self.suspicions, self.last_suspicion);
+        let new = Self::new(self.mark.clone(), now);
+        Self { link, suspicions, last_suspicion, ..new }
     }
 
     /// It is asked for anew; until the answer comes nothing it brings can be told from what the
@@ -140,6 +151,13 @@ impl Channel {
     pub(super) fn await_snapshot(&mut self, now: Instant) {
         self.phase = Phase::Awaiting;
         self.last = now;
+    }
+
+    /// It has nothing to say yet, for a good reason.
+    pub(super) fn excuse(&mut self, now: Instant) {
+        if self.phase == Phase::Awaiting {
+            self.last = now;
+        }
     }
 
     /// It was silent and is asked for anew.
@@ -182,8 +200,8 @@ impl Channel {
         self.gaps = (self.gaps + 1).min(GAPS_TO_EXPECT);
     }
 
-    /// Its book has the exchange's checksum, so nothing is missing.
-    pub(super) fn checked(&mut self, now: Instant) -> bool {
+    /// It is known to be right as it stands, so nothing is missing.
+    pub(super) fn proven(&mut self, now: Instant) -> bool {
         if !self.is_live() {
             return false;
         }

@@ -1,29 +1,28 @@
-//! One connection, from its opening to its end.
+//! One socket's talk with the exchange: a connection, from its opening to its end, and at times
+//! the one that takes its place.
 
-use std::{convert::Infallible, fmt, mem, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, fmt, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 use super::{
-    Lapse, SocketState, Turn, Wire, WireError,
-    channel::{Beat, Heard},
-    socket::{HELD, Socket},
+    Lapse, SocketState, Wire, WireError,
+    fetches::{Fetched, Fetches},
+    link::Link,
+    relief::{self, Relief},
+    socket::Socket,
 };
 use crate::{
-    exchange::{Broken, Data, Event, Output, Refused, Session, SessionError, Stream, Topic},
-    telemetry::{FeedKind, Resync},
+    exchange::{Output, Session, SessionError, Topic},
+    telemetry::Reconnect,
 };
 
-/// The longest that a text may take to be sent.
-const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// A socket may be silent for so much longer than a channel.
 const SOCKET_GRACE: Duration = Duration::from_secs(5);
 /// The longest that the exchange may pause; docs.bitfinex.com/docs/ws-general, 2025-11: it tends
 /// to last no more than 120 s.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
-/// The least time between two calls of [`Session::on_time`].
-const SHORTEST_NAP: Duration = Duration::from_millis(10);
 
 /// Why a connection ended.
 #[derive(Debug)]
@@ -40,6 +39,23 @@ pub(super) enum End {
     Channel,
 }
 
+impl End {
+    /// What became of its topics, and how that is counted; `None` where it was meant to end.
+    pub(super) fn why(&self) -> Option<(Lapse, Reconnect)> {
+        Some(match self {
+            Self::Ordered => return None,
+            Self::Wire(_) => (Lapse::Disconnected, Reconnect::Disconnected),
+            Self::Session(SessionError::Gap { .. }) => (Lapse::Lost, Reconnect::Lost),
+            Self::Session(SessionError::Restart) => (Lapse::Disconnected, Reconnect::Restart),
+            Self::Session(SessionError::Protocol(_)) => (Lapse::Invalid, Reconnect::Protocol),
+            Self::Silent | Self::Session(SessionError::Silent(_)) => {
+                (Lapse::Silent, Reconnect::Silent)
+            }
+            Self::Channel => (Lapse::Disconnected, Reconnect::Channel),
+        })
+    }
+}
+
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -52,17 +68,22 @@ impl fmt::Display for End {
     }
 }
 
-/// A session at work on a connection.
+/// The connection of this number has ended.
+pub(super) struct Ended {
+    pub(super) link: u64,
+    pub(super) end: End,
+}
+
+/// Sessions at work on a socket's connections.
 pub(super) struct Conversation<'a> {
-    socket: &'a mut Socket,
-    session: Box<dyn Session>,
-    wire: Box<dyn Wire>,
-    out: Vec<Output>,
-    /// When the connection will have held for a while, if it has not yet.
-    held_at: Option<Instant>,
-    last_text: Instant,
-    last_nap: Instant,
-    paused: Option<Instant>,
+    pub(super) socket: &'a mut Socket,
+    /// The connection, and behind it the one that is to take its place, once that is open. A
+    /// channel belongs to one of them ([`Channel::link`](super::channel::Channel::link)); what the
+    /// other says of it is not heard.
+    pub(super) links: Vec<Link>,
+    pub(super) relief: Relief,
+    pub(super) fetches: Fetches,
+    pub(super) last_link: u64,
 }
 
 impl<'a> Conversation<'a> {
@@ -71,53 +92,71 @@ impl<'a> Conversation<'a> {
         session: Box<dyn Session>,
         wire: Box<dyn Wire>,
     ) -> Self {
-        let now = Instant::now();
-        Self {
-            socket,
-            session,
-            wire,
-            out: Vec::new(),
-            held_at: Some(now + HELD),
-            last_text: now,
-            last_nap: now,
-            paused: None,
-        }
+        let parts = &socket.parts;
+        let live = &parts.exchange.profile().live;
+        let links = vec![Link::new(0, session, wire, live, Instant::now())];
+        let fetches = Fetches::new(parts.sink.clone(), parts.tasks.clone());
+        Self { socket, links, relief: Relief::None, fetches, last_link: 0 }
     }
 
-    /// Goes on until it ends; the connection is closed then.
-    pub(super) async fn run(mut self) -> End {
-        let Err(end) = self.converse().await;
-        if !matches!(end, End::Wire(_)) {
-            self.wire.close().await;
-        }
-        end
-    }
-
-    async fn converse(&mut self) -> Result<Infallible, End> {
-        let now = Instant::now();
-        self.socket.view.enter(SocketState::Open);
-        self.session.on_open(now, &mut self.out);
-        let orders = self.socket.orders.borrow().clone();
-        for (topic, _) in orders.iter() {
-            if let Some(channel) = self.socket.channels.get_mut(topic) {
-                channel.begin(now);
-                self.session.subscribe(topic, now, &mut self.out);
+    /// Goes on until it ends; its connections are closed then. Tells why, and when the last
+    /// connection was opened.
+    pub(super) async fn run(mut self) -> (End, Instant) {
+        self.begin();
+        loop {
+            let Err(ended) = self.converse().await;
+            if let Some(end) = self.survive(ended) {
+                let opened = self.links.last().map_or_else(Instant::now, |link| link.opened);
+                if !matches!(end, End::Wire(_)) {
+                    for link in &mut self.links {
+                        link.wire.close().await;
+                    }
+                }
+                return (end, opened);
             }
         }
+    }
+
+    fn begin(&mut self) {
+        let now = Instant::now();
+        self.socket.view.enter(SocketState::Open);
+        let orders = self.socket.orders.borrow().clone();
+        let Some(link) = self.links.first_mut() else { return };
+        link.session.on_open(now, &mut link.out);
+        for (topic, _) in orders.iter() {
+            if let Some(channel) = self.socket.channels.get_mut(topic) {
+                channel.begin(link.number, now);
+                link.session.subscribe(topic, now, &mut link.out);
+            }
+        }
+    }
+
+    async fn converse(&mut self) -> Result<Infallible, Ended> {
+        let now = Instant::now();
         self.settle(now).await?;
-        let mut wake = pin!(sleep_until(self.wakes_at()));
+        let mut wake = pin!(sleep_until(self.wakes_at(now)));
         loop {
             let now;
             tokio::select! {
-                () = self.socket.stop.cancelled() => return Err(End::Ordered),
+                () = self.socket.stop.cancelled() => return Err(self.ordered()),
                 ordered = self.socket.orders.changed() => {
                     now = Instant::now();
-                    ordered.map_err(|_| End::Ordered)?;
+                    if ordered.is_err() {
+                        return Err(self.ordered());
+                    }
                     self.follow_orders(now);
                 }
-                text = self.wire.next() => {
+                (link, text) = next_text(&mut self.links) => {
                     now = Instant::now();
-                    self.read(&text.map_err(End::Wire)?, now)?;
+                    self.read(link, text, now)?;
+                }
+                fetched = self.fetches.next() => {
+                    now = Instant::now();
+                    self.fetched(&fetched, now);
+                }
+                wire = relief::connected(&mut self.relief) => {
+                    now = Instant::now();
+                    self.welcome(wire, now);
                 }
                 () = &mut wake => {
                     now = Instant::now();
@@ -125,229 +164,162 @@ impl<'a> Conversation<'a> {
                 }
             }
             self.settle(now).await?;
-            let due = self.wakes_at();
+            let due = self.wakes_at(now);
             if due != wake.deadline() {
                 wake.as_mut().reset(due);
             }
         }
     }
 
-    fn read(&mut self, text: &Bytes, now: Instant) -> Result<(), End> {
-        self.last_text = now;
-        self.socket.view.last_message.set(now);
-        self.socket.parts.metrics.received(text.len());
-        self.session.on_text(text, now, &mut self.out).map_err(|error| self.give_up(error))
+    fn ordered(&self) -> Ended {
+        Ended { link: self.links.first().map_or(0, |link| link.number), end: End::Ordered }
     }
 
-    fn give_up(&mut self, error: SessionError) -> End {
-        self.out.clear();
-        End::Session(error)
+    fn read(
+        &mut self,
+        link: usize,
+        text: Result<Bytes, WireError>,
+        now: Instant,
+    ) -> Result<(), Ended> {
+        let Some(link) = self.links.get_mut(link) else { return Ok(()) };
+        let read = text.map_err(End::Wire).and_then(|text| {
+            self.socket.view.last_message.set(now);
+            self.socket.parts.metrics.received(text.len());
+            link.read(&text, now)
+        });
+        read.map_err(|end| Ended { link: link.number, end })
     }
 
     fn follow_orders(&mut self, now: Instant) {
         let changes = self.socket.adopt(now);
         for topic in &changes.removed {
-            self.session.unsubscribe(topic, now, &mut self.out);
+            for link in &mut self.links {
+                link.session.unsubscribe(topic, now, &mut link.out);
+            }
+            self.relief.forget(topic);
             self.socket.part(topic, now);
         }
+        // What comes anew need not move.
+        let Some(link) = self.links.last_mut() else { return };
         for topic in &changes.added {
-            self.session.subscribe(topic, now, &mut self.out);
+            if let Some(channel) = self.socket.channels.get_mut(topic) {
+                channel.link = link.number;
+            }
+            link.session.subscribe(topic, now, &mut link.out);
         }
+        let channels = &self.socket.channels;
+        self.fetches.retain(|_, topic| channels.contains_key(topic));
+    }
+
+    /// A book that a session wanted is there, or cannot be had.
+    fn fetched(&mut self, fetched: &Fetched, now: Instant) {
+        let Fetched { link, topic, book } = fetched;
+        self.fetches.ended(fetched, now);
+        let owner = self.socket.channels.get_mut(topic).filter(|channel| channel.link == *link);
+        let is_ours = match owner {
+            Some(channel) => {
+                channel.excuse(now);
+                true
+            }
+            None => self.relief.moves(*link, topic),
+        };
+        if let Some(link) = self.link(*link).filter(|_| is_ours) {
+            link.session.on_book(topic, book.as_ref(), now, &mut link.out);
+        }
+    }
+
+    /// The connection of this number.
+    pub(super) fn link(&mut self, number: u64) -> Option<&mut Link> {
+        self.links.iter_mut().find(|link| link.number == number)
     }
 
     /// When something is due even if nothing happens.
-    fn wakes_at(&self) -> Instant {
-        let silent = match self.paused {
-            Some(since) => since + LONGEST_PAUSE,
-            None => self.last_text + self.socket.parts.max_silence + SOCKET_GRACE,
-        };
+    fn wakes_at(&mut self, now: Instant) -> Instant {
         let max_silence = self.socket.parts.max_silence;
-        let channels = self.socket.channels.values();
-        let channels = channels.filter_map(|channel| channel.silent_at(max_silence)).min();
-        let session = self.session.wakes_at().map(|at| at.max(self.last_nap + SHORTEST_NAP));
-        let channels = channels.filter(|_| self.paused.is_none());
-        [Some(silent), channels, session, self.held_at]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(silent)
+        let links = self.links.iter_mut().flat_map(|link| {
+            let silent = silent_at(link, max_silence);
+            [Some(silent), link.wakes_at(now)]
+        });
+        let links = links.flatten().min();
+        let channels = self.socket.channels.iter();
+        let channels = channels.filter_map(|(topic, _)| self.channel_silent_at(topic)).min();
+        let relief = self.relief_due();
+        [links, channels, relief].into_iter().flatten().min().unwrap_or(now + max_silence)
     }
 
-    async fn nap_is_over(&mut self, now: Instant) -> Result<(), End> {
-        if self.held_at.is_some_and(|at| at <= now) {
-            self.held_at = None;
-            self.socket.parts.pacer.held();
-        }
-        if self.session.wakes_at().is_some_and(|at| at <= now) {
-            self.last_nap = now;
-            let timely = self.session.on_time(now, &mut self.out);
-            timely.map_err(|error| self.give_up(error))?;
-            self.settle(now).await?;
-        }
-        let max_silence = self.socket.parts.max_silence;
-        match self.paused {
-            Some(since) if now >= since + LONGEST_PAUSE => Err(End::Silent),
-            Some(_) => Ok(()),
-            None if now >= self.last_text + max_silence + SOCKET_GRACE => Err(End::Silent),
-            None => {
-                let channels = self.socket.channels.iter();
-                let silent = channels.filter(|(_, channel)| {
-                    channel.silent_at(max_silence).is_some_and(|at| at <= now)
-                });
-                let silent: Vec<_> = silent.map(|(topic, _)| topic.clone()).collect();
-                silent.iter().try_for_each(|topic| self.silent(topic, now))
+    /// When a channel counts as silent, unless it has reason to be.
+    fn channel_silent_at(&self, topic: &Arc<Topic>) -> Option<Instant> {
+        let channel = self.socket.channels.get(topic)?;
+        let at = channel.silent_at(self.socket.parts.max_silence)?;
+        let link = self.links.iter().find(|link| link.number == channel.link);
+        let is_excused = link.is_none_or(|link| link.paused.is_some())
+            || self.fetches.is_under_way(channel.link, topic);
+        (!is_excused).then_some(at)
+    }
+
+    async fn nap_is_over(&mut self, now: Instant) -> Result<(), Ended> {
+        for link in &mut self.links {
+            if link.has_held(now) {
+                self.socket.parts.pacer.held();
             }
+            link.nap(now).map_err(|end| Ended { link: link.number, end })?;
         }
-    }
-
-    /// A channel has sent nothing for too long.
-    fn silent(&mut self, topic: &Arc<Topic>, now: Instant) -> Result<(), End> {
-        self.socket.lapse(topic, Lapse::Silent, now);
-        let Some(channel) = self.socket.channels.get_mut(topic) else { return Ok(()) };
-        if channel.is_remedied() {
-            return self.beyond_remedy(topic, now);
+        self.settle(now).await?;
+        let max_silence = self.socket.parts.max_silence;
+        if let Some(link) = self.links.iter().find(|link| silent_at(link, max_silence) <= now) {
+            return Err(Ended { link: link.number, end: End::Silent });
         }
-        channel.remedy(now);
-        self.ask_anew(topic, Resync::Silent, now);
+        let silent = self.socket.channels.keys();
+        let silent =
+            silent.filter(|topic| self.channel_silent_at(topic).is_some_and(|at| at <= now));
+        let silent: Vec<_> = silent.cloned().collect();
+        silent.iter().try_for_each(|topic| self.silent(topic, now))?;
+        self.relieve(now);
         Ok(())
     }
 
-    fn ask_anew(&mut self, topic: &Arc<Topic>, reason: Resync, now: Instant) {
-        self.session.unsubscribe(topic, now, &mut self.out);
-        self.session.subscribe(topic, now, &mut self.out);
-        self.socket.parts.metrics.resynced(reason);
-    }
-
-    /// Asking for a channel anew has not helped: a new connection may. Where that was tried not
-    /// long ago, the others on this socket are not to suffer again; the plan will see to it.
-    fn beyond_remedy(&mut self, topic: &Arc<Topic>, now: Instant) -> Result<(), End> {
-        let may = self.socket.parts.shared.plan().may_replace(topic, now);
-        if may {
-            return Err(End::Channel);
-        }
-        self.session.unsubscribe(topic, now, &mut self.out);
-        self.socket.refused(topic, &Refused::Unanswered, now);
-        Ok(())
-    }
-
-    /// Sends and tells what the session wants sent and told, in its order.
-    async fn settle(&mut self, now: Instant) -> Result<(), End> {
-        while !self.out.is_empty() {
-            for output in mem::take(&mut self.out) {
+    /// Sends and tells what the sessions want sent and told, each in its order.
+    async fn settle(&mut self, now: Instant) -> Result<(), Ended> {
+        while let Some(link) = self.links.iter_mut().find(|link| !link.out.is_empty()) {
+            let number = link.number;
+            for output in link.take_out() {
                 match output {
-                    Output::Send(text) => match timeout(SEND_TIMEOUT, self.wire.send(text)).await {
-                        Ok(sent) => sent.map_err(End::Wire)?,
-                        Err(_) => {
-                            return Err(End::Wire(WireError("it takes no more".to_owned())));
-                        }
-                    },
-                    Output::Tell(event) => self.hear(event, now)?,
-                    Output::TellLate(event, came) => self.hear(event, came)?,
-                    Output::FetchBook(..) => todo!(),
+                    Output::Send(text) => {
+                        let sent = self.link(number).map_or(Ok(()), |link| link.send(text));
+                        sent.map_err(|end| Ended { link: number, end })?;
+                    }
+                    Output::Tell(event) => self.hear(event, number, now)?,
+                    Output::TellLate(event, came) => self.hear(event, number, came)?,
+                    Output::FetchBook(topic, depth) => {
+                        self.fetches.start(number, topic, depth, now);
+                    }
                 }
             }
         }
+        for link in &mut self.links {
+            link.flush().await.map_err(|end| Ended { link: link.number, end })?;
+        }
+        self.close_ranks(now);
         Ok(())
-    }
-
-    fn hear(&mut self, event: Event, now: Instant) -> Result<(), End> {
-        match event {
-            Event::Subscribed(topic) => {
-                if let Some(channel) = self.socket.channels.get_mut(&topic) {
-                    channel.await_snapshot(now);
-                }
-            }
-            Event::Refused(topic, refused) => {
-                let remedied = |channel: &super::channel::Channel| channel.is_remedied();
-                if refused == Refused::Unanswered
-                    && self.socket.channels.get(&topic).is_some_and(remedied)
-                {
-                    return self.beyond_remedy(&topic, now);
-                }
-                self.socket.refused(&topic, &refused, now);
-            }
-            // Whoever asked for it has been told already.
-            Event::Unsubscribed(_) => {}
-            Event::Data(topic, data) => self.data(&topic, &data, now),
-            Event::Heartbeat(topic) => self.heartbeat(&topic, now),
-            Event::Checked(topic, checksum) => {
-                let channel = self.socket.channels.get_mut(&topic);
-                if channel.is_some_and(|channel| channel.checked(now)) {
-                    self.socket.parts.sink.turn(&topic, &Turn::Checked(checksum), now);
-                }
-            }
-            Event::Broken(topic, broken) => self.broken(&topic, &broken, now)?,
-            Event::Paused => self.pause(now),
-            Event::Resumed => self.resume(now),
-            Event::Leaving => todo!(),
-        }
-        Ok(())
-    }
-
-    fn data(&mut self, topic: &Arc<Topic>, data: &Data, now: Instant) {
-        let Some(channel) = self.socket.channels.get_mut(topic) else { return };
-        let parts = &self.socket.parts;
-        parts.metrics.message(kind(topic));
-        match channel.data(data, now) {
-            Heard::First => {
-                parts.shared.plan().opened(topic);
-                parts.sink.turn(topic, &Turn::Opened, now);
-                parts.sink.data(topic, data, now);
-            }
-            Heard::More => parts.sink.data(topic, data, now),
-            Heard::Nothing => {}
-        }
-    }
-
-    fn heartbeat(&mut self, topic: &Arc<Topic>, now: Instant) {
-        let Some(channel) = self.socket.channels.get_mut(topic) else { return };
-        match channel.heartbeat(now) {
-            Beat::Confirms => self.socket.parts.sink.turn(topic, &Turn::Confirmed, now),
-            Beat::Suspicious => {
-                channel.ask_anew(now);
-                self.ask_anew(topic, Resync::Suspected, now);
-            }
-            Beat::Nothing => {}
-        }
-    }
-
-    fn broken(&mut self, topic: &Arc<Topic>, broken: &Broken, now: Instant) -> Result<(), End> {
-        let Some(channel) = self.socket.channels.get_mut(topic) else { return Ok(()) };
-        let too_often = channel.broke(now);
-        let (lapse, reason) = match broken {
-            Broken::Checksum => (Lapse::Checksum, Resync::Checksum),
-            Broken::Invalid(_) => (Lapse::Invalid, Resync::Invalid),
-        };
-        tracing::warn!(socket = self.socket.id, %topic, why = %broken, "a channel broke");
-        self.socket.parts.metrics.resynced(reason);
-        self.socket.lapse(topic, lapse, now);
-        if too_often { self.beyond_remedy(topic, now) } else { Ok(()) }
-    }
-
-    fn pause(&mut self, now: Instant) {
-        self.paused = Some(now);
-        self.socket.view.enter(SocketState::Paused);
-        self.socket.channels.values_mut().for_each(|channel| channel.await_snapshot(now));
-        self.socket.lapse_all(Lapse::Maintenance, now);
-    }
-
-    fn resume(&mut self, now: Instant) {
-        self.paused = None;
-        self.last_text = now;
-        self.socket.view.enter(SocketState::Open);
-        for channel in self.socket.channels.values_mut() {
-            channel.await_snapshot(now);
-            self.socket.parts.metrics.resynced(Resync::Maintenance);
-        }
     }
 }
 
-pub(super) fn kind(topic: &Topic) -> FeedKind {
-    match topic.stream {
-        Stream::Ticker => FeedKind::Ticker,
-        Stream::Trades => FeedKind::Trades,
-        Stream::Book { .. } => FeedKind::Book,
-        Stream::Candles(_) => FeedKind::Candles,
-        Stream::Native(_) => FeedKind::Native,
+/// When a connection counts as dead if nothing comes until then.
+fn silent_at(link: &Link, max_silence: Duration) -> Instant {
+    match link.paused {
+        Some(since) => since + LONGEST_PAUSE,
+        None => link.last_text + max_silence + SOCKET_GRACE,
+    }
+}
+
+/// The next text of any connection, and which. Cancel-safe.
+async fn next_text(links: &mut [Link]) -> (usize, Result<Bytes, WireError>) {
+    match links {
+        [] => std::future::pending().await,
+        [one] => (0, one.wire.next().await),
+        [one, two, ..] => tokio::select! {
+            text = one.wire.next() => (0, text),
+            text = two.wire.next() => (1, text),
+        },
     }
 }

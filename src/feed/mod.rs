@@ -9,14 +9,19 @@
 //! One task makes the plan (`plan`), one owns each socket (`socket`) from one connection to the
 //! next; all attempts to connect wait for one pace (`pacer`). A topic that is live is so because
 //! its channel's last word says so: silence, a lost message, a wrong checksum or a pause end that
-//! at once, and only a new snapshot begins it anew (`channel`, `conversation`).
+//! at once, and only a new snapshot begins it anew (`channel`, `conversation`, `hearing`). A
+//! connection that the exchange will end is replaced before it does (`relief`).
 
 mod channel;
 mod conversation;
+mod fetches;
+mod hearing;
 mod hub;
+mod link;
 mod pacer;
 mod plan;
 mod planner;
+mod relief;
 mod socket;
 mod status;
 #[cfg(test)]
@@ -28,6 +33,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::{FutureExt as _, future::BoxFuture};
 use tokio::{sync::Notify, time::Instant};
 
 pub use hub::{
@@ -43,31 +49,43 @@ use socket::Parts;
 
 use crate::{
     config,
-    exchange::{Data, Exchange, Refused, SessionSettings, Topic},
+    exchange::{Data, Exchange, Live, Refused, SessionSettings, Topic},
+    market::Book,
     tasks::Tasks,
     telemetry::{FeedTotals, Metrics},
 };
 
-/// Takes what the channels of an exchange bring. Called by the one task that owns the channel's
-/// socket, in the order of arrival; it must not block.
+/// Takes what the channels of an exchange bring, and fetches what they do not. Called by the one
+/// task that owns the channel's socket, in the order of arrival; it must not block.
 pub trait Sink: Send + Sync + 'static {
     /// A channel brought data; the first after [`Turn::Opened`] is a snapshot.
     fn data(&self, topic: &Arc<Topic>, data: &Data, received: Instant);
 
     /// Something else happened to a topic.
     fn turn(&self, topic: &Arc<Topic>, turn: &Turn, now: Instant);
+
+    /// Fetches the book of a topic's market, so many levels a side, for a channel that tells
+    /// changes only; `None` if it cannot be had now. Called from a task of its own; dropping the
+    /// future gives the fetch up.
+    fn fetch_book(&self, topic: &Arc<Topic>, depth: u32) -> BoxFuture<'static, Option<Book>> {
+        let _ = (topic, depth);
+        async { None }.boxed()
+    }
 }
 
 /// A turn in the life of a topic.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Turn {
     /// Its channel is open; a snapshot follows at once. It may come again without a lapse between,
-    /// when a channel was asked for anew because it was suspected to have stopped.
+    /// when a channel was asked for anew because it was suspected to have stopped, or goes on on
+    /// another connection.
     Opened,
     /// Its channel says that nothing has changed since its last data.
     Confirmed,
     /// The book, as the data so far make it, has the exchange's checksum.
     Checked(i64),
+    /// What the data so far make of it is right at this moment, without a checksum to tell.
+    Sound,
     /// It is not live any more, until [`Turn::Opened`]; or it cannot be for now. Told once,
     /// whatever else goes wrong before the next [`Turn::Opened`].
     Lapsed(Lapse),
@@ -106,8 +124,9 @@ struct Shared {
 }
 
 impl Shared {
-    fn new(settings: &config::Feed, per_socket: usize) -> Arc<Self> {
-        let plan = Plan::new(settings, per_socket, Instant::now());
+    /// `seats` are the channels of a socket, and the books among them.
+    fn new(settings: &config::Feed, seats: (usize, usize)) -> Arc<Self> {
+        let plan = Plan::new(settings, seats, Instant::now());
         let (plan, changed) = (Mutex::new(plan), Notify::new());
         Arc::new(Self { plan, changed, max_channels: settings.max_channels })
     }
@@ -120,7 +139,7 @@ impl Shared {
 impl Feed {
     /// A feed that opens nothing.
     pub fn disabled() -> Self {
-        Self { shared: Shared::new(&config::Feed::default(), 1), parts: None }
+        Self { shared: Shared::new(&config::Feed::default(), (1, 1)), parts: None }
     }
 
     /// Starts the feed of an exchange: nothing is opened before something is wanted, and no
@@ -141,19 +160,22 @@ impl Feed {
             return Self::disabled();
         }
         let profile = exchange.profile();
-        let shared = Shared::new(settings, profile.live.channels_per_socket);
+        let &Live { channels_per_socket, books_per_socket, connect_interval, .. } = &profile.live;
+        let shared = Shared::new(settings, (channels_per_socket, books_per_socket));
         let metrics = metrics.feed(profile.name);
+        let pacer = Pacer::new(settings, connect_interval, Instant::now());
         let parts = Arc::new(Parts {
             exchange,
             session,
             connector,
             sink,
             metrics,
-            pacer: Pacer::new(settings, Instant::now()),
+            pacer,
             shared: shared.clone(),
             max_silence: settings.max_silence,
+            tasks: tasks.clone(),
         });
-        tasks.spawn_until_stop("feed plan", planner::run(parts.clone(), tasks.clone()));
+        tasks.spawn_until_stop("feed plan", planner::run(parts.clone()));
         Self { shared, parts: Some(parts) }
     }
 

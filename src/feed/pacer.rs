@@ -40,10 +40,12 @@ struct State {
 }
 
 impl Pacer {
-    pub(super) fn new(settings: &config::Feed, started: Instant) -> Self {
-        let state = State { next: started + settings.connect_interval, failures: 0 };
+    /// `least` is the interval that the exchange asks for, where that is longer than the settings'.
+    pub(super) fn new(settings: &config::Feed, least: Duration, started: Instant) -> Self {
+        let interval = settings.connect_interval.max(least);
+        let state = State { next: started + interval, failures: 0 };
         Self {
-            interval: settings.connect_interval,
+            interval,
             backoff_max: settings.backoff_max,
             turn: tokio::sync::Mutex::new(()),
             state: Mutex::new(state),

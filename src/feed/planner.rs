@@ -6,13 +6,10 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     SocketState,
-    conversation::kind,
+    hearing::kind,
     socket::{Parts, Socket},
 };
-use crate::{
-    tasks::Tasks,
-    telemetry::{FeedKind, LastWords},
-};
+use crate::telemetry::{FeedKind, LastWords};
 
 /// The longest time between two plans.
 const TICK: Duration = Duration::from_secs(1);
@@ -20,7 +17,7 @@ const TICK: Duration = Duration::from_secs(1);
 const SETTLE: Duration = Duration::from_millis(5);
 
 /// Makes the plan whenever a wish has changed, and once a tick; never ends.
-pub(super) async fn run(parts: Arc<Parts>, tasks: Tasks) {
+pub(super) async fn run(parts: Arc<Parts>) {
     loop {
         let now = Instant::now();
         let made = parts.shared.plan().make(now);
@@ -29,8 +26,8 @@ pub(super) async fn run(parts: Arc<Parts>, tasks: Tasks) {
             parts.sink.turn(topic, turn, now);
         }
         for opened in made.start {
-            let socket = Socket::new(opened, parts.clone(), tasks.stopping());
-            tasks.spawn("feed socket", socket.run());
+            let socket = Socket::new(opened, parts.clone(), parts.tasks.stopping());
+            parts.tasks.spawn("feed socket", socket.run());
         }
         parts.metrics.moved(made.promotions, made.demotions);
         measure(&parts);

@@ -13,18 +13,18 @@ use super::{
     ConnectError, Connector, Lapse, Shared, Sink, SocketState, Turn, Wire,
     channel::Channel,
     conversation::{Conversation, End},
+    link::HELD,
     pacer::Pacer,
     plan::{Opened, Orders, SocketView},
 };
 use crate::{
-    exchange::{Exchange, Refused, SessionError, SessionSettings, Topic},
+    exchange::{Exchange, Refused, SessionSettings, Topic},
+    tasks::Tasks,
     telemetry::{Connect, FeedMetrics, Reconnect},
 };
 
 /// The longest an attempt to connect may take, TLS and handshake included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// A connection that lasted for this long was a good one.
-pub(super) const HELD: Duration = Duration::from_secs(30);
 /// When the exchange restarts, its clients come back spread over so long.
 const RESTART_SPREAD: Duration = Duration::from_secs(5);
 
@@ -38,6 +38,7 @@ pub(super) struct Parts {
     pub(super) pacer: Pacer,
     pub(super) shared: Arc<Shared>,
     pub(super) max_silence: Duration,
+    pub(super) tasks: Tasks,
 }
 
 /// One socket: its topics stay the same from one connection to the next.
@@ -84,8 +85,7 @@ impl Socket {
         self.follow_orders();
         while let Some(wire) = self.connect().await {
             let Some(session) = self.parts.exchange.session(self.parts.session) else { break };
-            let opened = Instant::now();
-            let end = Conversation::new(&mut self, session, wire).run().await;
+            let (end, opened) = Conversation::new(&mut self, session, wire).run().await;
             if self.lost(&end, opened).await.is_none() {
                 break;
             }
@@ -101,49 +101,17 @@ impl Socket {
             self.view.enter(SocketState::Waiting);
             self.meanwhile(parts.pacer.turn()).await?;
             self.view.enter(SocketState::Connecting);
-            let attempt = timeout(CONNECT_TIMEOUT, parts.connector.connect());
-            let attempt = self.meanwhile(attempt).await?;
-            let now = Instant::now();
-            let exchange = parts.exchange.profile().name;
-            let outcome = match attempt {
-                Ok(Ok(wire)) => {
-                    parts.metrics.attempted(Connect::Ok);
-                    tracing::info!(exchange, socket = self.id, "connected");
-                    return Some(wire);
-                }
-                Ok(Err(error @ ConnectError::Blocked)) => {
-                    tracing::warn!(exchange, socket = self.id, %error, "no attempts for a while");
-                    parts.pacer.blocked(now);
-                    Connect::Blocked
-                }
-                Ok(Err(error @ ConnectError::Failed(_))) => {
-                    tracing::warn!(exchange, socket = self.id, %error, "cannot connect");
-                    Connect::Failed
-                }
-                Err(_) => {
-                    tracing::warn!(exchange, socket = self.id, "cannot connect in time");
-                    Connect::Timeout
-                }
-            };
-            parts.metrics.attempted(outcome);
-            parts.pacer.failed(now);
-            self.lapse_all(Lapse::Disconnected, now);
+            let id = self.id;
+            if let Some(wire) = self.meanwhile(attempt(&parts, id)).await? {
+                return Some(wire);
+            }
+            self.lapse_all(Lapse::Disconnected, Instant::now());
         }
     }
 
     /// A connection has ended; `None` if the socket has to end as well.
     async fn lost(&mut self, end: &End, opened: Instant) -> Option<()> {
-        let (lapse, reason) = match end {
-            End::Ordered => return None,
-            End::Wire(_) => (Lapse::Disconnected, Reconnect::Disconnected),
-            End::Session(SessionError::Gap { .. }) => (Lapse::Lost, Reconnect::Lost),
-            End::Session(SessionError::Restart) => (Lapse::Disconnected, Reconnect::Restart),
-            End::Session(SessionError::Protocol(_)) => (Lapse::Invalid, Reconnect::Protocol),
-            End::Silent | End::Session(SessionError::Silent(_)) => {
-                (Lapse::Silent, Reconnect::Silent)
-            }
-            End::Channel => (Lapse::Disconnected, Reconnect::Channel),
-        };
+        let (lapse, reason) = end.why()?;
         let exchange = self.parts.exchange.profile().name;
         tracing::warn!(exchange, socket = self.id, why = %end, "the connection has ended");
         self.parts.metrics.reconnected(reason);
@@ -238,6 +206,36 @@ impl Socket {
             self.lapse(topic, lapse, now);
         }
     }
+}
+
+/// One attempt to connect, whose turn has come; `None` if it failed.
+pub(super) async fn attempt(parts: &Parts, socket: u64) -> Option<Box<dyn Wire>> {
+    let attempt = timeout(CONNECT_TIMEOUT, parts.connector.connect()).await;
+    let now = Instant::now();
+    let exchange = parts.exchange.profile().name;
+    let outcome = match attempt {
+        Ok(Ok(wire)) => {
+            parts.metrics.attempted(Connect::Ok);
+            tracing::info!(exchange, socket, "connected");
+            return Some(wire);
+        }
+        Ok(Err(error @ ConnectError::Blocked)) => {
+            tracing::warn!(exchange, socket, %error, "no attempts for a while");
+            parts.pacer.blocked(now);
+            Connect::Blocked
+        }
+        Ok(Err(error @ ConnectError::Failed(_))) => {
+            tracing::warn!(exchange, socket, %error, "cannot connect");
+            Connect::Failed
+        }
+        Err(_) => {
+            tracing::warn!(exchange, socket, "cannot connect in time");
+            Connect::Timeout
+        }
+    };
+    parts.metrics.attempted(outcome);
+    parts.pacer.failed(now);
+    None
 }
 
 /// How a socket's topics have changed.

@@ -16,9 +16,6 @@ use tokio_tungstenite::{
     },
 };
 
-/// The longest message that is read. The largest genuine one, a snapshot of candles, stays under
-/// 1 MiB.
-const MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
 /// How long the goodbye to a server may take.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -73,14 +70,16 @@ pub struct BadUrl(String);
 #[derive(Clone, Debug)]
 pub struct WebSocket {
     request: Request,
+    max_message_bytes: usize,
 }
 
 impl WebSocket {
-    /// For connections to `url` (`wss://api-pub.bitfinex.com/ws/2`); none is made yet.
+    /// For connections to `url` (`wss://api-pub.bitfinex.com/ws/2`), none of which is made yet. A
+    /// message that is longer than `max_message_bytes` ends its connection.
     ///
     /// # Errors
     /// It is not an absolute `ws` or `wss` URL.
-    pub fn new(url: &str) -> Result<Self, BadUrl> {
+    pub fn new(url: &str, max_message_bytes: usize) -> Result<Self, BadUrl> {
         let bad = || BadUrl(url.chars().take(200).collect());
         let mut request = url.into_client_request().map_err(|_| bad())?;
         if !matches!(request.uri().scheme_str(), Some("ws" | "wss")) {
@@ -90,7 +89,7 @@ impl WebSocket {
         request.headers_mut().insert(USER_AGENT, agent);
         // Only the first install of a process succeeds; a later one finds ring in place.
         let _already_there = rustls::crypto::ring::default_provider().install_default();
-        Ok(Self { request })
+        Ok(Self { request, max_message_bytes })
     }
 }
 
@@ -98,8 +97,8 @@ impl Connector for WebSocket {
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Wire>, ConnectError>> {
         async move {
             let config = WebSocketConfig::default()
-                .max_message_size(Some(MAX_MESSAGE_BYTES))
-                .max_frame_size(Some(MAX_MESSAGE_BYTES));
+                .max_message_size(Some(self.max_message_bytes))
+                .max_frame_size(Some(self.max_message_bytes));
             let nodelay = true;
             match connect_async_with_config(self.request.clone(), Some(config), nodelay).await {
                 Ok((stream, _)) => Ok(Box::new(Stream(stream)) as Box<dyn Wire>),
@@ -164,10 +163,12 @@ mod tests {
 
     use super::*;
 
+    const MAX_MESSAGE_BYTES: usize = 2 * 1024 * 1024;
+
     async fn listener() -> (TcpListener, WebSocket) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("ws://{}/ws/2", listener.local_addr().unwrap());
-        (listener, WebSocket::new(&url).unwrap())
+        (listener, WebSocket::new(&url, MAX_MESSAGE_BYTES).unwrap())
     }
 
     async fn connected() -> (Box<dyn Wire>, WebSocketStream<TcpStream>) {
@@ -259,9 +260,9 @@ mod tests {
 
     #[test]
     fn only_web_sockets_are_addresses() {
-        assert!(WebSocket::new("wss://api-pub.bitfinex.com/ws/2").is_ok());
+        assert!(WebSocket::new("wss://api-pub.bitfinex.com/ws/2", 1).is_ok());
         for bad in ["", "https://api-pub.bitfinex.com/ws/2", "ws/2", "ws://"] {
-            assert_eq!(WebSocket::new(bad).err(), Some(BadUrl(bad.to_owned())), "{bad:?}");
+            assert_eq!(WebSocket::new(bad, 1).err(), Some(BadUrl(bad.to_owned())), "{bad:?}");
         }
     }
 }

@@ -64,9 +64,12 @@ impl Registry {
             }
             add(&mut registry.separated, canonical(symbol), position);
             add(&mut registry.joined, without_separators(symbol), position);
-            add(&mut registry.joined, listing.id.to_ascii_uppercase(), position);
-            add(&mut registry.joined, without_separators(&listing.id), position);
-            add(&mut registry.joined, joined_id(&listing.id), position);
+            // An id that another market bears as well is that one's name.
+            if registry.ids.get(&listing.id).is_some_and(|bearers| bearers[0] == position) {
+                add(&mut registry.joined, listing.id.to_ascii_uppercase(), position);
+                add(&mut registry.joined, without_separators(&listing.id), position);
+                add(&mut registry.joined, joined_id(&listing.id), position);
+            }
             for alias in &listing.aliases {
                 add(&mut registry.aliases, canonical(alias), position);
                 add(&mut registry.joined, without_separators(alias), position);

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{Foreseen, Got, Product, ServiceError, Shelf, Value, product::got_book};
 use crate::{
     cache::{Ask, Source, Verdict},
-    exchange::Family,
+    exchange::{Asked, Family},
     market::{Book, BookQuery, Listing, Precision},
     telemetry::DataKind,
 };
@@ -40,7 +40,8 @@ impl Books {
             async move {
                 let exchange = &shelf.exchange;
                 let call = || exchange.book(&query);
-                let book = shelf.upstream.call(Family::Book, payer, deadline, call).await?;
+                let charge = shelf.charge(Asked::Book { depth: query.depth });
+                let book = shelf.upstream.call(charge, payer, deadline, call).await?;
                 let empty = book.bids.is_empty() && book.asks.is_empty();
                 Ok(shelf.loaded_unless_empty(empty, DataKind::Orderbook, Value::Book(book)))
             }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{Got, Product, ServiceError, Shelf, Value, product::got_document};
 use crate::{
     cache::Ask,
-    exchange::{Family, NativeQuery},
+    exchange::{Asked, Family, NativeQuery},
     tasks::Tasks,
     telemetry::{DataKind, Payer, Wait},
     upstream::Merge,
@@ -60,7 +60,8 @@ impl Documents {
             async move {
                 let exchange = &shelf.exchange;
                 let call = || exchange.native(&query);
-                let body = shelf.upstream.call(query.family(), payer, deadline, call).await?;
+                let charge = shelf.charge(Asked::Native(query.family()));
+                let body = shelf.upstream.call(charge, payer, deadline, call).await?;
                 let empty = body.as_ref() == b"[]";
                 Ok(shelf.loaded_unless_empty(empty, kind, Value::Document(body)))
             }
@@ -100,6 +101,7 @@ async fn fetch(
 ) -> Result<HashMap<String, Bytes>, ServiceError> {
     let exchange = &shelf.exchange;
     let call = || exchange.documents(&keys);
-    let documents = shelf.upstream.call(Family::Conf, payer, deadline, call).await?;
+    let charge = shelf.charge(Asked::Native(Family::Conf));
+    let documents = shelf.upstream.call(charge, payer, deadline, call).await?;
     Ok(keys.into_iter().zip(documents).collect())
 }

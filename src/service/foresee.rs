@@ -15,7 +15,7 @@ use crate::{
         DataKind,
         explain::{Facts, FlightRecord},
     },
-    upstream::FamilySnapshot,
+    upstream::PoolSnapshot,
 };
 
 /// A load ends this much before its caller's patience does.
@@ -72,8 +72,8 @@ impl Shelf {
     }
 
     /// What a client's call of a family that comes now would meet; `None`: it has no budget.
-    pub fn outlook(&self, family: Family) -> Option<FamilySnapshot> {
-        self.upstream.snapshot().families.into_iter().find(|it| it.family == family)
+    pub fn outlook(&self, family: Family) -> Option<PoolSnapshot> {
+        self.upstream.snapshot().pools.into_iter().find(|it| it.pool.families.contains(&family))
     }
 
     /// Why a client's call that comes now would be refused; `None`: it would be sent, as far as

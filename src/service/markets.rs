@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     cache::{Ask, Demand, Loaded, Read},
-    exchange::{Family, MarketList},
+    exchange::{Asked, Family, MarketList},
     market::{Listing, UnixMs},
     registry::Registry,
     tasks::Tasks,
@@ -56,7 +56,7 @@ impl Markets {
                 let exchange = &shelf.exchange;
                 let list = shelf
                     .upstream
-                    .call(Family::Conf, payer, deadline, || exchange.markets())
+                    .call(shelf.charge(Asked::Markets), payer, deadline, || exchange.markets())
                     .await?;
                 let received = Instant::now();
                 keep(&shelf, &list, &tasks);

@@ -12,11 +12,11 @@ use crate::{
     cache::{Ask, Cache, Loaded, Read, Source},
     clock::Clock,
     config::{self, Policy},
-    exchange::Exchange,
+    exchange::{Asked, Exchange},
     market::Timeframe,
     store::Store,
     telemetry::{CandleMetrics, DataKind, Payer},
-    upstream::Upstream,
+    upstream::{Charge, Upstream},
 };
 
 /// The cache of every product of every exchange.
@@ -61,6 +61,11 @@ impl Shelf {
     /// The exchange's name.
     pub fn name(&self) -> &'static str {
         self.exchange.profile().name
+    }
+
+    /// What a request costs.
+    pub fn charge(&self, asked: Asked) -> Charge {
+        Charge::new(asked.family(), (self.exchange.profile().cost)(asked))
     }
 
     /// The policy for a kind of data.

@@ -16,11 +16,11 @@ use super::{
 };
 use crate::{
     cache::{Ask, Loaded, Stamp},
-    exchange::Family,
+    exchange::{Asked, Family},
     market::{Listing, Ticker},
     tasks::Tasks,
     telemetry::{DataKind, Payer, Wait},
-    upstream::{Merge, Upstream},
+    upstream::Merge,
 };
 
 /// A market as the key of a gathered request.
@@ -93,7 +93,7 @@ impl Tickers {
     /// What [`Tickers::get`] would do now.
     pub fn foresee(&self, market: &Listing, ask: &Ask) -> Foreseen {
         let product = Product::Ticker(market.id.clone());
-        let family = family_of_one(&self.shelf.upstream);
+        let family = family_of_one(&self.shelf);
         self.shelf.foresee(product, DataKind::Ticker, family, ask, |_| true)
     }
 
@@ -118,7 +118,8 @@ impl Tickers {
     /// so that any number of hot markets costs what one costs.
     fn bring_along(&self, first: &Listing, payer: Payer) {
         // Without a call left for many, each is better off with the endpoint for one.
-        if self.shelf.upstream.ready(Family::Tickers) == 0 {
+        let several = self.shelf.charge(Asked::Tickers { count: Some(2) });
+        if self.shelf.upstream.ready(several) == 0 {
             return;
         }
         let most = self.shelf.exchange.profile().max_tickers.saturating_sub(1);
@@ -168,7 +169,8 @@ impl Tickers {
                 let directory = markets.get(Ask::by(deadline)).await?;
                 let exchange = &shelf.exchange;
                 let call = || exchange.tickers(None);
-                let list = shelf.upstream.call(Family::Tickers, payer, deadline, call).await?;
+                let charge = shelf.charge(Asked::Tickers { count: None });
+                let list = shelf.upstream.call(charge, payer, deadline, call).await?;
                 let received = Instant::now();
                 let mut rows = Vec::with_capacity(list.rows.len());
                 for (id, ticker) in list.rows {
@@ -195,8 +197,9 @@ impl Tickers {
 }
 
 /// The endpoint for one where it has a call left, or the one for many has none either.
-fn family_of_one(upstream: &Upstream) -> Family {
-    match upstream.ready(Family::Ticker) > 0 || upstream.ready(Family::Tickers) == 0 {
+fn family_of_one(shelf: &Shelf) -> Family {
+    let ready = |asked| shelf.upstream.ready(shelf.charge(asked)) > 0;
+    match ready(Asked::Ticker) || !ready(Asked::Tickers { count: Some(1) }) {
         true => Family::Ticker,
         false => Family::Tickers,
     }
@@ -212,15 +215,17 @@ async fn fetch(
 ) -> Result<HashMap<ById, Ticker>, ServiceError> {
     let (exchange, upstream) = (&shelf.exchange, &shelf.upstream);
     if let [one] = asked.as_slice()
-        && family_of_one(upstream) == Family::Ticker
+        && family_of_one(shelf) == Family::Ticker
     {
         let call = || exchange.ticker(&one.0);
-        let ticker = upstream.call(Family::Ticker, payer, deadline, call).await?;
+        let charge = shelf.charge(Asked::Ticker);
+        let ticker = upstream.call(charge, payer, deadline, call).await?;
         return Ok(HashMap::from([(one.clone(), ticker)]));
     }
     let markets: Vec<Arc<Listing>> = asked.into_iter().map(|ById(market)| market).collect();
     let call = || exchange.tickers(Some(&markets));
-    let list = upstream.call(Family::Tickers, payer, deadline, call).await?;
+    let charge = shelf.charge(Asked::Tickers { count: Some(markets.len()) });
+    let list = upstream.call(charge, payer, deadline, call).await?;
     let mut by_id: HashMap<String, Ticker> = list.rows.into_iter().collect();
     let found = markets.into_iter().filter_map(|market| {
         let ticker = by_id.remove(market.id.as_str())?;

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     cache::{Ask, Loaded},
-    exchange::Family,
+    exchange::{Asked, Family},
     market::{Listing, Trade, TradeQuery, UnixMs},
     telemetry::{DataKind, Payer},
 };
@@ -195,7 +195,8 @@ async fn call(
     deadline: Instant,
 ) -> Result<Vec<Trade>, ServiceError> {
     let request = || shelf.exchange.trades(query);
-    Ok(shelf.upstream.call(Family::Trades, payer, deadline, request).await?)
+    let charge = shelf.charge(Asked::Trades { limit: query.limit });
+    Ok(shelf.upstream.call(charge, payer, deadline, request).await?)
 }
 
 fn keep(shelf: &Shelf, kind: DataKind, rows: Vec<Trade>, asked: u32) -> Loaded<Value> {

@@ -4,34 +4,35 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Row, params};
 
-use crate::{exchange::Family, market::UnixMs};
+use crate::market::UnixMs;
 
 /// No window of a budget is longer (`upstream.window` is at most an hour).
 const LONGEST_WINDOW: Duration = Duration::from_secs(3600);
 
-/// Stands for all families in the table of bans.
+/// Stands for all pools in the table of bans.
 const EVERY: &str = "";
 
 /// What is known of an exchange's budget from before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SavedBudget {
-    /// Calls that were sent, earliest first: which family, and when.
-    pub calls: Vec<(Family, UnixMs)>,
-    /// What the exchange has closed and until when; `None` is every family.
-    pub bans: Vec<(Option<Family>, UnixMs)>,
+    /// Calls that were sent, earliest first: in which pool, for how many units, and when.
+    pub calls: Vec<(String, u32, UnixMs)>,
+    /// Pools that the exchange has closed, and until when; `None` is every pool.
+    pub bans: Vec<(Option<String>, UnixMs)>,
 }
 
 pub(super) fn write_call(
     connection: &Connection,
     exchange: &str,
-    family: Family,
+    pool: &str,
+    units: u32,
     at: UnixMs,
 ) -> rusqlite::Result<()> {
-    connection.prepare_cached("INSERT INTO calls VALUES (?1, ?2, ?3)")?.execute(params![
-        exchange,
-        family.as_str(),
-        at.millis()
-    ])?;
+    connection
+        .prepare_cached(
+            "INSERT INTO calls (exchange, family, sent_at, units) VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute(params![exchange, pool, at.millis(), units])?;
     Ok(())
 }
 
@@ -47,23 +48,22 @@ pub(super) fn prune(connection: &Connection, now: UnixMs) -> rusqlite::Result<()
 pub(super) fn write_ban(
     connection: &Connection,
     exchange: &str,
-    family: Option<Family>,
+    pool: Option<&str>,
     until: Option<UnixMs>,
 ) -> rusqlite::Result<()> {
-    let family = family.map_or(EVERY, Family::as_str);
+    let pool = pool.unwrap_or(EVERY);
     match until {
         Some(until) => connection
             .prepare_cached("INSERT OR REPLACE INTO bans VALUES (?1, ?2, ?3)")?
-            .execute(params![exchange, family, until.millis()])?,
+            .execute(params![exchange, pool, until.millis()])?,
         None => connection
             .prepare_cached("DELETE FROM bans WHERE exchange = ?1 AND family = ?2")?
-            .execute(params![exchange, family])?,
+            .execute(params![exchange, pool])?,
     };
     Ok(())
 }
 
-/// Calls at or after `since`, and bans that last beyond `now`. Families that this version does not
-/// know are left out.
+/// Calls at or after `since`, and bans that last beyond `now`.
 pub(super) fn read(
     connection: &Connection,
     exchange: &str,
@@ -71,26 +71,22 @@ pub(super) fn read(
     now: UnixMs,
 ) -> rusqlite::Result<SavedBudget> {
     let transaction = connection.unchecked_transaction()?;
-    let entry = |row: &Row<'_>| Ok((row.get(0)?, UnixMs::from_millis(row.get(1)?)));
-    let named = |(name, at): (String, UnixMs)| {
-        let family = Family::ALL.into_iter().find(|family| family.as_str() == name);
-        (name, family, at)
+    let call = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, UnixMs::from_millis(row.get(2)?)));
+    let ban = |row: &Row<'_>| {
+        let pool = Some(row.get(0)?).filter(|pool: &String| pool != EVERY);
+        Ok((pool, UnixMs::from_millis(row.get(1)?)))
     };
     let mut calls = transaction.prepare_cached(
-        "SELECT family, sent_at FROM calls WHERE exchange = ?1 AND sent_at >= ?2 ORDER BY sent_at",
+        "SELECT family, units, sent_at FROM calls WHERE exchange = ?1 AND sent_at >= ?2 \
+         ORDER BY sent_at",
     )?;
-    let calls = calls.query_map(params![exchange, since.millis()], entry)?;
-    let calls: Vec<_> = calls.map(|row| row.map(named)).collect::<Result<_, _>>()?;
+    let calls = calls.query_map(params![exchange, since.millis()], call)?;
     let mut bans = transaction.prepare_cached(
         "SELECT family, until_time FROM bans WHERE exchange = ?1 AND until_time > ?2",
     )?;
-    let bans = bans.query_map(params![exchange, now.millis()], entry)?;
-    let bans: Vec<_> = bans.map(|row| row.map(named)).collect::<Result<_, _>>()?;
-    let of_all = |(name, family, at): (String, Option<Family>, UnixMs)| {
-        (name == EVERY || family.is_some()).then_some((family, at))
-    };
+    let bans = bans.query_map(params![exchange, now.millis()], ban)?;
     Ok(SavedBudget {
-        calls: calls.into_iter().filter_map(|(_, family, at)| Some((family?, at))).collect(),
-        bans: bans.into_iter().filter_map(of_all).collect(),
+        calls: calls.collect::<Result<_, _>>()?,
+        bans: bans.collect::<Result<_, _>>()?,
     })
 }

@@ -14,12 +14,7 @@ use super::{
     shared::{Shared, Sizes},
     trim::{self, Bounds, Usage},
 };
-use crate::{
-    clock::Clock,
-    exchange::{Family, MarketList},
-    market::UnixMs,
-    telemetry::StoreState,
-};
+use crate::{clock::Clock, exchange::MarketList, market::UnixMs, telemetry::StoreState};
 
 /// How often a batch is tried while another process holds the file, two seconds each time.
 const ATTEMPTS: usize = 3;
@@ -36,8 +31,8 @@ const MOST_SET_ASIDE: usize = 5;
 pub(super) enum Write {
     Candles(Candles),
     Markets { exchange: &'static str, list: MarketList, received_at: UnixMs },
-    Call { exchange: &'static str, family: Family, at: UnixMs },
-    Ban { exchange: &'static str, family: Option<Family>, until: Option<UnixMs> },
+    Call { exchange: &'static str, pool: &'static str, units: u32, at: UnixMs },
+    Ban { exchange: &'static str, pool: Option<&'static str>, until: Option<UnixMs> },
 }
 
 /// The file while it can be used, and what is done to use it again.
@@ -75,11 +70,11 @@ impl Write {
             Self::Markets { exchange, list, received_at } => {
                 markets::write(connection, exchange, list, *received_at)
             }
-            Self::Call { exchange, family, at } => {
-                budget::write_call(connection, exchange, *family, *at)
+            Self::Call { exchange, pool, units, at } => {
+                budget::write_call(connection, exchange, pool, *units, *at)
             }
-            Self::Ban { exchange, family, until } => {
-                budget::write_ban(connection, exchange, *family, *until)
+            Self::Ban { exchange, pool, until } => {
+                budget::write_ban(connection, exchange, *pool, *until)
             }
         }
     }

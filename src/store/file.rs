@@ -18,7 +18,16 @@ use crate::market::UnixMs;
 const APPLICATION: i32 = i32::from_be_bytes(*b"Tide");
 
 /// Of [`SCHEMA`]. A file of a later version is not ours to read.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
+
+/// What makes of each earlier version, the first in front, the next one. Columns come last, where
+/// [`SCHEMA`] has them too.
+const MIGRATIONS: [&str; VERSION as usize - 1] = ["
+    ALTER TABLE markets ADD COLUMN listed_as TEXT;
+    ALTER TABLE markets ADD COLUMN amount_step TEXT;
+    ALTER TABLE markets ADD COLUMN price_step TEXT;
+    ALTER TABLE calls ADD COLUMN units INTEGER NOT NULL DEFAULT 1;
+"];
 
 const SCHEMA: &str = include_str!("schema.sql");
 
@@ -77,9 +86,15 @@ impl File {
         if header(&connection)? == Header::Empty {
             create(&mut connection)?;
         }
+        if matches!(header(&connection)?, Header::Earlier(_)) {
+            has_all(&connection)?;
+            migrate(&mut connection)?;
+        }
         match header(&connection)? {
             Header::Ours => {}
-            Header::Empty => return Err(StoreError::Failing("the file stays empty".to_owned())),
+            Header::Earlier(_) | Header::Empty => {
+                return Err(StoreError::Failing("the file stays what it was".to_owned()));
+            }
             Header::Foreign(what) => return Err(StoreError::Foreign(what)),
         }
         prove(&mut connection)?;
@@ -148,6 +163,8 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 enum Header {
     Empty,
     Ours,
+    /// Ours, by so many migrations behind the first version.
+    Earlier(usize),
     Foreign(String),
 }
 
@@ -159,6 +176,7 @@ fn header(connection: &Connection) -> Result<Header, StoreError> {
     Ok(match (application, version) {
         (0, 0) if entries == 0 => Header::Empty,
         (APPLICATION, VERSION) => Header::Ours,
+        (APPLICATION, 1..VERSION) => Header::Earlier(usize::try_from(version - 1).unwrap_or(0)),
         (APPLICATION, _) => Header::Foreign(format!("its format is {version}, not {VERSION}")),
         _ => Header::Foreign("it is another application's SQLite database".to_owned()),
     })
@@ -177,14 +195,41 @@ fn create(connection: &mut Connection) -> Result<(), StoreError> {
     Ok(transaction.commit()?)
 }
 
-/// Looks for damage.
-fn prove(connection: &mut Connection) -> Result<(), StoreError> {
+/// Brings a file of an earlier version up to this one, all of it or nothing.
+fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have been faster.
+    if let Header::Earlier(done) = header(&transaction)? {
+        for migration in &MIGRATIONS[done..] {
+            transaction.execute_batch(migration).map_err(unlike)?;
+        }
+        transaction.pragma_update(None, "user_version", VERSION)?;
+    }
+    Ok(transaction.commit()?)
+}
+
+/// A file to which a migration's words make no sense is not what it says it is.
+fn unlike(error: rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::Unknown) => StoreError::Corrupt(error.to_string()),
+        _ => error.into(),
+    }
+}
+
+/// Refuses a file that lacks a table.
+fn has_all(connection: &Connection) -> Result<(), StoreError> {
     for table in TABLES {
         let exists = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1";
         if !connection.prepare(exists)?.exists([table])? {
             return Err(StoreError::Corrupt(format!("the table {table} is missing")));
         }
     }
+    Ok(())
+}
+
+/// Looks for damage.
+fn prove(connection: &mut Connection) -> Result<(), StoreError> {
+    has_all(connection)?;
     let end = Instant::now() + CHECK;
     connection.progress_handler(CHECK_STEP, Some(move || Instant::now() >= end))?;
     let verdict = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));

@@ -46,7 +46,7 @@ pub use shared::StoreSnapshot;
 use crate::{
     clock::Clock,
     config,
-    exchange::{Family, MarketList},
+    exchange::MarketList,
     market::{Candle, Coverage, Span, Symbol, Timeframe, UnixMs},
     tasks::Tasks,
     telemetry::{Gate, Metrics, StoreState},
@@ -217,15 +217,21 @@ impl Store {
         self.0.as_ref()?.readers.read(read).await?
     }
 
-    /// Notes that a call was sent. Calls older than an hour are forgotten.
-    pub fn note_call(&self, exchange: &'static str, family: Family, at: UnixMs) {
-        self.post(Write::Call { exchange, family, at });
+    /// Notes that a call was sent which cost so many units of a pool. Calls older than an hour are
+    /// forgotten.
+    pub fn note_call(&self, exchange: &'static str, pool: &'static str, units: u32, at: UnixMs) {
+        self.post(Write::Call { exchange, pool, units, at });
     }
 
-    /// Notes that the exchange has closed a family, or with `None` every family, until some time; or,
+    /// Notes that the exchange has closed a pool, or with `None` every pool, until some time; or,
     /// without a time, that this very ban is over.
-    pub fn note_ban(&self, exchange: &'static str, family: Option<Family>, until: Option<UnixMs>) {
-        self.post(Write::Ban { exchange, family, until });
+    pub fn note_ban(
+        &self,
+        exchange: &'static str,
+        pool: Option<&'static str>,
+        until: Option<UnixMs>,
+    ) {
+        self.post(Write::Ban { exchange, pool, until });
     }
 
     /// The calls that were sent to an exchange since some time, and the bans that are not over. Safe

@@ -66,7 +66,7 @@ CREATE TABLE documents (
     PRIMARY KEY (exchange, position)
 ) STRICT, WITHOUT ROWID;
 
--- Families of endpoints that an exchange has closed; '' is all of them.
+-- Budgets that an exchange has closed, by their names; '' is all of them.
 CREATE TABLE bans (
     exchange TEXT NOT NULL,
     family TEXT NOT NULL,
@@ -77,9 +77,9 @@ CREATE TABLE bans (
 -- The calls of the last hour, which the budget's windows begin with after a restart.
 CREATE TABLE calls (
     exchange TEXT NOT NULL,
-    family TEXT NOT NULL,
+    family TEXT NOT NULL,              -- the name of the budget that it was counted in
     sent_at INTEGER NOT NULL,
-    units INTEGER NOT NULL             -- what it cost
+    units INTEGER NOT NULL DEFAULT 1   -- what it cost
 ) STRICT;
 CREATE INDEX calls_sent_at ON calls (sent_at);
 

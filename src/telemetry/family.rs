@@ -11,9 +11,11 @@ use tokio::time::Instant;
 use super::{BreakerState, Wait, tally::Tally};
 
 /// How a call can end: `ok`, [`crate::exchange::UpstreamError::label`], and what is neither.
-pub(super) const RESULTS: [&str; 10] = [
+pub(super) const RESULTS: [&str; 12] = [
     "ok",
     "rate_limited",
+    "banned",
+    "restricted",
     "maintenance",
     "rejected",
     "unavailable",

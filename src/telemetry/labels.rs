@@ -245,6 +245,8 @@ labels! {
         Channel = "channel",
         /// Its task panicked.
         Panic = "panic",
+        /// The exchange was about to end it: another one took its place before that.
+        Replaced = "replaced",
     }
 }
 

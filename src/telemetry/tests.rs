@@ -244,7 +244,7 @@ fn every_upstream_error_has_its_own_result() {
         UpstreamError::Invalid(String::new()),
     ]);
     for error in errors {
-        assert!(family::RESULTS[..9].contains(&error.label()), "{}", error.label());
+        assert!(family::RESULTS[..11].contains(&error.label()), "{}", error.label());
     }
 }
 

@@ -42,6 +42,8 @@ pub(super) struct Ahead<'a> {
     now: Instant,
     /// The next call is a probe: those behind it wait for its answer.
     probe: bool,
+    /// Slots that the one needs who is not in the queue.
+    units: u32,
 }
 
 impl<'a> Ahead<'a> {
@@ -56,16 +58,18 @@ impl<'a> Ahead<'a> {
             began: now,
             now: lane.gate.outlook(now, latency).max(exchange.outlook(now, latency)),
             probe: lane.gate.awaits_probe() || exchange.awaits_probe(),
+            units: 1,
         }
     }
 
     /// One more call wants a turn.
-    pub(super) fn asked(&mut self, payer: Payer) {
-        self.budget.asked(payer);
+    pub(super) fn asked(&mut self, payer: Payer, units: u32) {
+        self.budget.asked(payer, units);
     }
 
     /// The turn of a call that comes behind those of its client and class who wait.
-    pub(super) fn turn_of_last(mut self, payer: Payer) -> Instant {
+    pub(super) fn turn_of_last(mut self, payer: Payer, units: u32) -> Instant {
+        self.units = units;
         let lines = &mut self.lines[payer.class.index()];
         match lines.iter_mut().find(|line| line.client == payer.client) {
             Some(line) => line.waiters.push_back(None),
@@ -80,7 +84,7 @@ impl<'a> Ahead<'a> {
     pub(super) fn next_turn(mut self) -> Option<Instant> {
         loop {
             match self.next() {
-                Next::Late(place, _) => self.budget.left(place.payer),
+                Next::Late(place, waiter) => self.budget.left(place.payer, waiter.units),
                 Next::Turn(_) => return Some(self.now),
                 Next::Nobody => return None,
             }
@@ -93,7 +97,7 @@ impl<'a> Ahead<'a> {
             match self.next() {
                 Next::Late(place, waiter) => {
                     visit(place, waiter, self.now);
-                    self.budget.left(place.payer);
+                    self.budget.left(place.payer, waiter.units);
                 }
                 Next::Turn(choice) => {
                     let Some((place, waiter)) = self.take(&choice) else { return self.now };
@@ -132,11 +136,11 @@ impl<'a> Ahead<'a> {
         self.began + TICK * u32::try_from(ticks).unwrap_or(u32::MAX)
     }
 
-    /// Takes the first of a line out whose turn would come too late by now.
+    /// Takes the first of a line out whose turn would come too late by now, or never.
     fn take_late(&mut self) -> Option<(Place, &'a Waiter)> {
-        let now = self.now;
+        let (now, ceiling) = (self.now, self.budget.ceiling());
         let late = |first: &mut Option<(Place, &Waiter)>| {
-            first.is_some_and(|(_, waiter)| waiter.latest < now)
+            first.is_some_and(|(_, waiter)| waiter.latest < now || waiter.units > ceiling)
         };
         let mut lines = self.lines.iter_mut().flatten();
         lines.find_map(|line| line.waiters.pop_front_if(late)).flatten()
@@ -146,8 +150,11 @@ impl<'a> Ahead<'a> {
         std::array::from_fn(|class| {
             let lines = self.lines[class].iter();
             let head = |line: &Line<'_>| {
-                let since = line.waiters.front()?.map_or(self.began, |(_, waiter)| waiter.since);
-                Some(Head { client: line.client, since })
+                let (since, units) = match line.waiters.front()? {
+                    Some((_, waiter)) => (waiter.since, waiter.units),
+                    None => (self.began, self.units),
+                };
+                Some(Head { client: line.client, since, units })
             };
             lines.filter_map(head).collect()
         })

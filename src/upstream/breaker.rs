@@ -121,6 +121,17 @@ impl Breaker {
         opens
     }
 
+    /// The exchange does not serve this address, which no wait of ours will change: the longest one
+    /// at once. True if that opened the breaker.
+    pub(super) fn shut_out(&mut self, probe: Option<Probe>, now: Instant) -> bool {
+        let opens = probe.is_some() || matches!(self.phase, Phase::Closed);
+        if opens {
+            self.openings = u32::MAX;
+            self.open(now, false);
+        }
+        opens
+    }
+
     /// The probe brought no verdict: the next caller gets the permit.
     pub(super) fn give_back(&mut self, _permit: Probe, now: Instant) {
         self.phase = Phase::Open { until: now };

@@ -6,7 +6,7 @@ use rand::RngExt as _;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
-    CallError, Memory, UpstreamSnapshot,
+    CallError, Charge, Memory, UpstreamSnapshot,
     cordon::Cordon,
     lane::Lane,
     ledger::{Ask, End, Ledger},
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     config,
-    exchange::{Family, UpstreamError},
+    exchange::{Meter, Pool, UpstreamError},
     tasks::Tasks,
     telemetry::{Clients, Metrics, Payer, explain::CallNote},
 };
@@ -34,38 +34,40 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Budgets for `families`, each with its calls per `settings.window`. A family that is not
-    /// named, or has a limit of 0, is never called. Nothing is known of earlier processes, and
-    /// nothing left to later ones.
+    /// Budgets for `pools`, each with its units per `settings.window`. A family that is in none of
+    /// them, or in one with a limit of 0, is never called. Nothing is known of earlier processes,
+    /// and nothing left to later ones; nothing is heard of what others spend.
     pub fn new(
         exchange: &'static str,
-        families: &[(Family, u32)],
+        pools: &[(&'static Pool, u32)],
         settings: &config::Upstream,
         metrics: &Metrics,
         tasks: &Tasks,
     ) -> Arc<Self> {
-        Self::resume(exchange, families, settings, Memory::default(), metrics, tasks)
+        Self::resume(exchange, pools, settings, Memory::default(), None, metrics, tasks)
     }
 
     /// The same, going on where an earlier process has ended: slots that its calls hold are held
     /// and the pace is kept as if they had been sent here, and what was closed stays closed for
     /// what is left of the ban, until one probe reopens it. What the ceiling had learned is
-    /// learned anew.
+    /// learned anew. What the exchange says of its limits is heard from `meter`.
     pub fn resume(
         exchange: &'static str,
-        families: &[(Family, u32)],
+        pools: &[(&'static Pool, u32)],
         settings: &config::Upstream,
         memory: Memory,
+        meter: Option<Meter>,
         metrics: &Metrics,
         tasks: &Tasks,
     ) -> Arc<Self> {
         let Memory { journal, saved, longest_call } = memory;
         let now = Instant::now();
-        let lanes = families.iter().filter(|(_, limit)| *limit > 0).map(|(family, limit)| {
-            let metrics = metrics.family(exchange, family.as_str());
-            let mut lane = Lane::new(*family, *limit, settings, metrics, now);
-            let calls = saved.calls.iter().filter(|(called, _)| called == family);
-            lane.budget.remember(calls.map(|(_, age)| *age).collect(), longest_call, now);
+        let lanes = pools.iter().filter(|(_, limit)| *limit > 0).map(|(pool, limit)| {
+            let metrics = metrics.family(exchange, pool.name);
+            let mut lane = Lane::new(pool, *limit, settings, metrics, now);
+            let calls = saved.calls.iter().filter(|call| call.pool == pool.name);
+            let calls = calls.map(|call| (call.units, call.age)).collect();
+            lane.budget.remember(calls, longest_call, now);
             lane
         });
         let mut ledger = Ledger::new(lanes.collect(), settings.ban, settings.max_queue);
@@ -73,7 +75,7 @@ impl Upstream {
         let upstream = Self {
             exchange,
             cordon: Cordon::new(metrics.cordon(exchange)),
-            desk: Desk::new(exchange, ledger, journal, tasks),
+            desk: Desk::new(exchange, ledger, journal, meter, tasks),
             clients: metrics.of_clients(),
             max_attempts: settings.max_attempts.max(1),
             window: settings.window,
@@ -82,7 +84,7 @@ impl Upstream {
         Arc::new(upstream)
     }
 
-    /// Waits for a turn within `deadline`, sends `request` and reports how it went to breaker and
+    /// Waits for the turn of a call that costs what `charge` says within `deadline`, sends `request` and reports how it went to breaker and
     /// budget. A fault that a retry may mend is tried again within the deadline, in a turn of its
     /// own.
     ///
@@ -96,7 +98,7 @@ impl Upstream {
     /// request is abandoned and stays charged.
     pub async fn call<T, F, Fut>(
         &self,
-        family: Family,
+        charge: impl Into<Charge>,
         payer: impl Into<Payer>,
         deadline: Instant,
         request: F,
@@ -105,15 +107,16 @@ impl Upstream {
         F: Fn() -> Fut,
         Fut: Future<Output = Result<T, UpstreamError>>,
     {
-        let Some(lane) = self.desk.ledger().position(family) else {
+        let charge: Charge = charge.into();
+        let Some(lane) = self.desk.ledger().position(charge.family()) else {
             return Err(CallError::BudgetExhausted { retry_after: self.window });
         };
         let payer = payer.into();
         let mut attempt = 1;
         let mut failure = None;
         loop {
-            let ask = Ask { payer, deadline, retry: failure.is_some() };
-            let note = CallNote::begin(family.as_str(), payer, attempt);
+            let ask = Ask { payer, deadline, units: charge.units(), retry: failure.is_some() };
+            let note = CallNote::begin(charge.family().as_str(), payer, attempt);
             let sent = match self.begin(lane, ask).await {
                 Ok(sent) => sent,
                 // The reason for the retry says more than the reason why there was none.
@@ -188,24 +191,26 @@ impl Upstream {
         }
     }
 
-    /// Calls that the window of a family has room for now.
+    /// Units that the window of a pool has room for now.
     fn left(&self, lane: usize) -> u32 {
         let mut ledger = self.desk.ledger();
         ledger.settle(Instant::now());
         ledger.lane(lane).budget.slots()
     }
 
-    /// Calls of `family` that could be sent now without waiting; 0 while it is closed by a ban
-    /// the breaker or operators, 1 when only a probe may pass.
-    pub fn ready(&self, family: Family) -> u32 {
+    /// Calls of this kind that could be sent now without waiting (units, if only the family is
+    /// named); 0 while its pool is closed by a ban, the breaker or operators, 1 when only a probe
+    /// may pass.
+    pub fn ready(&self, charge: impl Into<Charge>) -> u32 {
         if self.is_cordoned() {
             return 0;
         }
         let now = Instant::now();
         let mut ledger = self.desk.ledger();
         ledger.settle(now);
-        let lane = ledger.lanes().iter().find(|lane| lane.family == family);
-        lane.map_or(0, |lane| lane.ready(now, ledger.exchange()))
+        let charge: Charge = charge.into();
+        let Some(at) = ledger.position(charge.family()) else { return 0 };
+        ledger.lanes()[at].ready(charge.units(), now, ledger.exchange())
     }
 
     /// The state of every budget now.
@@ -221,11 +226,11 @@ impl Upstream {
     pub fn publish(&self) {
         let snapshot = self.snapshot();
         let ledger = self.desk.ledger();
-        for (lane, family) in ledger.lanes().iter().zip(snapshot.families) {
-            let waiting = family.waiting.total();
-            lane.metrics.budget(family.limit, family.ceiling, family.left, waiting);
-            lane.metrics.breaker(family.breaker);
-            lane.metrics.banned_for(family.banned_for);
+        for (lane, pool) in ledger.lanes().iter().zip(snapshot.pools) {
+            let waiting = pool.waiting.total();
+            lane.metrics.budget(pool.limit, pool.ceiling, pool.left, waiting);
+            lane.metrics.breaker(pool.breaker);
+            lane.metrics.banned_for(pool.banned_for);
         }
     }
 }

@@ -10,30 +10,28 @@ use super::{
     gate::{Gate, Mark},
     window::{SLACK, STRAY},
 };
-use crate::exchange::Family;
-
 /// Is told what a next process has to know, so that it can be given back as [`Saved`].
 ///
 /// What is told of bans is told in the order in which it happened. Whoever is told should only take
 /// a note, since the call that is about to be sent waits for it; the room's own lock is not held
 /// meanwhile.
 pub trait Journal: Send + Sync {
-    /// A call is about to be sent.
-    fn called(&self, exchange: &'static str, family: Family);
+    /// A call is about to be sent, which costs so many units of a pool.
+    fn called(&self, exchange: &'static str, pool: &'static str, units: u32);
 
     /// A ban began, or was met again and may end later than was told before: no call for `left`,
-    /// counted from now. No family: all of them.
-    fn closed(&self, exchange: &'static str, family: Option<Family>, left: Duration);
+    /// counted from now. No pool: all of them.
+    fn closed(&self, exchange: &'static str, pool: Option<&'static str>, left: Duration);
 
     /// A ban is over, as a call has proved.
-    fn opened(&self, exchange: &'static str, family: Option<Family>);
+    fn opened(&self, exchange: &'static str, pool: Option<&'static str>);
 }
 
 /// Nothing outlives the process.
 impl Journal for () {
-    fn called(&self, _exchange: &'static str, _family: Family) {}
-    fn closed(&self, _exchange: &'static str, _family: Option<Family>, _left: Duration) {}
-    fn opened(&self, _exchange: &'static str, _family: Option<Family>) {}
+    fn called(&self, _exchange: &'static str, _pool: &'static str, _units: u32) {}
+    fn closed(&self, _exchange: &'static str, _pool: Option<&'static str>, _left: Duration) {}
+    fn opened(&self, _exchange: &'static str, _pool: Option<&'static str>) {}
 }
 
 /// What a [`Journal`] of earlier processes holds of one exchange.
@@ -43,12 +41,30 @@ impl Journal for () {
 /// Where it was set forward, calls seem older than they are, which nothing here can tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Saved {
-    /// Calls that were sent, and how long ago, in any order. Those longer ago than
-    /// [`Saved::horizon`] do not matter.
-    pub calls: Vec<(Family, Duration)>,
-    /// Bans that were not seen to end, and what is left of each; zero for those that only lack the
-    /// proof. No family: all of them.
-    pub bans: Vec<(Option<Family>, Duration)>,
+    /// Calls that were sent, in any order. Those longer ago than [`Saved::horizon`] do not matter.
+    pub calls: Vec<SavedCall>,
+    /// Bans that were not seen to end.
+    pub bans: Vec<SavedBan>,
+}
+
+/// A call of an earlier process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedCall {
+    /// The name of the pool that it was counted in; that of an unknown one does not matter.
+    pub pool: String,
+    /// What it cost.
+    pub units: u32,
+    /// How long ago it was sent.
+    pub age: Duration,
+}
+
+/// A ban that an earlier process met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedBan {
+    /// The name of the pool that is closed; `None`: all of them.
+    pub pool: Option<String>,
+    /// What is left of it; zero: only the proof that it is over is lacking.
+    pub left: Duration,
 }
 
 impl Saved {
@@ -116,18 +132,18 @@ impl Scribe {
         Self { exchange, journal, told: Mutex::new(told.collect()) }
     }
 
-    pub(super) fn called(&self, family: Family) {
-        self.journal.called(self.exchange, family);
+    pub(super) fn called(&self, pool: &'static str, units: u32) {
+        self.journal.called(self.exchange, pool, units);
     }
 
     /// Tells of gates that have changed. `news` looks at them as they are now, and brings what it
     /// is given, which is what was told, up to date.
-    pub(super) fn tell(&self, news: impl FnOnce(&mut [Mark]) -> Vec<(Option<Family>, News)>) {
+    pub(super) fn tell(&self, news: impl FnOnce(&mut [Mark]) -> Vec<(Option<&'static str>, News)>) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        for (family, news) in news(&mut told) {
+        for (pool, news) in news(&mut told) {
             match news {
-                News::Closed(left) => self.journal.closed(self.exchange, family, left),
-                News::Opened => self.journal.opened(self.exchange, family),
+                News::Closed(left) => self.journal.closed(self.exchange, pool, left),
+                News::Opened => self.journal.opened(self.exchange, pool),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! One family's budget, queue, gate and breaker, and the look ahead over them.
+//! One pool's budget, queue, gate and breaker, and the look ahead over them.
 
 use std::time::Duration;
 
@@ -11,10 +11,11 @@ use super::{
     gate::{Gate, Probe},
     order::Choice,
     queue::{CLASSES, Head, Place, Queue, Waiter},
+    shape::Shape,
 };
 use crate::{
     config,
-    exchange::Family,
+    exchange::{Pool, Reading},
     telemetry::{FamilyMetrics, Payer},
 };
 
@@ -53,22 +54,26 @@ impl Latency {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Grant {
     pub(super) slot: u64,
+    /// What the call costs.
+    pub(super) units: u32,
     pub(super) at: Instant,
-    /// By how much more than the period the turn puts off the next of its pace.
+    /// By how much more than its own turns it puts off the next of its pace.
     pub(super) put_off: Duration,
-    /// Set if the call is the family's probe after a ban.
-    pub(super) family_probe: Option<Probe>,
-    /// Set if the call is the exchange's probe after a ban of all families.
+    /// Set if the call is the pool's probe after a ban.
+    pub(super) pool_probe: Option<Probe>,
+    /// Set if the call is the exchange's probe after a ban of all pools.
     pub(super) exchange_probe: Option<Probe>,
 }
 
-/// Everything about one family.
+/// Everything about one pool.
 #[derive(Debug)]
 pub(super) struct Lane {
-    pub(super) family: Family,
-    /// The operator's limit.
+    pub(super) pool: &'static Pool,
+    /// The operator's limit: units in a whole window of the settings.
     pub(super) limit: u32,
-    window_length: Duration,
+    /// The limit that the exchange has named in its answers, counted alike.
+    pub(super) named: Option<u32>,
+    whole_window: Duration,
     pub(super) budget: Budget,
     pub(super) queue: Queue,
     pub(super) gate: Gate,
@@ -86,17 +91,18 @@ pub(super) struct Lane {
 
 impl Lane {
     pub(super) fn new(
-        family: Family,
+        pool: &'static Pool,
         limit: u32,
         settings: &config::Upstream,
         metrics: FamilyMetrics,
         now: Instant,
     ) -> Self {
         Self {
-            family,
+            pool,
             limit,
-            window_length: settings.window,
-            budget: Budget::new(limit, settings, now),
+            named: None,
+            whole_window: settings.window,
+            budget: Budget::new(Shape::new(limit, pool.burst, settings.window), settings, now),
             queue: Queue::default(),
             gate: Gate::open(),
             breaker: Breaker::new(settings),
@@ -114,22 +120,64 @@ impl Lane {
         self.budget.settle(now);
         let before = self.budget.ceiling();
         let mut ceiling = before;
-        while self.learns(ceiling) && self.quiet_since + self.window_length <= now {
-            self.quiet_since += self.window_length;
-            ceiling = (ceiling + (self.limit / 30).max(1)).min(self.limit);
+        let top = self.top();
+        while self.learns(ceiling) && self.quiet_since + self.whole_window <= now {
+            self.quiet_since += self.whole_window;
+            ceiling = (ceiling + (top / 30).max(1)).min(top);
         }
         if ceiling != before {
             self.budget.set_ceiling(ceiling);
         }
     }
 
+    /// The most that the window may ever hold, by the operator's limit and the exchange's own.
+    fn top(&self) -> u32 {
+        let units = self.budget.shape().units;
+        let named = self.named.filter(|named| *named < self.limit);
+        named.map_or(units, |named| {
+            let part = u64::from(units) * u64::from(named) / u64::from(self.limit);
+            u32::try_from(part).unwrap_or(units).max(1)
+        })
+    }
+
+    /// Keeps to other limits from now on. What the exchange was seen to bear less than is learned
+    /// towards, as after every 429.
+    pub(super) fn keep_to(&mut self, limit: u32, named: Option<u32>, now: Instant) {
+        let has_learned = self.budget.ceiling() < self.top();
+        (self.limit, self.named) = (limit, named);
+        let shape = Shape::new(limit, self.pool.burst, self.whole_window);
+        let is_reshaped = shape != self.budget.shape();
+        if is_reshaped {
+            self.budget.reshape(shape);
+        }
+        let (bears, top) = (self.budget.ceiling(), self.top());
+        let ceiling = if has_learned { bears.min(top) } else { top };
+        if ceiling > bears {
+            self.budget.raise(ceiling, now);
+        } else if ceiling < bears || is_reshaped {
+            self.budget.set_ceiling(ceiling);
+        }
+    }
+
+    /// Takes in what the exchange's answers said of its own count, once those that they tell of are
+    /// booked: what it counts beyond what is held was spent by others from the same address.
+    pub(super) fn heard(&mut self, reading: Reading, now: Instant) {
+        let others = reading.used.unwrap_or_default().saturating_sub(self.budget.held());
+        if others > 0 {
+            self.budget.hold_for_others(others, now);
+        }
+        if reading.limit.is_some() && reading.limit != self.named {
+            self.keep_to(self.limit, reading.limit, now);
+        }
+    }
+
     fn learns(&self, ceiling: u32) -> bool {
-        ceiling < self.limit && self.gate.is_open()
+        ceiling < self.top() && self.gate.is_open()
     }
 
     /// When the learned ceiling rises next, if nothing happens.
     pub(super) fn next_rise(&self) -> Option<Instant> {
-        self.learns(self.budget.ceiling()).then(|| self.quiet_since + self.window_length)
+        self.learns(self.budget.ceiling()).then(|| self.quiet_since + self.whole_window)
     }
 
     /// Takes a turn for a call that comes now, of which the budget was told, if it may have one
@@ -137,6 +185,7 @@ impl Lane {
     pub(super) fn serve_newcomer(
         &mut self,
         payer: Payer,
+        units: u32,
         now: Instant,
         exchange: &mut Gate,
     ) -> Option<Grant> {
@@ -145,7 +194,7 @@ impl Lane {
         if heads[class].iter().any(|head| head.client == payer.client) {
             return None;
         }
-        heads[class].push(Head { client: payer.client, since: now });
+        heads[class].push(Head { client: payer.client, since: now, units });
         let choice = self.choose(&heads, now, exchange)?;
         let is_his = choice.head.client == payer.client && choice.class == class;
         is_his.then(|| self.grant(&choice, now, exchange))
@@ -177,9 +226,10 @@ impl Lane {
         let (slot, put_off) = self.budget.grant(choice, self.latency.expected(), now);
         Grant {
             slot,
+            units: choice.head.units,
             at: now,
             put_off,
-            family_probe: self.gate.pass(now),
+            pool_probe: self.gate.pass(now),
             exchange_probe: exchange.pass(now),
         }
     }
@@ -187,7 +237,7 @@ impl Lane {
     /// Takes a waiter out of the queue; `None` if he has left it before.
     pub(super) fn remove(&mut self, place: Place) -> Option<Waiter> {
         let waiter = self.queue.remove(place)?;
-        self.budget.left(place.payer);
+        self.budget.left(place.payer, waiter.units);
         Some(waiter)
     }
 
@@ -199,9 +249,9 @@ impl Lane {
         }
     }
 
-    /// A 429 closes the family; the ceiling falls once for all calls that were under way.
+    /// The exchange refused until then: the ceiling falls, once for all calls that were under way.
     pub(super) fn rate_limited(&mut self, sent: Instant, now: Instant, until: Instant) {
-        self.close(until);
+        self.quiet_since = until;
         if self.lowered_at.is_none_or(|lowered| sent > lowered) {
             self.lowered_at = Some(now);
             self.budget.set_ceiling((self.budget.ceiling() * 4 / 5).max(1));
@@ -220,8 +270,8 @@ impl Lane {
         self.quiet_since = self.quiet_since.max(now);
     }
 
-    /// Calls that could be sent at once, if each may take any slot.
-    pub(super) fn ready(&self, now: Instant, exchange: &Gate) -> u32 {
+    /// Calls of so many units that could be sent at once, if each may take any slot.
+    pub(super) fn ready(&self, units: u32, now: Instant, exchange: &Gate) -> u32 {
         if !self.gate.passable(now) || !exchange.passable(now) {
             return 0;
         }
@@ -230,20 +280,47 @@ impl Lane {
             return 0;
         }
         let probing = !self.gate.is_open() || !exchange.is_open();
-        let left = self.budget.slots().min(self.breaker.allowance(now));
-        self.budget.at_once(if probing { left.min(1) } else { left }, now)
+        let calls = self.budget.at_once(units, now).min(self.breaker.allowance(now));
+        if probing { calls.min(1) } else { calls }
     }
 
     /// When a call that comes now would get its turn.
-    pub(super) fn turn_of_newcomer(&self, payer: Payer, now: Instant, exchange: &Gate) -> Instant {
-        let mut ahead = Ahead::new(self, self.latency.expected(), exchange, now);
-        ahead.asked(payer);
-        ahead.turn_of_last(payer)
+    pub(super) fn turn_of_newcomer(
+        &self,
+        payer: Payer,
+        units: u32,
+        now: Instant,
+        exchange: &Gate,
+    ) -> Instant {
+        self.turn_of(payer, units, now, exchange, |ahead| ahead.asked(payer, units))
     }
 
     /// When a call would get its turn that comes now and that the budget was told of.
-    pub(super) fn turn_of_caller(&self, payer: Payer, now: Instant, exchange: &Gate) -> Instant {
-        Ahead::new(self, self.latency.expected(), exchange, now).turn_of_last(payer)
+    pub(super) fn turn_of_caller(
+        &self,
+        payer: Payer,
+        units: u32,
+        now: Instant,
+        exchange: &Gate,
+    ) -> Instant {
+        self.turn_of(payer, units, now, exchange, |_| {})
+    }
+
+    fn turn_of(
+        &self,
+        payer: Payer,
+        units: u32,
+        now: Instant,
+        exchange: &Gate,
+        tell: impl FnOnce(&mut Ahead<'_>),
+    ) -> Instant {
+        if units > self.budget.ceiling() {
+            // Nobody knows when that fits; not before the window is another.
+            return now + self.budget.shape().length;
+        }
+        let mut ahead = Ahead::new(self, self.latency.expected(), exchange, now);
+        tell(&mut ahead);
+        ahead.turn_of_last(payer, units)
     }
 
     /// Waiters who cannot be served in time, neither if calls take as long as they do nor if every

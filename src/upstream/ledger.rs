@@ -1,4 +1,4 @@
-//! All families of one exchange, and every decision about their calls. Plain values: no task, no
+//! All pools of one exchange, and every decision about their calls. Plain values: no task, no
 //! timer, no lock; the time is passed in.
 
 use std::time::Duration;
@@ -8,18 +8,23 @@ use tokio::{sync::oneshot, time::Instant};
 use super::{
     CallError, breaker,
     gate::{Gate, Mark},
+    journal::SavedBan,
     lane::{Grant, Lane},
     queue::{Place, Reply, Waiter},
     turn::Slot,
     window::STRAY,
 };
 use crate::{
-    exchange::{Family, TransportFault, UpstreamError},
+    exchange::{Family, Reading, TransportFault, UpstreamError},
     telemetry::Payer,
 };
 
-/// A `Retry-After` beyond this is not believed.
-const LONGEST_BAN: Duration = Duration::from_secs(3600);
+/// A `Retry-After` of a 429 beyond this is not believed.
+const LONGEST_REFUSAL: Duration = Duration::from_secs(3600);
+
+/// The same where the exchange has banned the address: it does so for days at most
+/// (binance/binance-spot-api-docs, rest-api.md, 2026-07-21: "from 2 minutes to 3 days").
+const LONGEST_BAN: Duration = Duration::from_secs(3 * 86_400);
 
 /// While a call is under way, those who wait for its slot may become hopeless without any event;
 /// they are told with this delay.
@@ -59,6 +64,8 @@ impl Notice {
 pub(super) struct Ask {
     pub(super) payer: Payer,
     pub(super) deadline: Instant,
+    /// What the call costs.
+    pub(super) units: u32,
     /// Tries again after a failure.
     pub(super) retry: bool,
 }
@@ -78,23 +85,23 @@ impl Ledger {
     }
 
     /// Closes what an earlier process found closed. A ban whose time is over still lacks its probe.
-    pub(super) fn close_again(&mut self, bans: &[(Option<Family>, Duration)], now: Instant) {
-        for (family, left) in bans {
-            let until = now + (*left).min(LONGEST_BAN);
-            match family {
-                None => self.exchange.close(until),
-                Some(family) => {
-                    let lane = self.lanes.iter_mut().find(|lane| lane.family == *family);
+    pub(super) fn close_again(&mut self, bans: &[SavedBan], now: Instant) {
+        for SavedBan { pool, left } in bans {
+            match pool {
+                None => self.exchange.close(now + (*left).min(LONGEST_BAN)),
+                Some(pool) => {
+                    let until = now + (*left).min(LONGEST_REFUSAL);
+                    let lane = self.lanes.iter_mut().find(|lane| lane.pool.name == pool);
                     lane.into_iter().for_each(|lane| lane.close(until));
                 }
             }
         }
     }
 
-    /// Every gate: the exchange's, and each family's.
-    pub(super) fn gates(&self) -> impl Iterator<Item = (Option<Family>, &Gate)> {
-        let families = self.lanes.iter().map(|lane| (Some(lane.family), &lane.gate));
-        std::iter::once((None, &self.exchange)).chain(families)
+    /// Every gate: the exchange's, and each pool's.
+    pub(super) fn gates(&self) -> impl Iterator<Item = (Option<&'static str>, &Gate)> {
+        let pools = self.lanes.iter().map(|lane| (Some(lane.pool.name), &lane.gate));
+        std::iter::once((None, &self.exchange)).chain(pools)
     }
 
     /// The gates that a call of this lane can change.
@@ -102,9 +109,14 @@ impl Ledger {
         [self.lanes[at].gate.mark(), self.exchange.mark()]
     }
 
-    /// The position of a family that has a budget.
+    /// The position of the pool that a family is counted in, if it has a budget.
     pub(super) fn position(&self, family: Family) -> Option<usize> {
-        self.lanes.iter().position(|lane| lane.family == family)
+        self.lanes.iter().position(|lane| lane.pool.families.contains(&family))
+    }
+
+    /// The position of the pool of this name.
+    pub(super) fn named(&self, pool: &str) -> Option<usize> {
+        self.lanes.iter().position(|lane| lane.pool.name == pool)
     }
 
     pub(super) fn lanes(&self) -> &[Lane] {
@@ -138,29 +150,33 @@ impl Ledger {
     ) -> Result<Admission, CallError> {
         let lane = &mut self.lanes[at];
         lane.settle(now);
-        lane.budget.asked(ask.payer);
-        if let Some(grant) = lane.serve_newcomer(ask.payer, now, &mut self.exchange) {
+        if ask.units > lane.budget.ceiling() {
+            return Err(CallError::BudgetExhausted { retry_after: lane.budget.shape().length });
+        }
+        lane.budget.asked(ask.payer, ask.units);
+        if let Some(grant) = lane.serve_newcomer(ask.payer, ask.units, now, &mut self.exchange) {
             lane.metrics.waited(ask.payer.class, Duration::ZERO);
             return Ok(Admission::Granted(grant));
         }
-        let turn = lane.turn_of_caller(ask.payer, now, &self.exchange);
+        let turn = lane.turn_of_caller(ask.payer, ask.units, now, &self.exchange);
         let retry_after = turn.saturating_duration_since(now);
         let closed = !lane.gate.is_open() || !self.exchange.is_open();
         let latest = ask.deadline.checked_sub(lane.latency.reserve()).unwrap_or(now);
         if turn > latest || closed && ask.retry {
-            lane.budget.left(ask.payer);
+            lane.budget.left(ask.payer, ask.units);
             return Err(out_of_turn(closed, retry_after));
         }
         if lane.queue.len() >= self.max_queue {
             let displaced = lane.queue.displaced_by(ask.payer);
             let Some(waiter) = displaced.and_then(|place| lane.remove(place)) else {
-                lane.budget.left(ask.payer);
+                lane.budget.left(ask.payer, ask.units);
                 return Err(CallError::QueueFull { retry_after });
             };
             notices.push(Notice::refusal(waiter, CallError::QueueFull { retry_after }));
         }
         let (reply, fate) = oneshot::channel();
-        let waiter = Waiter { since: now, latest, retry: ask.retry, reply };
+        let Ask { units, retry, .. } = ask;
+        let waiter = Waiter { since: now, latest, units, retry, reply };
         Ok(Admission::Queued(lane.queue.push(ask.payer, waiter), fate))
     }
 
@@ -179,7 +195,10 @@ impl Ledger {
         let late: Vec<Place> = lane
             .queue
             .iter()
-            .filter(|(_, waiter)| waiter.latest < now || closed && waiter.retry)
+            .filter(|(_, waiter)| {
+                let is_too_much = waiter.units > lane.budget.ceiling();
+                is_too_much || waiter.latest < now || closed && waiter.retry
+            })
             .map(|(place, _)| place)
             .collect();
         refuse(lane, exchange, &late, now, notices);
@@ -240,6 +259,7 @@ impl Ledger {
                 false
             }
             End::Failed(UpstreamError::Maintenance) => lane.breaker.in_maintenance(permit, now),
+            End::Failed(UpstreamError::Restricted { .. }) => lane.breaker.shut_out(permit, now),
             End::Failed(error) if error.is_exchange_fault() => lane.breaker.failed(permit, now),
             End::Late if fair => lane.breaker.failed(permit, now),
             End::Failed(_) | End::Late | End::Abandoned => {
@@ -266,10 +286,16 @@ impl Ledger {
                 Some(CallError::Upstream((*error).clone()))
             }
             End::Failed(
-                UpstreamError::RateLimited { retry_after } | UpstreamError::Banned { retry_after },
+                error @ (UpstreamError::RateLimited { retry_after }
+                | UpstreamError::Banned { retry_after }),
             ) => {
-                let named = retry_after.filter(|wait| !wait.is_zero());
-                self.close(at, grant, now, named.unwrap_or(self.ban).min(LONGEST_BAN));
+                let named = retry_after.filter(|wait| !wait.is_zero()).unwrap_or(self.ban);
+                match error {
+                    UpstreamError::Banned { .. } => {
+                        self.ban(at, grant, now, named.min(LONGEST_BAN));
+                    }
+                    _ => self.close(at, grant, now, named.min(LONGEST_REFUSAL)),
+                }
                 let left = self.lanes[at].gate.left(now).max(self.exchange.left(now));
                 Some(CallError::RateLimited { retry_after: left })
             }
@@ -289,6 +315,13 @@ impl Ledger {
         }
     }
 
+    /// What the exchange's answers to calls of this pool said since the last time.
+    pub(super) fn heard(&mut self, at: usize, reading: Reading, now: Instant) {
+        let lane = &mut self.lanes[at];
+        lane.settle(now);
+        lane.heard(reading, now);
+    }
+
     /// A turn that was not used: nothing was spent.
     pub(super) fn give_back(&mut self, at: usize, grant: Grant, now: Instant) {
         let lane = &mut self.lanes[at];
@@ -299,13 +332,13 @@ impl Ledger {
     /// True if a turn that was given may still be used.
     pub(super) fn honours(&self, at: usize, grant: Grant, permit: Option<breaker::Probe>) -> bool {
         let lane = &self.lanes[at];
-        lane.gate.honours(grant.family_probe)
+        lane.gate.honours(grant.pool_probe)
             && self.exchange.honours(grant.exchange_probe)
             && lane.breaker.honours(permit)
     }
 
     fn reopen(&mut self, at: usize, grant: Grant, now: Instant) {
-        if let Some(probe) = grant.family_probe {
+        if let Some(probe) = grant.pool_probe {
             self.lanes[at].reopen(probe, now);
         }
         if let Some(probe) = grant.exchange_probe {
@@ -314,7 +347,7 @@ impl Ledger {
     }
 
     fn give_probes_back(&mut self, at: usize, grant: Grant, now: Instant) {
-        if let Some(probe) = grant.family_probe {
+        if let Some(probe) = grant.pool_probe {
             self.lanes[at].gate.give_back(probe, now);
         }
         if let Some(probe) = grant.exchange_probe {
@@ -322,8 +355,17 @@ impl Ledger {
         }
     }
 
+    /// The address is shut out: no pool is open to it, and one call of any reopens them all.
+    fn ban(&mut self, at: usize, grant: Grant, now: Instant, ban: Duration) {
+        let until = now + ban;
+        self.give_probes_back(at, grant, now);
+        self.exchange.close(until);
+        self.lanes[at].rate_limited(grant.at, now, until);
+    }
+
     fn close(&mut self, at: usize, grant: Grant, now: Instant, ban: Duration) {
         let until = now + ban;
+        self.lanes[at].close(until);
         self.lanes[at].rate_limited(grant.at, now, until);
         let others = self.lanes.iter().enumerate().filter(|(other, _)| *other != at);
         let banned = others.filter_map(|(_, lane)| lane.gate.until()).filter(|end| *end > now);
@@ -346,13 +388,14 @@ fn refuse(
     let removed = places.iter().filter_map(|place| Some((place.payer, lane.remove(*place)?)));
     let removed: Vec<(Payer, Waiter)> = removed.collect();
     let closed = !lane.gate.is_open() || !exchange.is_open();
-    let mut refusals: Vec<(Payer, CallError)> = Vec::new();
+    let mut refusals: Vec<((Payer, u32), CallError)> = Vec::new();
     for (payer, waiter) in removed {
-        let told = refusals.iter().find(|(told, _)| *told == payer);
+        let kind = (payer, waiter.units);
+        let told = refusals.iter().find(|(told, _)| *told == kind);
         let refusal = told.map(|(_, refusal)| refusal.clone()).unwrap_or_else(|| {
-            let turn = lane.turn_of_newcomer(payer, now, exchange);
+            let turn = lane.turn_of_newcomer(payer, waiter.units, now, exchange);
             let refusal = out_of_turn(closed, turn.saturating_duration_since(now));
-            refusals.push((payer, refusal.clone()));
+            refusals.push((kind, refusal.clone()));
             refusal
         });
         notices.push(Notice::refusal(waiter, refusal));

@@ -62,6 +62,7 @@ mod ahead;
 mod breaker;
 mod budget;
 mod call;
+mod charge;
 mod cordon;
 mod error;
 mod gate;
@@ -73,6 +74,7 @@ mod merge;
 mod order;
 mod pace;
 mod queue;
+mod shape;
 mod shares;
 mod snapshot;
 #[cfg(test)]
@@ -81,8 +83,9 @@ mod turn;
 mod window;
 
 pub use call::Upstream;
+pub use charge::Charge;
 pub use error::CallError;
-pub use journal::{Journal, Memory, Saved};
+pub use journal::{Journal, Memory, Saved, SavedBan, SavedCall};
 pub use merge::{Lost, Merge};
 pub use shares::ClientShare;
-pub use snapshot::{FamilySnapshot, LastError, UpstreamSnapshot, Waiting};
+pub use snapshot::{LastError, PoolSnapshot, UpstreamSnapshot, Waiting};

@@ -1,7 +1,7 @@
 //! Whose turn is next.
 //!
 //! The first class in which somebody may take a slot, and in it start-time fair queueing (Goyal,
-//! Vin and Cheng, "Start-time Fair Queuing", SIGCOMM 1996): a call costs one over its client's
+//! Vin and Cheng, "Start-time Fair Queuing", SIGCOMM 1996): a call costs its slots over its client's
 //! weight, starts in virtual time when the client's last one ended or now, whatever is later, and
 //! the first to start is next. A client that was silent saves nothing up.
 
@@ -10,27 +10,30 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
+    pace::Pace,
     queue::{CLASSES, Head},
     shares::{Claim, Shares},
     window::Tenant,
 };
 use crate::telemetry::Wait;
 
-/// Of this many turns in a row at most one goes to a starving waiter before its time.
+/// Of so much that is spent at most one part goes to starving waiters before their time.
 const STARVED_ONE_IN: u32 = 4;
 
-/// What a call of weight 1 costs.
-const COST: u64 = 1 << 32;
+/// What a slot costs a client of weight 1. At thousands of slots a minute virtual time lasts for
+/// decades.
+const COST: u64 = 1 << 28;
 
-/// What a call of a client costs in virtual time.
-pub(super) fn cost(weight: u16) -> u64 {
-    COST / u64::from(weight.max(1))
+/// What slots cost a client in virtual time.
+pub(super) fn cost(weight: u16, units: u32) -> u64 {
+    COST / u64::from(weight.max(1)) * u64::from(units)
 }
 
 /// The state of the order.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Order {
     starvation_bound: Duration,
+    /// Slots that were taken since a starving waiter's turn.
     since_starved: u32,
     /// When somebody last took a slot that was kept for others, because he starved.
     passed: Option<Instant>,
@@ -40,23 +43,34 @@ pub(super) struct Order {
 
 /// What is free at an instant.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Room {
+pub(super) struct Room<'a> {
     pub(super) at: Instant,
     pub(super) ceiling: u32,
     /// Slots of the window.
     pub(super) slots: u32,
-    /// The pace bears a turn.
-    pub(super) own: bool,
-    /// The pace of what is left over bears a turn.
-    pub(super) spare: bool,
+    pub(super) own: &'a Pace,
+    /// The pace of what is left over.
+    pub(super) spare: &'a Pace,
 }
 
-impl Room {
-    fn bears(&self, claim: Claim) -> bool {
-        match claim {
-            Claim::Alone | Claim::Own => self.own && self.slots > 0,
-            Claim::Spare { reserve } => self.spare && self.slots > reserve,
-        }
+impl Room<'_> {
+    /// True if so many slots can be taken now.
+    fn bears(&self, claim: Claim, units: u32) -> bool {
+        let (pace, reserve) = match claim {
+            Claim::Alone | Claim::Own => (self.own, 0),
+            Claim::Spare { reserve } => (self.spare, reserve),
+        };
+        self.slots >= units.saturating_add(reserve) && pace.due(self.at, units) <= self.at
+    }
+
+    /// True if a call may claim what is free: all that it needs, or a part of it that it keeps for
+    /// itself until there is enough.
+    fn lets(&self, claim: Claim, units: u32) -> bool {
+        let ever = match claim {
+            Claim::Alone | Claim::Own => true,
+            Claim::Spare { reserve } => units.saturating_add(reserve) <= self.ceiling,
+        };
+        ever && self.bears(claim, 1)
     }
 }
 
@@ -73,33 +87,64 @@ pub(super) struct Choice {
 
 impl Choice {
     pub(super) fn tenant(&self) -> Tenant {
-        let spare = matches!(self.claim, Claim::Spare { .. });
-        Tenant { client: self.head.client, class: Wait::ALL[self.class], spare }
+        Tenant { client: self.head.client, class: Wait::ALL[self.class], spare: self.is_spare() }
+    }
+
+    fn is_spare(&self) -> bool {
+        matches!(self.claim, Claim::Spare { .. })
     }
 }
 
 impl Order {
     pub(super) fn new(starvation_bound: Duration) -> Self {
-        Self {
-            starvation_bound,
-            since_starved: STARVED_ONE_IN,
-            passed: None,
-            virtual_time: [0; CLASSES],
-        }
+        Self { starvation_bound, since_starved: u32::MAX, passed: None, virtual_time: [0; CLASSES] }
     }
 
     /// The next of `heads`, each the first waiter of a client in a class.
+    ///
+    /// Whoever is next and needs more than is free waits for it, and those behind him wait with
+    /// him, so that no stream of smaller calls passes him again and again. One who waits for what
+    /// is left over keeps nobody from what is kept for others.
     pub(super) fn choose(
         &self,
         heads: &[Vec<Head>; CLASSES],
         shares: &Shares,
-        room: &Room,
+        room: &Room<'_>,
     ) -> Option<Choice> {
-        if room.slots == 0 || !(room.own || room.spare) {
+        if room.slots == 0 {
             return None;
         }
+        let due = |pace: &Pace| pace.due(room.at, 1) <= room.at;
+        if !due(room.own) && !due(room.spare) {
+            return None;
+        }
+        let (first, starving) = self.first(heads, shares, room, false);
+        let bears = |choice: &Choice| room.bears(choice.claim, choice.head.units);
+        let its_time = |choice: &Choice| {
+            let before = choice.head.units.saturating_mul(STARVED_ONE_IN - 1);
+            choice.passes || self.since_starved >= before
+        };
+        if let Some(starving) = starving.filter(its_time) {
+            return Some(starving).filter(bears);
+        }
+        match first.filter(|first| first.is_spare() && !bears(first)) {
+            Some(_) => self.first(heads, shares, room, true).0.filter(bears),
+            None => first.filter(bears),
+        }
+    }
+
+    /// The first who may claim what is free, of all or of those who may claim any slot; and who of
+    /// the others has starved longest.
+    fn first(
+        &self,
+        heads: &[Vec<Head>; CLASSES],
+        shares: &Shares,
+        room: &Room<'_>,
+        own: bool,
+    ) -> (Option<Choice>, Option<Choice>) {
         let mut first: Option<Choice> = None;
         let mut oldest: Option<Choice> = None;
+        let paced = room.own.due(room.at, 1) <= room.at;
         for (class, heads) in heads.iter().enumerate() {
             let preferred = first.is_some();
             for head in heads {
@@ -109,7 +154,7 @@ impl Order {
                 let waited = room.at.saturating_duration_since(head.since);
                 let passes = || {
                     waited >= self.starvation_bound
-                        && room.own
+                        && paced
                         && self.may_pass(head, Wait::ALL[class], shares, room.at)
                 };
                 let older = oldest.is_none_or(|oldest| head.since < oldest.head.since);
@@ -118,24 +163,23 @@ impl Order {
                 if !contends && !(older && (starves || passes())) {
                     continue;
                 }
-                let claim = shares.claim(head.client, Wait::ALL[class], room.ceiling);
-                let bears = room.bears(claim);
+                let claim = shares.claim(head.client, Wait::ALL[class], head.units, room.ceiling);
+                let lets = room.lets(claim, head.units);
                 let mut choice =
                     Choice { class, head: *head, claim, start, starved: false, passes: false };
-                if bears && contends {
+                if lets && contends && !(own && choice.is_spare()) {
                     first = Some(choice);
                 }
-                if older && if bears { starves } else { passes() } {
+                if older && if lets { starves } else { passes() } {
                     choice.starved = true;
-                    if !bears {
+                    if !lets {
                         (choice.claim, choice.passes) = (Claim::Own, true);
                     }
                     oldest = Some(choice);
                 }
             }
         }
-        let its_time = self.since_starved + 1 >= STARVED_ONE_IN;
-        oldest.filter(|choice| its_time || choice.passes).or(first)
+        (first, oldest)
     }
 
     /// The first instant after `now` at which somebody may have waited long enough to take what is
@@ -158,11 +202,13 @@ impl Order {
 
     /// Charges the turn to the client; returns when it ends in the class's virtual time.
     pub(super) fn granted(&mut self, choice: &Choice, weight: u16, now: Instant) -> u64 {
-        self.since_starved = if choice.starved { 0 } else { self.since_starved.saturating_add(1) };
+        let units = choice.head.units;
+        self.since_starved =
+            if choice.starved { 0 } else { self.since_starved.saturating_add(units) };
         if choice.passes {
             self.passed = Some(now);
         }
         self.virtual_time[choice.class] = choice.start;
-        choice.start + cost(weight)
+        choice.start.saturating_add(cost(weight, choice.head.units))
     }
 }

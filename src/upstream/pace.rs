@@ -20,7 +20,7 @@ use std::{
 };
 
 use governor::{
-    Quota, RateLimiter,
+    RateLimiter,
     clock::Clock,
     middleware::NoOpMiddleware,
     nanos::Nanos,
@@ -69,63 +69,106 @@ impl StateStore for Arrival {
     }
 }
 
-/// Lets a third of the ceiling through at once after idle, then an even pace.
+/// What a pace lets through.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Quota {
+    /// One unit in this time, evenly.
+    pub(super) period: Duration,
+    /// So many at once after idle.
+    pub(super) burst: NonZeroU32,
+}
+
+/// Lets so much through at once after idle, then an even pace.
 #[derive(Debug)]
 pub(super) struct Pace {
     limiter: RateLimiter<NotKeyed, Arrival, Hand, NoOpMiddleware<Nanos>>,
     arrival: Arrival,
     period: Duration,
+    burst: NonZeroU32,
     epoch: Instant,
 }
 
 impl Pace {
-    pub(super) fn new(ceiling: u32, window: Duration, epoch: Instant) -> Self {
-        Self::over(Arrival(Arc::default()), window / ceiling.max(1), burst(ceiling), epoch)
+    pub(super) fn new(quota: Quota, epoch: Instant) -> Self {
+        Self::over(Arrival(Arc::default()), quota, epoch)
     }
 
-    fn over(arrival: Arrival, period: Duration, burst: NonZeroU32, epoch: Instant) -> Self {
+    fn over(arrival: Arrival, Quota { period, burst }: Quota, epoch: Instant) -> Self {
         let period = period.max(Duration::from_nanos(1));
-        let quota = Quota::with_period(period).expect("at least a nanosecond").allow_burst(burst);
+        let quota = governor::Quota::with_period(period).expect("at least a nanosecond");
+        let quota = quota.allow_burst(burst);
         let limiter = RateLimiter::new(quota, arrival.clone(), Hand(Cell::new(0)));
-        Self { limiter, arrival, period, epoch }
+        Self { limiter, arrival, period, burst, epoch }
     }
 
-    /// Takes one call's turn, or tells when it may be taken.
-    fn take(&self, now: Instant) -> Result<(), Instant> {
-        self.limiter.clock().0.set(nanos(now.saturating_duration_since(self.epoch)));
-        self.limiter.check().map_err(|later| self.epoch + Duration::from(later.earliest_possible()))
+    /// Takes a call's turn, or tells when it may be taken. A call of more units than go at once
+    /// waits until as many as that could, and takes all of its own.
+    fn take(&self, now: Instant, units: u32) -> Result<(), Instant> {
+        self.limiter.clock().0.set(self.since_epoch(now));
+        let at_once = NonZeroU32::new(units.min(self.burst.get())).unwrap_or(NonZeroU32::MIN);
+        let taken = self.limiter.check_n(at_once).expect("no more than the burst");
+        taken.map_err(|later| self.epoch + Duration::from(later.earliest_possible()))?;
+        self.put_off(self.turns(units.saturating_sub(at_once.get())));
+        Ok(())
+    }
+
+    fn since_epoch(&self, at: Instant) -> u64 {
+        nanos(at.saturating_duration_since(self.epoch))
+    }
+
+    /// The time that so many turns take.
+    fn turns(&self, units: u32) -> u64 {
+        nanos(self.period).saturating_mul(units.into())
+    }
+
+    fn put_off(&self, by: u64) {
+        self.arrival.set(self.arrival.get().saturating_add(by));
+    }
+
+    /// Units that are left of the burst, the first of which GCRA would let pass at the arrival time
+    /// less its tolerance.
+    fn left(&self, now: Instant) -> u32 {
+        let until = self.since_epoch(now).saturating_add(self.turns(self.burst.get() - 1));
+        let Some(room) = until.checked_sub(self.arrival.get()) else { return 0 };
+        let units = room / nanos(self.period) + 1;
+        u32::try_from(units).map_or(self.burst.get(), |units| units.min(self.burst.get()))
     }
 
     /// Puts off the turn after the one that was taken at `now`, if that was the burst's or the
     /// window's last. `releases`: when the slots that are held come free, its own among them,
     /// soonest first. Returns by how much more than the period, for [`Pace::refund`].
-    fn spread(&mut self, now: Instant, releases: &[Instant], ceiling: u32) -> Duration {
+    fn spread(&mut self, now: Instant, releases: &[(Instant, u32)], ceiling: u32) -> Duration {
         let before = self.arrival.get();
-        let held = u32::try_from(releases.len()).unwrap_or(u32::MAX);
-        let due = loop {
-            match self.take(now) {
-                Err(due) => break due,
-                // What is left of the burst would go at once when several slots come free.
-                Ok(()) if held >= ceiling => {}
-                Ok(()) => {
-                    self.arrival.set(before);
-                    return Duration::ZERO;
-                }
-            }
-        };
-        let left = ceiling.saturating_sub(held);
-        let excess = held.saturating_sub(ceiling) as usize;
+        let held = releases.iter().fold(0_u32, |held, (_, units)| held.saturating_add(*units));
+        let burst = self.left(now);
+        if burst > 0 && held < ceiling {
+            return Duration::ZERO;
+        }
+        // What is left of the burst would go at once when several slots come free.
+        if burst > 0 {
+            self.take(now, burst).expect("that much is left of the burst");
+        }
+        let due = self.due(now, 1);
+        let mut left = ceiling.saturating_sub(held);
+        let mut excess = held.saturating_sub(ceiling);
         let mut pace = self.period;
         // At this pace, the first turn that needs a slot which is held now would come then.
         let mut turn = due + pace * left;
-        for (release, turns) in releases.iter().skip(excess).zip(left + 1..) {
+        for (release, units) in releases {
+            let passed = excess.min(*units);
+            let units = units - passed;
+            excess -= passed;
+            if units == 0 {
+                continue;
+            }
             if *release > turn {
-                pace = (*release - due + self.period) / turns;
+                pace = (*release - due + self.period) / (left + 1);
                 turn = *release;
             }
-            turn += pace;
+            turn += pace * units;
+            left = left.saturating_add(units);
         }
-        self.arrival.set(self.arrival.get() + nanos(pace - self.period));
+        self.put_off(nanos(pace - self.period));
         Duration::from_nanos(self.arrival.get() - before)
     }
 
@@ -134,58 +177,53 @@ impl Pace {
     pub(super) fn follow_call(
         &mut self,
         at: Instant,
-        releases: &[Instant],
+        units: u32,
+        releases: &[(Instant, u32)],
         ceiling: u32,
     ) -> Duration {
-        self.charge(at);
+        self.charge(at, units);
         self.spread(at, releases, ceiling)
     }
 
     /// Takes a turn at `at`, whether or not it is due.
-    pub(super) fn charge(&mut self, at: Instant) {
-        if self.take(at).is_err() {
-            self.arrival.set(self.arrival.get() + nanos(self.period));
+    pub(super) fn charge(&mut self, at: Instant, units: u32) {
+        if self.take(at, units).is_err() {
+            self.put_off(self.turns(units));
         }
     }
 
-    /// How many turns it bears now, `most` at most.
-    pub(super) fn at_once(&self, most: u32, now: Instant) -> u32 {
-        let before = self.arrival.get();
-        let turns = (0..most).take_while(|_| self.take(now).is_ok()).count();
-        self.arrival.set(before);
-        u32::try_from(turns).unwrap_or(most)
+    /// How many turns of so many units it bears now.
+    pub(super) fn at_once(&self, units: u32, now: Instant) -> u32 {
+        let whole = self.left(now) / units.max(1);
+        whole.max(u32::from(self.due(now, units) <= now))
     }
 
-    /// When it bears a turn: now, or later.
-    pub(super) fn due(&self, now: Instant) -> Instant {
+    /// When it bears a turn of so many units: now, or later.
+    pub(super) fn due(&self, now: Instant, units: u32) -> Instant {
         let before = self.arrival.get();
-        let due = self.take(now).err().unwrap_or(now);
+        let due = self.take(now, units).err().unwrap_or(now);
         self.arrival.set(before);
         due
     }
 
     /// Gives a turn back that was taken and not used, and by which the next was put off.
-    pub(super) fn refund(&mut self, put_off: Duration) {
-        self.arrival.set(self.arrival.get().saturating_sub(nanos(self.period + put_off)));
+    pub(super) fn refund(&mut self, units: u32, put_off: Duration) {
+        let by = self.turns(units).saturating_add(nanos(put_off));
+        self.arrival.set(self.arrival.get().saturating_sub(by));
     }
 
-    /// Follows a new ceiling; what was taken already stays taken.
-    pub(super) fn follow(&mut self, ceiling: u32, window: Duration) {
-        *self =
-            Self::over(self.arrival.clone(), window / ceiling.max(1), burst(ceiling), self.epoch);
+    /// Follows a new quota; what was taken already stays taken.
+    pub(super) fn follow(&mut self, quota: Quota) {
+        *self = Self::over(self.arrival.clone(), quota, self.epoch);
     }
 
     /// A copy to look ahead with.
-    pub(super) fn fork(&self, ceiling: u32) -> Self {
+    pub(super) fn fork(&self) -> Self {
         let arrival = Arrival(Arc::new(AtomicU64::new(self.arrival.get())));
-        Self::over(arrival, self.period, burst(ceiling), self.epoch)
+        Self::over(arrival, Quota { period: self.period, burst: self.burst }, self.epoch)
     }
 }
 
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-fn burst(ceiling: u32) -> NonZeroU32 {
-    NonZeroU32::new(ceiling.div_ceil(3)).unwrap_or(NonZeroU32::MIN)
 }

@@ -18,6 +18,8 @@ pub(super) struct Waiter {
     pub(super) since: Instant,
     /// A turn after this comes too late.
     pub(super) latest: Instant,
+    /// Slots that it needs.
+    pub(super) units: u32,
     /// Tries again after a failure; that is not worth waiting for when the exchange closes.
     pub(super) retry: bool,
     pub(super) reply: Reply,
@@ -35,12 +37,14 @@ pub(super) struct Place {
 pub(super) struct Head {
     pub(super) client: ClientId,
     pub(super) since: Instant,
+    /// Slots that it needs.
+    pub(super) units: u32,
 }
 
 /// Those of one client in one class, first to come first.
 type Line = BTreeMap<u64, (Waiter, Payer)>;
 
-/// All waiters of a family.
+/// All waiters of a pool.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     /// No line is empty.
@@ -70,7 +74,7 @@ impl Queue {
             let lines = self.classes[class].iter();
             let head = |(client, line): (&ClientId, &Line)| {
                 let (_, (waiter, _)) = line.first_key_value()?;
-                Some(Head { client: *client, since: waiter.since })
+                Some(Head { client: *client, since: waiter.since, units: waiter.units })
             };
             lines.filter_map(head).collect()
         })

@@ -1,4 +1,4 @@
-//! What each client has, wants and lately wanted of a family's window, and what follows of it: how
+//! What each client has, wants and lately wanted of a pool's window, and what follows of it: how
 //! much a call has to leave for those who hold less.
 
 use std::time::Duration;
@@ -18,14 +18,14 @@ const KEPT: usize = 7;
 /// The peak of a number in each part that is remembered, the one that runs first.
 type Peaks = [u32; KEPT];
 
-/// On what terms a call may take a slot.
+/// On what terms a call may take the slots that it needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Claim {
     /// Any that is free, since nobody else has or lately wanted one.
     Alone,
     /// Any that is free.
     Own,
-    /// One that is free beside so many that others may come for.
+    /// Those that are free beside so many that others may come for.
     Spare { reserve: u32 },
 }
 
@@ -36,7 +36,7 @@ struct Account {
     weight: u16,
     /// Slots, without those of background work.
     held: u32,
-    /// Calls that wait, without background work.
+    /// Slots that its waiting calls need, without background work.
     waiting: u32,
     /// `held` and `waiting` when the wants were last measured.
     measured: u32,
@@ -68,20 +68,20 @@ impl Account {
     }
 }
 
-/// A client's part in a family's budget.
+/// A client's part in a pool's budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientShare {
     /// Which client.
     pub client: ClientId,
-    /// Slots that it holds: its calls which the exchange may still be counting.
+    /// Slots that it holds: what its calls cost which the exchange may still be counting.
     pub used: u32,
     /// Slots that it may claim if everyone who is active wants all he can get.
     pub share: u32,
-    /// Its calls that wait for their turn.
+    /// Slots that its calls need which wait for their turn.
     pub waiting: u32,
 }
 
-/// All clients of a family; there are as many as [`ClientId`]s at most.
+/// All clients of a pool; there are as many as [`ClientId`]s at most.
 #[derive(Clone, Debug)]
 pub(super) struct Shares {
     accounts: Vec<Account>,
@@ -97,7 +97,7 @@ pub(super) struct Shares {
 
 impl Shares {
     pub(super) fn new(window: Duration, now: Instant) -> Self {
-        let part = (window / PARTS).max(Duration::from_millis(1));
+        let part = part(window);
         Self {
             accounts: Vec::new(),
             peaks: [0; KEPT],
@@ -106,6 +106,11 @@ impl Shares {
             part,
             next_part: now + part,
         }
+    }
+
+    /// Goes on with windows of another length.
+    pub(super) fn reshape(&mut self, window: Duration) {
+        self.part = part(window);
     }
 
     /// When something is forgotten next.
@@ -133,44 +138,44 @@ impl Shares {
     }
 
     /// A call wants a turn.
-    pub(super) fn asked(&mut self, payer: Payer, ceiling: u32) {
+    pub(super) fn asked(&mut self, payer: Payer, units: u32, ceiling: u32) {
         let others = self.peaks;
         let account = self.account(payer.client, others);
         account.weight = payer.weight.get();
-        account.waiting_in_all += 1;
+        account.waiting_in_all = account.waiting_in_all.saturating_add(units);
         if payer.class != Wait::Background {
-            account.waiting += 1;
+            account.waiting = account.waiting.saturating_add(units);
             self.measure(ceiling, |account| account.held + account.waiting);
         }
     }
 
     /// A call does not want its turn any more.
-    pub(super) fn left(&mut self, client: ClientId, class: Wait) {
+    pub(super) fn left(&mut self, client: ClientId, class: Wait, units: u32) {
         let account = self.account(client, [0; KEPT]);
-        account.waiting_in_all = account.waiting_in_all.saturating_sub(1);
+        account.waiting_in_all = account.waiting_in_all.saturating_sub(units);
         if class != Wait::Background {
-            account.waiting = account.waiting.saturating_sub(1);
+            account.waiting = account.waiting.saturating_sub(units);
         }
     }
 
     /// A call that wanted a turn has got it, which ends then in its class's virtual time.
-    pub(super) fn granted(&mut self, tenant: Tenant, finish: u64) {
+    pub(super) fn granted(&mut self, tenant: Tenant, units: u32, finish: u64) {
         let account = self.account(tenant.client, [0; KEPT]);
-        account.waiting_in_all = account.waiting_in_all.saturating_sub(1);
-        account.held_in_all += 1;
+        account.waiting_in_all = account.waiting_in_all.saturating_sub(units);
+        account.held_in_all += units;
         if tenant.class != Wait::Background {
-            account.waiting = account.waiting.saturating_sub(1);
-            account.held += 1;
+            account.waiting = account.waiting.saturating_sub(units);
+            account.held += units;
         }
         account.finish[tenant.class.index()] = finish;
     }
 
-    /// A slot has come free.
-    pub(super) fn freed(&mut self, tenant: Tenant) {
+    /// Slots have come free.
+    pub(super) fn freed(&mut self, tenant: Tenant, units: u32) {
         let account = self.account(tenant.client, [0; KEPT]);
-        account.held_in_all = account.held_in_all.saturating_sub(1);
+        account.held_in_all = account.held_in_all.saturating_sub(units);
         if tenant.class != Wait::Background {
-            account.held = account.held.saturating_sub(1);
+            account.held = account.held.saturating_sub(units);
         }
     }
 
@@ -197,12 +202,12 @@ impl Shares {
         })
     }
 
-    /// On what terms a call of this client, which is among those that wait, may take a slot.
+    /// On what terms a call of this client, which is among those that wait, may take its slots.
     ///
     /// One who is alone takes any. So does one who holds less than a share by weight, or whose
     /// wants can be met without anyone's who wants less being cut. Whoever wants more than that
     /// leaves what the others wanted at the peak and do not have; so does all background work.
-    pub(super) fn claim(&self, client: ClientId, class: Wait, ceiling: u32) -> Claim {
+    pub(super) fn claim(&self, client: ClientId, class: Wait, units: u32, ceiling: u32) -> Claim {
         let Some(account) = self.find(client) else { return Claim::Alone };
         let peak = highest(&account.others);
         if peak == 0 {
@@ -216,7 +221,7 @@ impl Shares {
             return Claim::Own;
         }
         let weight = f64::from(account.weight);
-        let reached = f64::from(account.held + 1) / weight;
+        let reached = f64::from(account.held.saturating_add(units)) / weight;
         let content = self.accounts.iter().filter(|other| other.client != client).map(|other| {
             let bound = self.water * f64::from(other.weight);
             let ahead = f64::from(other.held) >= reached * f64::from(other.weight);
@@ -335,6 +340,10 @@ impl Shares {
         });
         &mut self.accounts[at]
     }
+}
+
+fn part(window: Duration) -> Duration {
+    (window / PARTS).max(Duration::from_millis(1))
 }
 
 fn forget(peaks: &mut Peaks) {

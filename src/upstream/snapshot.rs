@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{gate::Gate, lane::Lane, ledger::Ledger, shares::ClientShare};
 use crate::{
-    exchange::Family,
+    exchange::Pool,
     telemetry::{BreakerState, ClientId, Payer, Wait},
 };
 
@@ -15,37 +15,41 @@ use crate::{
 pub struct UpstreamSnapshot {
     /// Which exchange.
     pub exchange: &'static str,
-    /// What is left of a ban of all families; zero: there is none.
+    /// What is left of a ban of all pools; zero: there is none.
     pub banned_for: Duration,
-    /// Each family that has a budget.
-    pub families: Vec<FamilySnapshot>,
+    /// Each pool that has a budget.
+    pub pools: Vec<PoolSnapshot>,
 }
 
-/// One family at one instant.
+/// One pool at one instant. What is counted is units: requests, or their weight.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FamilySnapshot {
-    /// Which family.
-    pub family: Family,
-    /// The operator's limit: calls in any window.
+pub struct PoolSnapshot {
+    /// Which pool.
+    pub pool: &'static Pool,
+    /// The operator's limit: units in a whole window of the settings, a minute by default.
+    pub per_minute: u32,
+    /// The window that is kept: shorter than that where the pool bears few units at once.
+    pub window: Duration,
+    /// What the operator's limit allows in any `window`; the same as `per_minute` in a whole one.
     pub limit: u32,
-    /// What the exchange was seen to bear; at most `limit`.
+    /// What the exchange was seen or said to bear in any `window`; at most `limit`.
     pub ceiling: u32,
-    /// Calls that the exchange may still be counting.
+    /// Units that the exchange may still be counting.
     pub used: u32,
-    /// Calls that the window has room for; the pace may spread them.
+    /// Units that the window has room for; the pace may spread them.
     pub left: u32,
-    /// When a call of [`ClientId::ANONYMOUS`] that comes now would be sent; zero: at once.
+    /// When a call of one unit by [`ClientId::ANONYMOUS`] that comes now would be sent; zero: at once.
     pub next_slot_in: Duration,
     /// Calls that wait.
     pub waiting: Waiting,
-    /// Each client that holds a slot or waits for one, in the order in which their names became
+    /// Each client that holds slots or waits for some, in the order in which their names became
     /// known.
     pub clients: Vec<ClientShare>,
     /// State of the breaker.
     pub breaker: BreakerState,
     /// How long the breaker lets no call pass.
     pub breaker_open_for: Duration,
-    /// What is left of a ban of this family, or of all; zero: there is none.
+    /// What is left of a ban of this pool, or of all; zero: there is none.
     pub banned_for: Duration,
     /// The last call that failed.
     pub last_error: Option<LastError>,
@@ -81,18 +85,20 @@ pub struct LastError {
 impl UpstreamSnapshot {
     pub(super) fn of(exchange: &'static str, ledger: &Ledger, now: Instant) -> Self {
         let gate = ledger.exchange();
-        let families = ledger.lanes().iter().map(|lane| FamilySnapshot::of(lane, gate, now));
-        Self { exchange, banned_for: gate.left(now), families: families.collect() }
+        let pools = ledger.lanes().iter().map(|lane| PoolSnapshot::of(lane, gate, now));
+        Self { exchange, banned_for: gate.left(now), pools: pools.collect() }
     }
 }
 
-impl FamilySnapshot {
+impl PoolSnapshot {
     fn of(lane: &Lane, exchange: &Gate, now: Instant) -> Self {
-        let turn = lane.turn_of_newcomer(Payer::of(ClientId::ANONYMOUS), now, exchange);
+        let turn = lane.turn_of_newcomer(Payer::of(ClientId::ANONYMOUS), 1, now, exchange);
         let breaker_open_for = lane.breaker.left(now);
         Self {
-            family: lane.family,
-            limit: lane.limit,
+            pool: lane.pool,
+            per_minute: lane.limit,
+            window: lane.budget.shape().length,
+            limit: lane.budget.shape().units,
             ceiling: lane.budget.ceiling(),
             used: lane.budget.held(),
             left: lane.budget.slots(),

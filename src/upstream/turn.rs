@@ -18,7 +18,7 @@ use super::{
     ledger::{Admission, Ask, End, Ledger, Notice},
     queue::Place,
 };
-use crate::tasks::Tasks;
+use crate::{exchange::Meter, tasks::Tasks};
 
 /// The ledger of one exchange, shared by its callers.
 #[derive(Debug)]
@@ -28,6 +28,7 @@ pub(super) struct Desk {
     news: Vec<Notify>,
     tasks: TasksHandle,
     scribe: Scribe,
+    meter: Option<Meter>,
 }
 
 /// [`Tasks`] has nothing to show.
@@ -45,12 +46,13 @@ impl Desk {
         exchange: &'static str,
         ledger: Ledger,
         journal: Arc<dyn Journal>,
+        meter: Option<Meter>,
         tasks: &Tasks,
     ) -> Arc<Self> {
         let news = ledger.lanes().iter().map(|_| Notify::new()).collect();
         let scribe = Scribe::new(exchange, journal, ledger.gates().map(|(_, gate)| gate.mark()));
         let tasks = TasksHandle(tasks.clone());
-        Arc::new(Self { ledger: Mutex::new(ledger), news, tasks, scribe })
+        Arc::new(Self { ledger: Mutex::new(ledger), news, tasks, scribe, meter })
     }
 
     /// The ledger is consistent after every method, so a panic elsewhere does not spoil it.
@@ -86,8 +88,8 @@ impl Desk {
         self.scribe.tell(|told| {
             let (ledger, now) = (self.ledger(), Instant::now());
             let gates = ledger.gates().zip(told);
-            let news = gates.map(|((family, gate), told)| (family, News::of(gate, told, now)));
-            news.filter_map(|(family, news)| Some((family, news?))).collect()
+            let news = gates.map(|((pool, gate), told)| (pool, News::of(gate, told, now)));
+            news.filter_map(|(pool, news)| Some((pool, news?))).collect()
         });
     }
 
@@ -221,7 +223,7 @@ impl Drop for Permit {
     }
 }
 
-/// A slot of the budget. Dropped before it is sent, it is given back and nothing was spent;
+/// A call's slots of the budget. Dropped before it is sent, it is given back and nothing was spent;
 /// dropped afterwards, the call counts as abandoned and stays charged.
 #[derive(Debug)]
 pub(super) struct Slot {
@@ -244,11 +246,11 @@ impl Slot {
         if !ledger.honours(self.lane, *grant, permit.probe) {
             return None;
         }
-        let family = ledger.lane(self.lane).family;
+        let pool = ledger.lane(self.lane).pool.name;
         drop(ledger);
         grant.at = Instant::now();
         self.sent = true;
-        self.desk.scribe.called(family);
+        self.desk.scribe.called(pool, grant.units);
         Some(Sent { slot: self, permit })
     }
 }
@@ -282,7 +284,11 @@ impl Sent {
         let permit = self.permit.probe.take();
         let (desk, lane) = (self.slot.desk.clone(), self.slot.lane);
         let error = desk.with(lane, |ledger, now, notices| {
-            ledger.finish(lane, grant, permit, end, now, notices)
+            let error = ledger.finish(lane, grant, permit, end, now, notices);
+            if let Some(meter) = &desk.meter {
+                ledger.heard(lane, meter.take(), now);
+            }
+            error
         });
         desk.announce();
         error

@@ -6,108 +6,39 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures_util::{FutureExt as _, future::BoxFuture};
 use tidegate::{
-    exchange::{
-        Exchange, Fetch, MarketList, NativeQuery, Profile, Session, SessionSettings, TickerList,
-        UpstreamError,
-        bitfinex::{self, Bitfinex, PROFILE, wire},
-    },
+    clock::Clock,
+    exchange::{Answer, Exchange, Fetch, Source, Transport, spec},
     feed::{ConnectError, Connector, Wire, WireError},
-    market::{
-        Book, BookQuery, Candle, CandleQuery, Listing, Ticker, Timeframe, Trade, TradeQuery, UnixMs,
-    },
-    sim::{Conversation, Frame, Venue},
+    sim::{Conversation, Frame, Kind, Venue},
 };
 
 /// The venue's REST and WebSocket, in process.
 #[derive(Clone)]
 pub(crate) struct InProcess {
     pub(crate) venue: Venue,
-    sessions: Arc<Bitfinex>,
     tick: Duration,
 }
 
 impl InProcess {
     /// `tick`: how often its sockets look whether they have something to say.
     pub(crate) fn new(venue: Venue, tick: Duration) -> Self {
-        let nowhere = Bitfinex::new("http://127.0.0.1:1", Duration::from_secs(1));
-        Self { venue, sessions: Arc::new(nowhere.expect("a URL")), tick }
+        Self { venue, tick }
     }
 
-    fn get(&self, path: &str) -> Result<Bytes, UpstreamError> {
-        let (status, body) = self.venue.rest(&format!("/v2/{path}"));
-        match status {
-            200 => Ok(body.into()),
-            429 => Err(UpstreamError::RateLimited { retry_after: None }),
-            status => Err(UpstreamError::Unavailable { status }),
-        }
+    /// The adapter of the exchange whose part the venue plays.
+    pub(crate) fn adapter(&self, kind: Kind, clock: Clock) -> Arc<dyn Exchange> {
+        let spec = spec(kind.as_str()).expect("an adapter for every simulated exchange");
+        (spec.over)(Transport::local(Arc::new(self.clone()), clock))
     }
 }
 
-/// `&name=value` for what is given.
-fn times(since: Option<UnixMs>, until: Option<UnixMs>) -> String {
-    let start = since.map(|at| format!("&start={}&sort=1", at.millis())).unwrap_or_default();
-    let end = until.map(|at| format!("&end={}", at.millis())).unwrap_or_default();
-    start + &end
-}
-
-impl Exchange for InProcess {
-    fn profile(&self) -> &Profile {
-        &PROFILE
-    }
-
-    fn markets(&self) -> Fetch<'_, MarketList> {
-        let path = format!("conf/{}", bitfinex::CONF_KEYS.join(","));
-        async move { bitfinex::market_list(&self.get(&path)?) }.boxed()
-    }
-
-    fn ticker<'a>(&'a self, market: &'a Listing) -> Fetch<'a, Ticker> {
-        async move { wire::ticker(&self.get(&format!("ticker/{}", market.id))?) }.boxed()
-    }
-
-    fn tickers<'a>(&'a self, markets: Option<&'a [Arc<Listing>]>) -> Fetch<'a, TickerList> {
-        let names = |markets: &[Arc<Listing>]| {
-            markets.iter().map(|market| market.id.as_str()).collect::<Vec<_>>().join(",")
-        };
-        let names = markets.map_or_else(|| "ALL".to_owned(), names);
+impl Source for InProcess {
+    fn get<'a>(&'a self, path_and_query: &'a str) -> Fetch<'a, Answer> {
         async move {
-            let body = self.get(&format!("tickers?symbols={names}"))?;
-            Ok(TickerList { rows: wire::tickers(&body)?, body })
+            let (status, body) = self.venue.rest(&format!("/{path_and_query}"));
+            Ok(Answer { status, retry_after: None, body: body.into() })
         }
         .boxed()
-    }
-
-    fn book<'a>(&'a self, query: &'a BookQuery) -> Fetch<'a, Book> {
-        let BookQuery { market, precision, depth } = query;
-        let path = format!("book/{}/{precision}?len={depth}", market.id);
-        async move { wire::book(&self.get(&path)?, query.depth) }.boxed()
-    }
-
-    fn candles<'a>(&'a self, query: &'a CandleQuery) -> Fetch<'a, Vec<Candle>> {
-        let CandleQuery { market, timeframe, limit, since, until } = query;
-        // Days and weeks have names of their own there, and nobody asks for them here.
-        let width = timeframe.as_str();
-        assert!(timeframe.divides(Timeframe::D1), "{width}");
-        let span = times(*since, *until);
-        let path = format!("candles/trade:{width}:{}/hist?limit={limit}{span}", market.id);
-        async move { wire::candles(&self.get(&path)?, *timeframe) }.boxed()
-    }
-
-    fn trades<'a>(&'a self, query: &'a TradeQuery) -> Fetch<'a, Vec<Trade>> {
-        let TradeQuery { market, limit, since, until } = query;
-        let path = format!("trades/{}/hist?limit={limit}{}", market.id, times(*since, *until));
-        async move { wire::trades(&self.get(&path)?) }.boxed()
-    }
-
-    fn documents<'a>(&'a self, _: &'a [String]) -> Fetch<'a, Vec<Bytes>> {
-        async move { Err(UpstreamError::Unavailable { status: 501 }) }.boxed()
-    }
-
-    fn native<'a>(&'a self, _: &'a NativeQuery) -> Fetch<'a, Bytes> {
-        async move { Err(UpstreamError::Unavailable { status: 501 }) }.boxed()
-    }
-
-    fn session(&self, settings: SessionSettings) -> Option<Box<dyn Session>> {
-        self.sessions.session(settings)
     }
 }
 
@@ -144,6 +75,7 @@ impl Wire for Line {
                 match self.frames.pop_front() {
                     Some(Frame::Text(text)) => return Ok(text.into()),
                     Some(Frame::Close(code)) => return Err(WireError(format!("closed: {code}"))),
+                    Some(Frame::Ping(_)) => {}
                     Some(Frame::Drop) => return Err(WireError("dropped".to_owned())),
                     None => {}
                 }

@@ -20,7 +20,7 @@ use tidegate::{
     feed::Feed,
     market::UnixMs,
     sim::{
-        Family, Fault, SimClock, SimConfig, Venue, WsAction, WsConfig, WsFault, WsRule,
+        Family, Fault, Kind, SimClock, SimConfig, Venue, WsAction, WsConfig, WsFault, WsRule,
         engine::Window,
     },
 };
@@ -68,12 +68,13 @@ impl Rig {
             ["ticker", "orderbook", "trades", "ohlcv:1m"].map(|it| it.parse().unwrap()).into();
         let exchange = InProcess::new(venue.clone(), TICK);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let (exchange, settings) = (Arc::new(exchange), config.feed.clone());
-        let (spoken, connector) = (exchange.clone(), exchange.clone());
-        let open = move |sink: Arc<_>, metrics: &_, tasks: &_| {
+        let (settings, connector) = (config.feed.clone(), Arc::new(exchange.clone()));
+        let exchange = exchange.adapter(Kind::Bitfinex, clock.clone());
+        let spoken = exchange.clone();
+        let open = |sink, metrics: &_, tasks: &_| {
             Feed::start(&settings, spoken, connector, sink, metrics, tasks)
         };
-        let app = App::with_parts(config, exchange.clone(), open, clock, listener);
+        let app = App::with_parts(config, exchange, open, clock, listener);
         let app = app.await.expect("a gateway");
         Self { app, venue, dice: StdRng::seed_from_u64(seed), in_maintenance: false }
     }

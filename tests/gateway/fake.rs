@@ -72,6 +72,9 @@ fn listing() -> Listing {
         amount: Bound::default(),
         amount_decimals: None,
         price_significant_digits: None,
+        listed_as: None,
+        amount_step: None,
+        price_step: None,
         aliases: Vec::new(),
     }
 }

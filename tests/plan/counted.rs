@@ -18,16 +18,14 @@ use tidegate::{
     market::{Book, BookQuery, Candle, CandleQuery, Listing, Ticker, Trade, TradeQuery},
 };
 
-use crate::exchange::InProcess;
-
 pub(crate) struct Counted {
-    pub(crate) inner: InProcess,
+    inner: Arc<dyn Exchange>,
     pub(crate) latency: Duration,
     pub(crate) calls: [AtomicU64; Family::ALL.len()],
 }
 
 impl Counted {
-    pub(crate) fn new(inner: InProcess, latency: Duration) -> Self {
+    pub(crate) fn new(inner: Arc<dyn Exchange>, latency: Duration) -> Self {
         Self { inner, latency, calls: Default::default() }
     }
 

@@ -18,7 +18,7 @@ use tidegate::{
     feed::Feed,
     market::UnixMs,
     plan::{Demand, Rhythm, WARM_UP, What, Workload},
-    sim::{SimClock, SimConfig, Venue},
+    sim::{Kind, SimClock, SimConfig, Venue},
 };
 use tokio::{net::TcpListener, time::Instant};
 use tower::ServiceExt as _;
@@ -78,10 +78,12 @@ pub(crate) async fn run(config: &Config, workload: &Workload, span: Duration, se
         history: Duration::from_secs(3 * 86_400),
         ..SimConfig::default()
     });
-    let exchange = Arc::new(Counted::new(InProcess::new(venue.clone(), TICK), workload.latency));
+    let exchange = InProcess::new(venue.clone(), TICK);
+    let connector = Arc::new(exchange.clone());
+    let adapter = exchange.adapter(Kind::Bitfinex, clock.clone());
+    let exchange = Arc::new(Counted::new(adapter, workload.latency));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let (spoken, settings) = (exchange.clone(), config.feed.clone());
-    let connector = Arc::new(exchange.inner.clone());
     let open = |sink, metrics: &_, tasks: &_| match settings.enabled {
         true => Feed::start(&settings, spoken, connector, sink, metrics, tasks),
         false => Feed::disabled(),

@@ -21,7 +21,7 @@ use crate::{
     api::{Payload, Problem, Reader, reader::Asked, router::Phase, uncached},
     service::Desk,
     telemetry::BreakerState,
-    upstream::FamilySnapshot,
+    upstream::PoolSnapshot,
 };
 
 /// The state of the gateway.
@@ -163,21 +163,21 @@ fn share(part: u64, whole: u64) -> Option<f64> {
 
 /// The budgets of an exchange.
 pub(crate) fn budgets(desk: &Desk) -> Vec<BudgetBody> {
-    desk.shelf.upstream.snapshot().families.into_iter().map(BudgetBody::from).collect()
+    desk.shelf.upstream.snapshot().pools.into_iter().map(BudgetBody::from).collect()
 }
 
-impl From<FamilySnapshot> for BudgetBody {
-    fn from(family: FamilySnapshot) -> Self {
+impl From<PoolSnapshot> for BudgetBody {
+    fn from(pool: PoolSnapshot) -> Self {
         Self {
-            family: family.family.as_str(),
-            limit: family.limit,
-            learned: family.ceiling,
-            left: family.left,
-            waiting: family.waiting.total(),
-            next_slot_ms: millis(family.next_slot_in),
-            breaker: family.breaker.as_str(),
-            banned_ms: millis(family.banned_for),
-            last_error: family.last_error.map(|last| LastErrorBody {
+            family: pool.pool.name,
+            limit: pool.limit,
+            learned: pool.ceiling,
+            left: pool.left,
+            waiting: pool.waiting.total(),
+            next_slot_ms: millis(pool.next_slot_in),
+            breaker: pool.breaker.as_str(),
+            banned_ms: millis(pool.banned_for),
+            last_error: pool.last_error.map(|last| LastErrorBody {
                 error: last.label,
                 ago_seconds: last.ago.as_secs_f64(),
             }),

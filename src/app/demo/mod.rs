@@ -248,10 +248,10 @@ impl Show {
         let reader = self.app.gateway().reader();
         let is_alone = self.sims.len() == 1;
         let budgets = reader.desks.all().iter().flat_map(|desk| {
-            let families = desk.shelf.upstream.snapshot().families;
-            families.into_iter().map(move |family| {
-                let name = if is_alone { family.family.as_str() } else { desk.shelf.name() };
-                (name, family.left, family.limit)
+            let pools = desk.shelf.upstream.snapshot().pools;
+            pools.into_iter().map(move |pool| {
+                let name = if is_alone { pool.pool.name } else { desk.shelf.name() };
+                (name, pool.left, pool.limit)
             })
         });
         let counts: Vec<_> = self.sims.iter().map(|(_, sim)| sim.counts()).collect();

@@ -1,13 +1,26 @@
-//! Binance spot: its public REST interface and WebSocket.
+//! Binance spot: its public REST interface, version 3, and its market streams.
+//!
+//! `wire` turns bodies into values, `names` its market list, `rest` tells data from errors and
+//! writes requests, `profile` holds its limits, `session` the conversation over its WebSocket.
 
+mod names;
 mod profile;
+mod rest;
+mod session;
+pub mod wire;
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+
+pub use names::{Markets, markets as market_list};
 pub use profile::PROFILE;
+pub use session::Conversation;
 
 use super::{
-    BadTransport, Endpoints, Exchange, Fetch, MarketList, Profile, Spec, TickerList, Transport,
+    BadTransport, Exchange, Fetch, MarketList, Meter, Profile, Session, SessionSettings, Spec,
+    TickerList, Transport, UpstreamError, json,
 };
 use crate::market::{Book, BookQuery, Candle, CandleQuery, Listing, Ticker, Trade, TradeQuery};
 
@@ -19,24 +32,39 @@ pub static SPEC: Spec = Spec {
     rest_suffix: "/api/v3",
     ws_url: "wss://stream.binance.com:9443/stream",
     ws_path: "/stream",
-    open,
+    over,
 };
 
-fn open(at: &Endpoints) -> Result<Arc<dyn Exchange>, BadTransport> {
-    Ok(Arc::new(Binance::new(&at.rest_url, at.request_timeout)?))
+/// The weight that this address has spent in the present minute (binance/binance-spot-api-docs,
+/// rest-api.md, 2026-07).
+const USED_WEIGHT: &str = "x-mbx-used-weight-1m";
+
+fn over(transport: Transport) -> Arc<dyn Exchange> {
+    Arc::new(Binance::over(transport))
 }
 
 /// The adapter: one method is one GET.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Binance {
     transport: Transport,
+    meter: Meter,
 }
 
 impl Binance {
-    /// The exchange at `rest_url` (`https://api.binance.com`); no connection is made yet. `request_timeout` bounds
-    /// each request as a whole.
+    /// The exchange at `rest_url` (`https://api.binance.com`, without `/api/v3`); no connection is
+    /// made yet. `request_timeout` bounds each request as a whole.
     pub fn new(rest_url: &str, request_timeout: Duration) -> Result<Self, BadTransport> {
-        Ok(Self { transport: Transport::new(rest_url, request_timeout)? })
+        Ok(Self::over(Transport::new(rest_url, request_timeout)?))
+    }
+
+    /// The exchange that `transport` asks.
+    pub fn over(transport: Transport) -> Self {
+        let meter = Meter::default();
+        Self { transport: transport.metered(USED_WEIGHT, meter.clone()), meter }
+    }
+
+    async fn get(&self, path_and_query: &str) -> Result<Bytes, UpstreamError> {
+        rest::data(self.transport.get(path_and_query).await?, self.transport.clock().now())
     }
 }
 
@@ -46,26 +74,65 @@ impl Exchange for Binance {
     }
 
     fn markets(&self) -> Fetch<'_, MarketList> {
-        todo!()
+        async move {
+            let markets = names::markets(&self.get(rest::MARKETS_PATH).await?)?;
+            if let Some(weight) = markets.weight_per_minute {
+                // Whoever else uses this address, and the exchange's way to count, need the rest.
+                self.meter.limit(weight / 2);
+            }
+            Ok(MarketList { listings: markets.listings, documents: Vec::new() })
+        }
+        .boxed()
     }
 
-    fn ticker<'a>(&'a self, _market: &'a Listing) -> Fetch<'a, Ticker> {
-        todo!()
+    fn ticker<'a>(&'a self, market: &'a Listing) -> Fetch<'a, Ticker> {
+        async move {
+            let (id, ticker) = wire::ticker(&self.get(&rest::ticker_path(market)).await?)?;
+            if id == market.id.as_str() {
+                Ok(ticker)
+            } else {
+                Err(json::invalid("ticker", "of another market"))
+            }
+        }
+        .boxed()
     }
 
-    fn tickers<'a>(&'a self, _markets: Option<&'a [Arc<Listing>]>) -> Fetch<'a, TickerList> {
-        todo!()
+    fn tickers<'a>(&'a self, markets: Option<&'a [Arc<Listing>]>) -> Fetch<'a, TickerList> {
+        async move {
+            let body = self.get(&rest::tickers_path(markets)).await?;
+            Ok(TickerList { rows: wire::tickers(&body)?, body })
+        }
+        .boxed()
     }
 
-    fn book<'a>(&'a self, _query: &'a BookQuery) -> Fetch<'a, Book> {
-        todo!()
+    fn book<'a>(&'a self, query: &'a BookQuery) -> Fetch<'a, Book> {
+        async move { wire::book(&self.get(&rest::book_path(query)).await?, query.depth) }.boxed()
     }
 
-    fn candles<'a>(&'a self, _query: &'a CandleQuery) -> Fetch<'a, Vec<Candle>> {
-        todo!()
+    fn candles<'a>(&'a self, query: &'a CandleQuery) -> Fetch<'a, Vec<Candle>> {
+        async move {
+            let body = self.get(&rest::candles_path(query)).await?;
+            rest::candles_as_asked(query, wire::candles(&body, query.timeframe)?)
+        }
+        .boxed()
     }
 
-    fn trades<'a>(&'a self, _query: &'a TradeQuery) -> Fetch<'a, Vec<Trade>> {
-        todo!()
+    fn trades<'a>(&'a self, query: &'a TradeQuery) -> Fetch<'a, Vec<Trade>> {
+        async move {
+            let body = self.get(&rest::trades_path(query)).await?;
+            rest::trades_as_asked(query, wire::trades(&body)?)
+        }
+        .boxed()
+    }
+
+    fn meter(&self) -> Option<&Meter> {
+        Some(&self.meter)
+    }
+
+    fn session(&self, settings: SessionSettings) -> Option<Box<dyn Session>> {
+        Some(Box::new(Conversation::new(settings)))
     }
 }
+
+#[cfg(test)]
+mod tests;

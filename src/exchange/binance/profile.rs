@@ -10,6 +10,10 @@ use crate::{
     market::{Precision, Timeframe},
 };
 
+/// Levels a side of the snapshots that live books begin with: the price takes many times as long
+/// to leave them as it does a quarter of them, at twice the weight.
+pub(super) const LADDER_DEPTH: u32 = 1000;
+
 const TIMEFRAMES: [Timeframe; 11] = [
     Timeframe::M1,
     Timeframe::M5,
@@ -53,7 +57,8 @@ pub static PROFILE: Profile = Profile {
     empty_buckets: EmptyBuckets::Filled,
     max_trades: 1000,
     trade_history: TradeHistory::Whole,
-    book_depths: &[25, 100, 250],
+    // The deepest is what live books begin with.
+    book_depths: &[25, 100, 250, LADDER_DEPTH],
     precisions: &[Precision::P0],
     // So many cost as much as one.
     max_tickers: 20,

@@ -21,8 +21,8 @@ pub use profile::PROFILE;
 pub use session::{Conversation, Subscription};
 
 use super::{
-    BadTransport, Endpoints, Exchange, Fetch, MarketList, NativeQuery, Profile, Session,
-    SessionSettings, Spec, TickerList, Transport, UpstreamError,
+    BadTransport, Exchange, Fetch, MarketList, NativeQuery, Profile, Session, SessionSettings,
+    Spec, TickerList, Transport, UpstreamError,
 };
 use crate::market::{Book, BookQuery, Candle, CandleQuery, Listing, Ticker, Trade, TradeQuery};
 
@@ -34,15 +34,15 @@ pub static SPEC: Spec = Spec {
     rest_suffix: "/v2",
     ws_url: "wss://api-pub.bitfinex.com/ws/2",
     ws_path: "/ws/2",
-    open,
+    over,
 };
 
-fn open(at: &Endpoints) -> Result<Arc<dyn Exchange>, BadTransport> {
-    Ok(Arc::new(Bitfinex::new(&at.rest_url, at.request_timeout)?))
+fn over(transport: Transport) -> Arc<dyn Exchange> {
+    Arc::new(Bitfinex::over(transport))
 }
 
 /// The adapter: one method is one GET.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Bitfinex {
     transport: Transport,
 }
@@ -51,7 +51,12 @@ impl Bitfinex {
     /// The exchange at `rest_url` (`https://api-pub.bitfinex.com`, without `/v2`); no connection
     /// is made yet. `request_timeout` bounds each request as a whole.
     pub fn new(rest_url: &str, request_timeout: Duration) -> Result<Self, BadTransport> {
-        Ok(Self { transport: Transport::new(rest_url, request_timeout)? })
+        Ok(Self::over(Transport::new(rest_url, request_timeout)?))
+    }
+
+    /// The exchange that `transport` asks.
+    pub fn over(transport: Transport) -> Self {
+        Self { transport }
     }
 
     async fn get(&self, path_and_query: &str) -> Result<Bytes, UpstreamError> {

@@ -71,7 +71,8 @@ pub static PROFILE: Profile = Profile {
         lifetime: None,
         connect_interval: Duration::ZERO,
         messages_per_second: u32::MAX,
-        max_message_bytes: 1024 * 1024,
+        // The largest genuine one, a snapshot of candles, stays under 1 MiB.
+        max_message_bytes: 8 * 1024 * 1024,
     },
 };
 

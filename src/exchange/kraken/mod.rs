@@ -1,13 +1,26 @@
 //! Kraken: its public REST interface and WebSocket, version 2.
+//!
+//! `wire` turns results into values, `names` its market list, `rest` tells data from errors and
+//! writes requests, `profile` holds its limits, `session` the conversation over its WebSocket.
 
+mod names;
 mod profile;
+mod rest;
+mod session;
+pub mod wire;
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+
+pub use names::markets as market_list;
 pub use profile::PROFILE;
+pub use session::Conversation;
 
 use super::{
-    BadTransport, Endpoints, Exchange, Fetch, MarketList, Profile, Spec, TickerList, Transport,
+    BadTransport, Exchange, Fetch, MarketList, Profile, Session, SessionSettings, Spec, TickerList,
+    Transport, UpstreamError,
 };
 use crate::market::{Book, BookQuery, Candle, CandleQuery, Listing, Ticker, Trade, TradeQuery};
 
@@ -19,24 +32,33 @@ pub static SPEC: Spec = Spec {
     rest_suffix: "/0/public",
     ws_url: "wss://ws.kraken.com/v2",
     ws_path: "/v2",
-    open,
+    over,
 };
 
-fn open(at: &Endpoints) -> Result<Arc<dyn Exchange>, BadTransport> {
-    Ok(Arc::new(Kraken::new(&at.rest_url, at.request_timeout)?))
+fn over(transport: Transport) -> Arc<dyn Exchange> {
+    Arc::new(Kraken::over(transport))
 }
 
 /// The adapter: one method is one GET.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Kraken {
     transport: Transport,
 }
 
 impl Kraken {
-    /// The exchange at `rest_url` (`https://api.kraken.com`); no connection is made yet. `request_timeout` bounds
-    /// each request as a whole.
+    /// The exchange at `rest_url` (`https://api.kraken.com`, without `/0/public`); no connection
+    /// is made yet. `request_timeout` bounds each request as a whole.
     pub fn new(rest_url: &str, request_timeout: Duration) -> Result<Self, BadTransport> {
-        Ok(Self { transport: Transport::new(rest_url, request_timeout)? })
+        Ok(Self::over(Transport::new(rest_url, request_timeout)?))
+    }
+
+    /// The exchange that `transport` asks.
+    pub fn over(transport: Transport) -> Self {
+        Self { transport }
+    }
+
+    async fn get(&self, path_and_query: &str) -> Result<Bytes, UpstreamError> {
+        rest::result(self.transport.get(path_and_query).await?)
     }
 }
 
@@ -46,26 +68,50 @@ impl Exchange for Kraken {
     }
 
     fn markets(&self) -> Fetch<'_, MarketList> {
-        todo!()
+        async move {
+            let listings = names::markets(&self.get("0/public/AssetPairs").await?)?;
+            Ok(MarketList { listings, documents: Vec::new() })
+        }
+        .boxed()
     }
 
-    fn ticker<'a>(&'a self, _market: &'a Listing) -> Fetch<'a, Ticker> {
-        todo!()
+    fn ticker<'a>(&'a self, market: &'a Listing) -> Fetch<'a, Ticker> {
+        async move { wire::ticker(&self.get(&rest::ticker_path(market)).await?) }.boxed()
     }
 
-    fn tickers<'a>(&'a self, _markets: Option<&'a [Arc<Listing>]>) -> Fetch<'a, TickerList> {
-        todo!()
+    fn tickers<'a>(&'a self, markets: Option<&'a [Arc<Listing>]>) -> Fetch<'a, TickerList> {
+        async move {
+            let path = rest::tickers_path(markets.map(|markets| markets.iter().map(Arc::as_ref)));
+            let body = self.get(&path).await?;
+            Ok(TickerList { rows: wire::tickers(&body, markets)?, body })
+        }
+        .boxed()
     }
 
-    fn book<'a>(&'a self, _query: &'a BookQuery) -> Fetch<'a, Book> {
-        todo!()
+    fn book<'a>(&'a self, query: &'a BookQuery) -> Fetch<'a, Book> {
+        async move { wire::book(&self.get(&rest::book_path(query)).await?, query.depth) }.boxed()
     }
 
-    fn candles<'a>(&'a self, _query: &'a CandleQuery) -> Fetch<'a, Vec<Candle>> {
-        todo!()
+    fn candles<'a>(&'a self, query: &'a CandleQuery) -> Fetch<'a, Vec<Candle>> {
+        async move {
+            let body = self.get(&rest::candles_path(query)).await?;
+            Ok(rest::candles_as_asked(query, wire::candles(&body, query.timeframe)?))
+        }
+        .boxed()
     }
 
-    fn trades<'a>(&'a self, _query: &'a TradeQuery) -> Fetch<'a, Vec<Trade>> {
-        todo!()
+    fn trades<'a>(&'a self, query: &'a TradeQuery) -> Fetch<'a, Vec<Trade>> {
+        async move {
+            let body = self.get(&rest::trades_path(query)?).await?;
+            Ok(rest::trades_as_asked(query, wire::trades(&body)?))
+        }
+        .boxed()
+    }
+
+    fn session(&self, settings: SessionSettings) -> Option<Box<dyn Session>> {
+        Some(Box::new(Conversation::new(settings)))
     }
 }
+
+#[cfg(test)]
+mod tests;

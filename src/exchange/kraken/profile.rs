@@ -51,12 +51,15 @@ pub static PROFILE: Profile = Profile {
     empty_buckets: EmptyBuckets::Filled,
     max_trades: 1000,
     trade_history: TradeHistory::Since,
+    // docs.kraken.com, Get Order Book: "1..500"; its WebSocket has 10 and 1000 as well.
     book_depths: &[25, 100, 500],
     precisions: &[Precision::P0],
     // All pairs in one list make too long a URL.
     max_tickers: 100,
     tickers_are_whole: true,
     live: Live {
+        // How many a connection bears is not documented, nor at which rate of requests it begins
+        // to refuse them ("Exceeded msg rate").
         channels_per_socket: 200,
         books_per_socket: 200,
         book_depths: &[25, 100, 500],

@@ -67,7 +67,8 @@ pub(super) struct Made {
 }
 
 impl Plan {
-    pub(super) fn new(settings: &config::Feed, per_socket: usize, epoch: Instant) -> Self {
+    /// `seats` are the channels that a socket may have, and the books among them.
+    pub(super) fn new(settings: &config::Feed, seats: (usize, usize), epoch: Instant) -> Self {
         Self {
             max_channels: settings.max_channels,
             cordoned: false,
@@ -76,7 +77,7 @@ impl Plan {
             backoff_max: settings.backoff_max,
             epoch,
             entries: HashMap::new(),
-            places: Places::new(per_socket, epoch),
+            places: Places::new(seats, epoch),
             next_number: 0,
         }
     }
@@ -301,7 +302,7 @@ impl Plan {
             entry.seat = None;
             self.places.vacate(place, topic);
             if full {
-                self.places.learn_capacity(place);
+                self.places.learn_capacity(place, topic);
             }
             self.places.publish();
         }

@@ -11,7 +11,7 @@ use std::{
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    exchange::Topic,
+    exchange::{Stream, Topic},
     feed::{SocketState, channel::Mark},
 };
 
@@ -64,10 +64,17 @@ pub(in crate::feed) struct Opened {
     pub(in crate::feed) view: Arc<SocketView>,
 }
 
+/// Seats for topics, and for books among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seats {
+    all: usize,
+    books: usize,
+}
+
 #[derive(Debug)]
 struct Place {
     /// Topics that it may have open; learnt when the exchange refuses one.
-    capacity: usize,
+    capacity: Seats,
     sitters: Vec<Sitter>,
     orders: watch::Sender<Orders>,
     changed: bool,
@@ -84,20 +91,40 @@ struct Sitter {
     stays: bool,
 }
 
+impl Place {
+    /// Seats that are taken.
+    fn taken(&self) -> Seats {
+        let books = self.sitters.iter().filter(|sitter| is_book(&sitter.topic)).count();
+        Seats { all: self.sitters.len(), books }
+    }
+
+    fn has_room(&self, topic: &Topic, learnt: Seats) -> bool {
+        let taken = self.taken();
+        let has_seat = taken.all < self.capacity.all.min(learnt.all);
+        has_seat && (!is_book(topic) || taken.books < self.capacity.books.min(learnt.books))
+    }
+}
+
+fn is_book(topic: &Topic) -> bool {
+    matches!(topic.stream, Stream::Book { .. })
+}
+
 /// Every socket.
 #[derive(Debug)]
 pub(super) struct Places {
-    per_socket: usize,
+    per_socket: Seats,
     /// What the exchange was seen to allow a socket, if that is less.
-    learnt: usize,
+    learnt: Seats,
     epoch: Instant,
     places: BTreeMap<u64, Place>,
     next_id: u64,
 }
 
 impl Places {
-    pub(super) fn new(per_socket: usize, epoch: Instant) -> Self {
-        let per_socket = per_socket.max(1);
+    /// A socket may have `all` channels, `books` of them books.
+    pub(super) fn new((all, books): (usize, usize), epoch: Instant) -> Self {
+        let all = all.max(1);
+        let per_socket = Seats { all, books: books.clamp(1, all) };
         Self { per_socket, learnt: per_socket, epoch, places: BTreeMap::new(), next_id: 0 }
     }
 
@@ -113,10 +140,7 @@ impl Places {
         mark: &Arc<Mark>,
         start: &mut Vec<Opened>,
     ) -> u64 {
-        let roomy = self
-            .places
-            .iter()
-            .filter(|(_, place)| place.sitters.len() < place.capacity.min(self.learnt));
+        let roomy = self.places.iter().filter(|(_, place)| place.has_room(topic, self.learnt));
         // The first of several that are equally full.
         let fullest = roomy.rev().max_by_key(|(_, place)| place.sitters.len()).map(|(id, _)| *id);
         let id = fullest.unwrap_or_else(|| {
@@ -170,11 +194,18 @@ impl Places {
     /// The exchange opens no more channels on a socket than it has now; others are not filled
     /// further than that either, though to half of what the exchange documents at least, so that
     /// one odd refusal does not scatter everything.
-    pub(super) fn learn_capacity(&mut self, id: u64) {
-        if let Some(place) = self.places.get_mut(&id) {
-            place.capacity = place.sitters.len();
-            let least = self.per_socket.div_ceil(2);
-            self.learnt = self.learnt.min(place.capacity).max(least);
+    ///
+    /// Where books are counted apart, it is them that a book had no room among.
+    pub(super) fn learn_capacity(&mut self, id: u64, refused: &Topic) {
+        let Some(place) = self.places.get_mut(&id) else { return };
+        let taken = place.taken();
+        let (all, books) = (self.per_socket.all, self.per_socket.books);
+        if books < all && is_book(refused) {
+            place.capacity.books = taken.books;
+            self.learnt.books = self.learnt.books.min(taken.books).max(books.div_ceil(2));
+        } else {
+            place.capacity.all = taken.all;
+            self.learnt.all = self.learnt.all.min(taken.all).max(all.div_ceil(2));
         }
     }
 
@@ -216,6 +247,6 @@ impl Places {
     pub(super) fn views(&self) -> impl Iterator<Item = (u64, &Arc<SocketView>, usize, usize)> {
         self.places
             .iter()
-            .map(|(id, place)| (*id, &place.view, place.sitters.len(), place.capacity))
+            .map(|(id, place)| (*id, &place.view, place.sitters.len(), place.capacity.all))
     }
 }

@@ -55,6 +55,7 @@ impl Sink for Ears {
         let what = match turn {
             Turn::Opened => "opened".to_owned(),
             Turn::Confirmed => "confirmed".to_owned(),
+            Turn::Sound => "sound".to_owned(),
             Turn::Checked(checksum) => format!("checked {checksum}"),
             Turn::Lapsed(lapse) => format!("lapsed {}", lapse.as_str()),
             Turn::Refused(_) => "refused".to_owned(),

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     cache::{Entry, Loaded, Source, Stamp},
     config::Policy,
-    exchange::Family,
+    exchange::Asked,
     market::{Candle, CandleQuery, Restated, Span, UnixMs},
     service::{Key, ServiceError, Shelf, Value, span::fetch_size},
     store::{Held, SeriesId, Take},
@@ -83,7 +83,8 @@ impl Learner {
             let sent = shelf.clock.now();
             async move { Ok((sent, shelf.exchange.candles(query).await?)) }
         };
-        Ok(shelf.upstream.call(Family::Candles, payer, deadline, call).await?)
+        let charge = shelf.charge(Asked::Candles { limit: query.limit });
+        Ok(shelf.upstream.call(charge, payer, deadline, call).await?)
     }
 
     /// Fetches the newest candles in one request: those that are missing behind the ones held,

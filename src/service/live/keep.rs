@@ -30,8 +30,11 @@ pub(super) enum News<'a> {
 }
 
 impl LiveSink {
-    pub(super) fn keep_ticker(&self, state: &mut State, place: Place, ticker: &Ticker) {
-        self.keep(state, &place, |_| Some(Value::Ticker(ticker.clone())));
+    /// Keeps the ticker as the channel told it last.
+    pub(super) fn keep_ticker(&self, state: &mut State, place: Place) {
+        let Content::Ticker(ticker) = &state.content else { return };
+        let ticker = Ticker::clone(ticker);
+        self.keep(state, &place, |_| Some(Value::Ticker(ticker)));
     }
 
     /// Keeps the line's book, which is known to be right as it stands.

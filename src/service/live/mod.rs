@@ -6,6 +6,7 @@
 //! entries' reads ─► Heat ─► feed            followed, not live ─► Poller ─► line
 //! ```
 
+mod gather;
 mod heat;
 mod keep;
 mod pins;
@@ -38,7 +39,7 @@ use crate::{
     tasks::Tasks,
 };
 
-/// Levels a side of the books that are followed.
+/// Levels a side of the books that are followed, at least.
 pub const FOLLOWED_DEPTH: u32 = 25;
 
 /// How often it is looked for topics that are not live.
@@ -60,7 +61,8 @@ pub struct Live {
 pub struct Followed {
     /// His place.
     pub follower: Follower,
-    _lease: Lease,
+    /// None if no channel brings the topic.
+    _lease: Option<Lease>,
 }
 
 /// How a product stands with the exchange's WebSocket.
@@ -120,7 +122,12 @@ impl Live {
         let stream = match channel {
             Channel::Ticker => Stream::Ticker,
             Channel::Trades => Stream::Trades,
-            Channel::Orderbook => Stream::Book { precision: Precision::P0, depth: FOLLOWED_DEPTH },
+            Channel::Orderbook => {
+                let depths = self.shelf.exchange.profile().live.book_depths;
+                let enough = depths.iter().copied().find(|depth| *depth >= FOLLOWED_DEPTH);
+                let depth = enough.or(depths.last().copied()).unwrap_or(FOLLOWED_DEPTH);
+                Stream::Book { precision: Precision::P0, depth }
+            }
             Channel::Ohlcv(timeframe) => {
                 self.shelf.offered(timeframe)?;
                 Stream::Candles(timeframe)
@@ -143,9 +150,14 @@ impl Live {
         after: Option<u64>,
     ) -> Result<Followed, TooManyTopics> {
         let follower = self.hub.follow(topic, market, identity, bell, after)?;
-        let followed = Followed { follower, _lease: self.feed.lease(topic) };
+        let lease = self.has_channel(topic).then(|| self.feed.lease(topic));
+        let followed = Followed { follower, _lease: lease };
         self.followed.notify_one();
         Ok(followed)
+    }
+
+    fn has_channel(&self, topic: &Topic) -> bool {
+        topics::has_channel(&self.shelf.exchange.profile().live, topic)
     }
 
     /// How a topic is fed.
@@ -156,7 +168,8 @@ impl Live {
     /// How a product stands with the exchange's WebSocket. Asking changes nothing about that.
     pub fn stand(&self, product: &Product) -> Stand {
         let not_followed = |reason| Stand { state: "not_followed", reason: Some(reason) };
-        let Some(topic) = topics::topic(product) else {
+        let topic = topics::topic(product).filter(|topic| self.has_channel(topic));
+        let Some(topic) = topic else {
             return not_followed("no channel brings it");
         };
         if !self.feed.is_enabled() {
@@ -198,7 +211,7 @@ impl Live {
         let entries = self.shelf.cache.entries();
         let own = entries.into_iter().filter(|(key, _)| key.exchange == self.shelf.name());
         let hits = own.filter_map(|(key, entry)| {
-            let topic = topics::topic(&key.product)?;
+            let topic = topics::topic(&key.product).filter(|topic| self.has_channel(topic))?;
             directory.registry.by_id(&topic.id)?;
             Some((topic, entry.stamp.hits()))
         });
@@ -209,7 +222,9 @@ impl Live {
     /// until then.
     fn pin(&self, markets: &Markets, settings: &config::Feed) -> bool {
         let Some(directory) = markets.held() else { return false };
-        let topic = |market: &Listing, channel| self.topic(market, channel).ok();
+        let topic = |market: &Listing, channel| {
+            self.topic(market, channel).ok().filter(|topic| self.has_channel(topic))
+        };
         let channels = &settings.pinned_channels;
         let (topics, unknown) =
             pins::resolve(&directory.registry, &settings.pinned, channels, topic);

@@ -61,7 +61,11 @@ impl Poller {
             }
             let topic = line.topic().clone();
             let shared = self.sink.topics.of(&topic);
-            let standing = self.feed.standing(&topic);
+            let live = &self.sink.shelf.exchange.profile().live;
+            let standing = match topics::has_channel(live, &topic) {
+                true => self.feed.standing(&topic),
+                false => Standing::Lapsed(Lapse::NoRoom),
+            };
             let mut state = topics::lock(&shared);
             let (Some(market), Some((_, kind))) = (line.market(), topics::product(&topic)) else {
                 // There is no asking for what has no unified form.

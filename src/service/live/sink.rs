@@ -2,9 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::{FutureExt as _, future::BoxFuture};
 use tokio::time::Instant;
 
 use super::{
+    gather,
     keep::News,
     tail::Tail,
     topics::{self, Content, Phase, Shared, State, Topics},
@@ -14,7 +16,7 @@ use crate::{
     config::Policy,
     exchange::{Data, Report, Stream, Topic},
     feed::{Hub, Lapse, Line, Mode, Sink, Turn},
-    market::{Candle, Identity, Listing, Span, UnixMs},
+    market::{Book, Candle, Identity, Listing, Span, UnixMs},
     service::{
         CandleSeries, Key, Markets, Shelf,
         candles::{first_open, is_closed},
@@ -31,7 +33,9 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 /// An entry's age counts from when its value was last known to be true: data and, where nothing
 /// has changed since, heartbeats. The exchange sends heartbeats where it would also send data, but
 /// tickers only every ten to fifteen seconds however often they change
-/// (docs.bitfinex.com/reference/ws-public-ticker, 2025-11): of a ticker a heartbeat says nothing.
+/// (docs.bitfinex.com/reference/ws-public-ticker, 2025-11): of a ticker a heartbeat says nothing,
+/// nor does the life of a connection whose exchange tells tickers at trades. What a session calls
+/// sound ([`Turn::Sound`]) is true, be it a ticker.
 #[derive(Clone)]
 pub(super) struct LiveSink {
     pub(super) shelf: Arc<Shelf>,
@@ -46,11 +50,61 @@ pub(super) struct LiveSink {
 
 impl Sink for LiveSink {
     fn data(&self, topic: &Arc<Topic>, data: &Data, received: Instant) {
-        let state = self.topics.of(topic);
-        let mut state = topics::lock(&state);
-        if state.phase == Phase::Shut {
-            return;
+        let shared = self.topics.of(topic);
+        let mut state = topics::lock(&shared);
+        match state.phase {
+            Phase::Shut => return,
+            Phase::Opened | Phase::Live if gather::is_silent(data) => {
+                return self.gather(&shared, &mut state, topic, data);
+            }
+            Phase::Gathering if !gather::is_snapshot(data) => {
+                return gather::note(&mut state, data);
+            }
+            Phase::Gathering => state.phase = Phase::Opened,
+            Phase::Opened | Phase::Live => {}
         }
+        self.take(&mut state, topic, data, received);
+    }
+
+    fn turn(&self, topic: &Arc<Topic>, turn: &Turn, now: Instant) {
+        let state = self.topics.of(topic);
+        match turn {
+            Turn::Opened => {
+                let mut state = topics::lock(&state);
+                self.leave(&mut state, topic, now);
+                state.phase = Phase::Opened;
+                state.openings += 1;
+            }
+            Turn::Confirmed => self.confirmed(&state, topic, now),
+            Turn::Checked(checksum) => self.proven(&state, topic, Some(*checksum), now),
+            Turn::Sound => self.proven(&state, topic, None, now),
+            Turn::Lapsed(lapse) => self.shut(&state, topic, Mode::Stale(*lapse), now),
+            Turn::Refused(_) => self.shut(&state, topic, Mode::Stale(Lapse::Refused), now),
+            Turn::Closed => self.shut(&state, topic, Mode::Starting, now),
+        }
+    }
+
+    fn fetch_book(&self, topic: &Arc<Topic>, depth: u32) -> BoxFuture<'static, Option<Book>> {
+        self.clone().book(topic.clone(), depth).boxed()
+    }
+}
+
+/// Where a value goes, and when it was known to be true.
+pub(super) struct Place {
+    pub(super) key: Key,
+    pub(super) kind: DataKind,
+    pub(super) at: Instant,
+}
+
+impl LiveSink {
+    /// Takes what an open channel brings.
+    pub(super) fn take(
+        &self,
+        state: &mut State,
+        topic: &Arc<Topic>,
+        data: &Data,
+        received: Instant,
+    ) {
         let line = self.line(topic);
         if state.phase == Phase::Opened {
             state.phase = Phase::Live;
@@ -63,12 +117,15 @@ impl Sink for LiveSink {
         let Some((key, kind)) = self.key(topic) else { return };
         let entry = Place { key, kind, at: received };
         match data {
-            Data::Ticker(ticker) => self.keep_ticker(&mut state, entry, ticker),
-            Data::Book(_) => self.keep_book(&mut state, entry, line.as_deref()),
+            Data::Ticker(ticker) => {
+                state.content = Content::Ticker(Arc::new(ticker.clone()));
+                self.keep_ticker(state, entry);
+            }
+            Data::Book(_) => self.keep_book(state, entry, line.as_deref()),
             Data::Levels(_) => state.content = Content::Book { is_verified: false },
             Data::Trades(trades) => {
                 state.content = Content::Trades(Tail::of(trades));
-                self.keep_trades(&mut state, entry);
+                self.keep_trades(state, entry);
             }
             Data::Trade(trade, report) => {
                 let Content::Trades(tail) = &mut state.content else { return };
@@ -76,12 +133,12 @@ impl Sink for LiveSink {
                     Report::Executed => tail.take_late(trade),
                     Report::Confirmed => tail.take(trade),
                 }
-                self.keep_trades(&mut state, entry);
+                self.keep_trades(state, entry);
             }
             Data::Candles(candles) => {
                 state.content = Content::Candles(Tail::of(candles));
-                let hole = self.keep_candles(&mut state, topic, &entry, News::Snapshot);
-                self.close_candle(&state, topic, line.as_deref(), received);
+                let hole = self.keep_candles(state, topic, &entry, News::Snapshot);
+                self.close_candle(state, topic, line.as_deref(), received);
                 if let Some(line) = line {
                     self.heal(topic, line, &entry.key, hole, is_behind_gap);
                 }
@@ -89,38 +146,13 @@ impl Sink for LiveSink {
             Data::Candle(candle) => {
                 let Content::Candles(tail) = &mut state.content else { return };
                 tail.take(candle);
-                self.keep_candles(&mut state, topic, &entry, News::Candle(candle));
-                self.close_candle(&state, topic, line.as_deref(), received);
+                self.keep_candles(state, topic, &entry, News::Candle(candle));
+                self.close_candle(state, topic, line.as_deref(), received);
             }
             Data::Row(_) => {}
         }
     }
 
-    fn turn(&self, topic: &Arc<Topic>, turn: &Turn, now: Instant) {
-        let state = self.topics.of(topic);
-        match turn {
-            Turn::Opened => {
-                let mut state = topics::lock(&state);
-                self.leave(&mut state, topic, now);
-                state.phase = Phase::Opened;
-            }
-            Turn::Confirmed => self.confirmed(&state, topic, now),
-            Turn::Checked(checksum) => self.checked(&state, topic, *checksum, now),
-            Turn::Lapsed(lapse) => self.shut(&state, topic, Mode::Stale(*lapse), now),
-            Turn::Refused(_) => self.shut(&state, topic, Mode::Stale(Lapse::Refused), now),
-            Turn::Closed => self.shut(&state, topic, Mode::Starting, now),
-        }
-    }
-}
-
-/// Where a value goes, and when it was known to be true.
-pub(super) struct Place {
-    pub(super) key: Key,
-    pub(super) kind: DataKind,
-    pub(super) at: Instant,
-}
-
-impl LiveSink {
     pub(super) fn new(
         shelf: Arc<Shelf>,
         hub: Hub,
@@ -173,7 +205,7 @@ impl LiveSink {
         let entry = Place { key, kind, at: now };
         let line = self.line(topic);
         match &state.content {
-            Content::Nothing | Content::Book { is_verified: false } => return,
+            Content::Nothing | Content::Ticker(_) | Content::Book { is_verified: false } => return,
             Content::Book { is_verified: true } => {
                 if !self.confirm(&state, &entry) {
                     self.keep_book(&mut state, entry, line.as_deref());
@@ -228,16 +260,31 @@ impl LiveSink {
         }
     }
 
-    fn checked(&self, state: &Shared, topic: &Arc<Topic>, checksum: i64, now: Instant) {
-        let mut state = topics::lock(state);
-        let (Content::Book { is_verified }, Some(line)) = (&state.content, self.line(topic)) else {
-            return;
-        };
-        line.checked(checksum, now);
-        let Some((key, kind)) = self.key(topic) else { return };
-        let entry = Place { key, kind, at: now };
-        if !(*is_verified && self.confirm(&state, &entry)) {
-            self.keep_book(&mut state, entry, Some(&line));
+    /// What the channel has brought is right as it stands, with the exchange's checksum or without.
+    fn proven(&self, shared: &Shared, topic: &Arc<Topic>, checksum: Option<i64>, now: Instant) {
+        let mut state = topics::lock(shared);
+        let entry = self.key(topic).map(|(key, kind)| Place { key, kind, at: now });
+        match (&state.content, entry) {
+            (Content::Book { is_verified }, entry) => {
+                let Some(line) = self.line(topic) else { return };
+                if let Some(checksum) = checksum {
+                    line.checked(checksum, now);
+                }
+                let Some(entry) = entry else { return };
+                if !(*is_verified && self.confirm(&state, &entry)) {
+                    self.keep_book(&mut state, entry, Some(&line));
+                }
+            }
+            (Content::Ticker(_), Some(entry)) => {
+                if !self.confirm(&state, &entry) {
+                    self.keep_ticker(&mut state, entry);
+                }
+            }
+            (Content::Nothing, _) | (_, None) => return,
+            (Content::Trades(_) | Content::Candles(_), Some(_)) => {
+                drop(state);
+                return self.confirmed(shared, topic, now);
+            }
         }
         state.told = Some(now);
     }

@@ -40,12 +40,28 @@ pub(super) struct Tail<T> {
 }
 
 impl<T: Row> Tail<T> {
+    /// Rows of one moment, in whatever order: of several at one place the last one counts.
     pub(super) fn of(rows: &[T]) -> Self {
         let mut tail = Self { rows: Vec::with_capacity(rows.len()) };
         for row in rows {
-            tail.take(row);
+            tail.take_late(row);
         }
         tail
+    }
+
+    /// These rows behind those that were fetched meanwhile; where they differ, these count.
+    pub(super) fn behind(&self, fetched: &[T]) -> Vec<T> {
+        let mut all = Self::of(fetched);
+        let is_cut = self.rows.len() >= ROWS;
+        let meets = self.rows.first().is_some_and(|first| all.has(first));
+        // Rows in between may have been forgotten.
+        if is_cut && !meets {
+            return self.rows.clone();
+        }
+        for row in &self.rows {
+            all.take_late(row);
+        }
+        all.rows
     }
 
     /// Puts a row in its place, unless it is older than all of them: there may be others between
@@ -116,7 +132,9 @@ impl Held<'_, Trade> {
     /// True if nothing can be missing between the held trades and those of the tail.
     pub(super) fn meets(&self, tail: &Tail<Trade>) -> bool {
         let newest_held = self.series.rows.last().is_some_and(|newest| tail.has(newest));
-        newest_held || tail.rows.last().is_some_and(|newest| has(&self.series.rows, newest))
+        // Exchanges whose ids are not in the order of time list trades of one moment in any order.
+        let holds = |newest: &Trade| self.series.rows.iter().rev().any(|row| row.id == newest.id);
+        newest_held || tail.rows.last().is_some_and(holds)
     }
 }
 

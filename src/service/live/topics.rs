@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use super::tail::Tail;
 use crate::{
     cache::Stamp,
-    exchange::{Stream, Topic},
-    market::{Candle, Trade},
+    exchange::{self, Stream, Topic},
+    market::{Candle, Ticker, Trade},
     service::Product,
     telemetry::DataKind,
 };
@@ -23,6 +23,8 @@ pub(super) enum Phase {
     Shut,
     /// It is, and has brought nothing yet.
     Opened,
+    /// It is, and says nothing of the past: that is being fetched, and what it brings is gathered.
+    Gathering,
     /// It is, and has brought a snapshot.
     Live,
 }
@@ -30,8 +32,9 @@ pub(super) enum Phase {
 /// What a channel has brought, as far as the line does not keep it.
 #[derive(Debug)]
 pub(super) enum Content {
-    /// Nothing that a heartbeat could confirm.
+    /// Nothing that could be confirmed.
     Nothing,
+    Ticker(Arc<Ticker>),
     /// A book, and whether it is just as it was when it was last known to be right.
     Book {
         is_verified: bool,
@@ -44,6 +47,8 @@ pub(super) enum Content {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) phase: Phase,
+    /// How often its channel was opened.
+    pub(super) openings: u64,
     /// Since when it is not live.
     pub(super) shut_since: Instant,
     pub(super) content: Content,
@@ -60,6 +65,7 @@ impl State {
     fn new(now: Instant) -> Self {
         Self {
             phase: Phase::Shut,
+            openings: 0,
             shut_since: now,
             content: Content::Nothing,
             kept: None,
@@ -101,6 +107,15 @@ impl Topics {
 
     fn states(&self) -> MutexGuard<'_, HashMap<Arc<Topic>, Shared>> {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// True if a channel brings a topic; what none brings is had by asking only.
+pub(super) fn has_channel(live: &exchange::Live, topic: &Topic) -> bool {
+    match &topic.stream {
+        Stream::Book { depth, .. } => live.book_depths.contains(depth),
+        Stream::Candles(timeframe) => live.timeframes.contains(timeframe),
+        Stream::Ticker | Stream::Trades | Stream::Native(_) => true,
     }
 }
 

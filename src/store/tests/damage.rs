@@ -61,7 +61,7 @@ async fn a_database_of_others_is_set_aside_with_its_log() {
 async fn a_later_format_is_set_aside() {
     let bench = Bench::new().await;
     bench.keep(&btc(), minutes(0, 3), bars([1])).await;
-    bench.sql().pragma_update(None, "user_version", 2).unwrap();
+    bench.sql().pragma_update(None, "user_version", 3).unwrap();
     let bench = bench.again().await;
     has_begun_anew(&bench, StoreFault::Foreign).await;
 }

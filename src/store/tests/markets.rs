@@ -51,9 +51,9 @@ fn listings() -> Vec<Listing> {
             amount: Bound::default(),
             amount_decimals: Some(0),
             price_significant_digits: Some(u32::MAX),
-            listed_as: None,
-            amount_step: None,
-            price_step: None,
+            listed_as: Some("ZZZ.USD".into()),
+            amount_step: Some(number("0.10")),
+            price_step: Some(number("1e-8")),
             aliases: vec!["Z/USD".into()],
         },
     ]

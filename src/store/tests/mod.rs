@@ -5,6 +5,7 @@ mod budget;
 mod candles;
 mod damage;
 mod markets;
+mod migration;
 mod queue;
 mod room;
 

@@ -1,6 +1,5 @@
 use super::*;
 use crate::{
-    exchange::Family,
     store::{ROOM, StoreError},
     telemetry::{StoreFault, StoreState},
 };
@@ -10,7 +9,7 @@ async fn what_waits_is_committed_at_once() {
     let bench = Bench::new().await;
     for index in 0..500 {
         bench.store.keep_later(&btc(), minutes(index, index + 1), minute(9), bars([index]));
-        bench.store.note_call("bitfinex", Family::Candles, minute(index));
+        bench.store.note_call("bitfinex", "candles", 1, minute(index));
     }
     assert_eq!(bench.store.snapshot().pending, 1500);
     bench.store.flush().await;

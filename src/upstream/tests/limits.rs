@@ -3,7 +3,7 @@
 use super::*;
 
 fn lower(rig: &Rig, limit: u32) -> Option<u32> {
-    rig.upstream.limit(Family::Candles, limit)
+    rig.upstream.limit("candles", limit)
 }
 
 #[tokio::test(start_paused = true)]
@@ -50,5 +50,5 @@ async fn what_the_exchange_taught_outlasts_a_higher_limit() {
     assert_eq!((rig.candles().limit, rig.candles().ceiling), (60, 24));
     assert_eq!(lower(&rig, 10), Some(60));
     assert_eq!(rig.candles().ceiling, 10);
-    assert_eq!(rig.upstream.limit(Family::Book, 10), None, "it has no budget here");
+    assert_eq!(rig.upstream.limit("book", 10), None, "it has no budget here");
 }

@@ -7,8 +7,11 @@ mod cordon;
 mod fair;
 mod limits;
 mod merge;
+mod pools;
 mod restart;
 mod retry;
+mod shut_out;
+mod units;
 mod waiting;
 
 use std::{
@@ -22,10 +25,10 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use super::{CallError, FamilySnapshot, Upstream};
+use super::{CallError, Charge, PoolSnapshot, Upstream};
 use crate::{
     config,
-    exchange::{Family, UpstreamError},
+    exchange::{Family, Pool, Unit, UpstreamError},
     tasks::Tasks,
     telemetry::{ClientId, Metrics, Payer, Wait},
 };
@@ -45,7 +48,7 @@ fn tasks() -> Tasks {
 /// A call as the exchange of a test will answer it.
 #[derive(Clone, Debug)]
 struct Call {
-    family: Family,
+    charge: Charge,
     payer: Payer,
     within: Duration,
     latency: Duration,
@@ -55,12 +58,16 @@ struct Call {
 impl Call {
     /// A client's, answered well in 150 ms.
     fn within(within: Duration) -> Self {
-        let (family, payer) = (Family::Candles, Wait::Client.into());
-        Self { family, payer, within, latency: millis(150), answer: Ok(()) }
+        let (charge, payer) = (Family::Candles.into(), Wait::Client.into());
+        Self { charge, payer, within, latency: millis(150), answer: Ok(()) }
     }
 
     fn of(self, family: Family) -> Self {
-        Self { family, ..self }
+        Self { charge: Charge::new(family, self.charge.units()), ..self }
+    }
+
+    fn costing(self, units: u32) -> Self {
+        Self { charge: Charge::new(self.charge.family(), units), ..self }
     }
 
     fn class(self, class: Wait) -> Self {
@@ -97,6 +104,30 @@ fn settings() -> config::Upstream {
     config::Upstream { max_attempts: 1, ..config::Upstream::default() }
 }
 
+/// A pool for one family, of its name.
+fn pool_of(family: Family) -> Pool {
+    Pool {
+        name: family.as_str(),
+        about: "",
+        unit: Unit::Requests,
+        per_minute: 0,
+        burst: None,
+        families: match family {
+            Family::Candles => &[Family::Candles],
+            Family::Book => &[Family::Book],
+            Family::Trades => &[Family::Trades],
+            Family::Stats => &[Family::Stats],
+            other => panic!("no test calls {other:?}"),
+        },
+    }
+}
+
+/// Pools of tests, each with its limit.
+fn pools(families: &[(Family, u32)]) -> Vec<(&'static Pool, u32)> {
+    let leak = |family| &*Box::leak(Box::new(pool_of(family)));
+    families.iter().map(|(family, limit)| (leak(*family), *limit)).collect()
+}
+
 /// An upstream and what reached its exchange.
 #[derive(Clone)]
 struct Rig {
@@ -113,7 +144,7 @@ impl Rig {
 
     fn with(families: &[(Family, u32)], settings: &config::Upstream) -> Self {
         let metrics = Metrics::new();
-        Self::of(Upstream::new("test", families, settings, &metrics, &tasks()), metrics)
+        Self::of(Upstream::new("test", &pools(families), settings, &metrics, &tasks()), metrics)
     }
 
     fn of(upstream: Arc<Upstream>, metrics: Arc<Metrics>) -> Self {
@@ -131,14 +162,14 @@ impl Rig {
         let deadline = Instant::now() + call.within;
         let request = || {
             let sent = Instant::now();
-            self.sends.lock().unwrap().push((call.family, sent));
+            self.sends.lock().unwrap().push((call.charge.family(), sent));
             let call = call.clone();
             async move {
                 sleep(call.latency).await;
                 call.answer.map(|()| sent)
             }
         };
-        self.upstream.call(call.family, call.payer, deadline, request).await
+        self.upstream.call(call.charge, call.payer, deadline, request).await
     }
 
     #[expect(clippy::disallowed_methods, reason = "callers of a test, joined or aborted by it")]
@@ -164,12 +195,12 @@ impl Rig {
         self.sends.lock().unwrap().len()
     }
 
-    fn family(&self, family: Family) -> FamilySnapshot {
-        let families = self.upstream.snapshot().families;
-        families.into_iter().find(|snapshot| snapshot.family == family).unwrap()
+    fn family(&self, family: Family) -> PoolSnapshot {
+        let pools = self.upstream.snapshot().pools;
+        pools.into_iter().find(|snapshot| snapshot.pool.families.contains(&family)).unwrap()
     }
 
-    fn candles(&self) -> FamilySnapshot {
+    fn candles(&self) -> PoolSnapshot {
         self.family(Family::Candles)
     }
 

@@ -6,7 +6,7 @@ use super::{
     budget::{Arrival, Flights, arrival, assert_safe, fly, paused},
     *,
 };
-use crate::upstream::{Journal, Memory, Saved};
+use crate::upstream::{Journal, Memory, Saved, SavedBan, SavedCall};
 
 /// The longest that a call of these tests is under way.
 const LONGEST: Duration = secs(5);
@@ -19,9 +19,9 @@ const FAMILIES: [(Family, u32); 3] =
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Entry {
-    Called(Family),
-    Closed(Option<Family>, Duration),
-    Opened(Option<Family>),
+    Called(&'static str, u32),
+    Closed(Option<&'static str>, Duration),
+    Opened(Option<&'static str>),
 }
 
 /// Writes down what it is told, and reads it as a next process would.
@@ -50,15 +50,17 @@ impl Notes {
         let mut saved = Saved::default();
         for (at, entry) in self.entries.lock().unwrap().iter() {
             match entry {
-                Entry::Called(family) => {
-                    saved.calls.push((*family, at.elapsed().saturating_sub(slow)));
+                Entry::Called(pool, units) => {
+                    let age = at.elapsed().saturating_sub(slow);
+                    saved.calls.push(SavedCall { pool: (*pool).to_owned(), units: *units, age });
                 }
-                Entry::Closed(family, left) => {
-                    saved.bans.retain(|(closed, _)| closed != family);
+                Entry::Closed(pool, left) => {
+                    let pool = pool.map(str::to_owned);
+                    saved.bans.retain(|ban| ban.pool != pool);
                     let left = (*left + slow).saturating_sub(at.elapsed());
-                    saved.bans.push((*family, left));
+                    saved.bans.push(SavedBan { pool, left });
                 }
-                Entry::Opened(family) => saved.bans.retain(|(closed, _)| closed != family),
+                Entry::Opened(pool) => saved.bans.retain(|ban| ban.pool.as_deref() != *pool),
             }
         }
         saved
@@ -66,23 +68,32 @@ impl Notes {
 }
 
 impl Journal for Notes {
-    fn called(&self, exchange: &'static str, family: Family) {
-        self.note(exchange, Entry::Called(family));
+    fn called(&self, exchange: &'static str, pool: &'static str, units: u32) {
+        self.note(exchange, Entry::Called(pool, units));
     }
 
-    fn closed(&self, exchange: &'static str, family: Option<Family>, left: Duration) {
-        self.note(exchange, Entry::Closed(family, left));
+    fn closed(&self, exchange: &'static str, pool: Option<&'static str>, left: Duration) {
+        self.note(exchange, Entry::Closed(pool, left));
     }
 
-    fn opened(&self, exchange: &'static str, family: Option<Family>) {
-        self.note(exchange, Entry::Opened(family));
+    fn opened(&self, exchange: &'static str, pool: Option<&'static str>) {
+        self.note(exchange, Entry::Opened(pool));
     }
+}
+
+fn ban(pool: Option<&str>, left: Duration) -> SavedBan {
+    SavedBan { pool: pool.map(str::to_owned), left }
+}
+
+fn calls(family: Family, age: Duration, count: usize) -> Vec<SavedCall> {
+    vec![SavedCall { pool: family.as_str().to_owned(), units: 1, age }; count]
 }
 
 fn process(families: &[(Family, u32)], notes: &Arc<Notes>, saved: Saved) -> Rig {
     let memory = Memory { journal: notes.clone(), saved, longest_call: LONGEST };
     let metrics = Metrics::new();
-    let upstream = Upstream::resume("test", families, &settings(), memory, &metrics, &tasks());
+    let pools = pools(families);
+    let upstream = Upstream::resume("test", &pools, &settings(), memory, None, &metrics, &tasks());
     Rig::of(upstream, metrics)
 }
 
@@ -106,8 +117,8 @@ fn left(result: Result<Instant, CallError>) -> Duration {
 async fn calls_and_bans_are_told_when_they_begin_and_end() {
     let (rig, notes) = first(30);
     assert!(notes.upstream.set(rig.upstream.clone()).is_ok());
-    let candles = Some(Family::Candles);
-    let called = Entry::Called(Family::Candles);
+    let candles = Some("candles");
+    let called = Entry::Called("candles", 1);
 
     // Neither a call that succeeds, nor one that is never sent, nor a family that never closed.
     rig.call(Call::within(secs(5))).await.unwrap();
@@ -124,7 +135,7 @@ async fn calls_and_bans_are_told_when_they_begin_and_end() {
     assert_eq!(left(third.await.unwrap()), secs(19));
     let closed = |seconds| Entry::Closed(candles, secs(seconds));
     assert_eq!(notes.told(), [called, called, called, closed(10), closed(20), closed(19)]);
-    assert_eq!(notes.saved(Duration::ZERO).bans, [(candles, secs(19))]);
+    assert_eq!(notes.saved(Duration::ZERO).bans, [ban(candles, secs(19))]);
 
     // A probe that proves nothing, and one that does.
     sleep(secs(19)).await;
@@ -190,11 +201,10 @@ async fn a_ban_of_all_families_survives_too() {
     assert_eq!(left(rig.call(trades.clone()).await), before - secs(10));
     sleep(secs(30)).await;
     rig.call(trades).await.unwrap();
-    let proved = [Entry::Called(Family::Trades), Entry::Opened(None)];
+    let proved = [Entry::Called("trades", 1), Entry::Opened(None)];
     assert_eq!(notes.told()[notes.told().len() - 2..], proved);
-    let families = [Some(Family::Candles), Some(Family::Book)];
     let bans = notes.saved(Duration::ZERO).bans;
-    assert_eq!(bans, families.map(|family| (family, Duration::ZERO)));
+    assert_eq!(bans, ["candles", "book"].map(|pool| ban(Some(pool), Duration::ZERO)));
 }
 
 /// The process was not there when the ban's time was over, and nobody has tried since.
@@ -208,6 +218,44 @@ async fn a_ban_that_is_over_still_lacks_its_probe() {
     assert_eq!(rig.upstream.ready(Family::Candles), 1);
     rig.call(Call::within(secs(5))).await.unwrap();
     assert_eq!(rig.upstream.ready(Family::Candles), 9);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ban_of_the_address_survives_for_days() {
+    let (rig, notes) = first(30);
+    let shut_out = UpstreamError::Banned { retry_after: Some(secs(2 * 86_400)) };
+    rig.call(Call::within(secs(5)).failing(shut_out)).await.unwrap_err();
+    assert_eq!(notes.told()[1..], [Entry::Closed(None, secs(2 * 86_400))]);
+    sleep(secs(86_400)).await;
+    let rig = next(30, &notes);
+    assert_eq!(rig.upstream.snapshot().banned_for, secs(86_400));
+    assert_eq!(left(rig.call(Call::within(secs(5))).await), secs(86_400));
+    sleep(secs(86_400)).await;
+    rig.call(Call::within(secs(5))).await.unwrap();
+    assert_eq!(notes.saved(Duration::ZERO).bans, []);
+}
+
+/// A call that cost many units holds as many slots in the next process.
+#[tokio::test(start_paused = true)]
+async fn units_survive_a_restart() {
+    let (rig, notes) = first(300);
+    rig.call(Call::within(secs(5)).costing(80)).await.unwrap();
+    rig.call(Call::within(secs(5)).costing(15)).await.unwrap();
+    let restarted = next(300, &notes);
+    assert_eq!(restarted.candles().used, 95);
+    let of_many = |count| calls(Family::Candles, secs(1), count);
+    let families = [(Family::Candles, 30)];
+    let saved = Saved { calls: of_many(30), bans: Vec::new() };
+    let saved = Saved {
+        calls: saved.calls.into_iter().map(|it| SavedCall { units: 7, ..it }).collect(),
+        ..saved
+    };
+    let full = process(&families, &notes, saved);
+    assert_eq!(
+        (full.candles().used, full.candles().left),
+        (35, 0),
+        "no more than fills the window"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -275,7 +323,7 @@ async fn calls_of_the_future_and_of_long_ago_do_no_harm() {
     let (_, notes) = first(30);
     let horizon = Saved::horizon(secs(60), LONGEST);
     let limits = [(Family::Candles, 30)];
-    let calls = |age, count| vec![(Family::Candles, age); count];
+    let calls = |age, count| calls(Family::Candles, age, count);
     let with = |calls| process(&limits, &notes, Saved { calls, bans: Vec::new() });
 
     let long_ago = with(calls(horizon, 1_000));
@@ -284,7 +332,7 @@ async fn calls_of_the_future_and_of_long_ago_do_no_harm() {
     assert_eq!(just_not.candles().used, 30);
     let never = with(calls(Duration::MAX, 3));
     assert_eq!(never.upstream.ready(Family::Candles), 10);
-    let of_another = with(vec![(Family::Book, Duration::ZERO); 30]);
+    let of_another = with(super::restart::calls(Family::Book, Duration::ZERO, 30));
     assert_eq!(of_another.upstream.ready(Family::Candles), 10);
 
     // Their process ended just now, and them with it.
@@ -339,7 +387,7 @@ mod series {
         let mut closed_until = None;
         for (at, entry) in notes.entries.lock().unwrap().iter() {
             match entry {
-                Entry::Called(_) => assert!(closed_until.is_none_or(|until| *at >= until)),
+                Entry::Called(..) => assert!(closed_until.is_none_or(|until| *at >= until)),
                 Entry::Closed(_, left) => closed_until = Some(*at + *left),
                 Entry::Opened(_) => closed_until = None,
             }
@@ -362,7 +410,7 @@ mod series {
                 }
                 assert_safe(&flights, limit);
                 assert_bans_kept(&notes);
-                let calls = notes.told().into_iter().filter(|entry| matches!(entry, Entry::Called(_)));
+                let calls = notes.told().into_iter().filter(|entry| matches!(entry, Entry::Called(..)));
                 assert_eq!(calls.count(), flights.lock().unwrap().len());
                 sleep(secs(140)).await;
                 assert_eq!(last.map_or(0, |rig| rig.candles().used), 0, "a slot leaked");

@@ -229,7 +229,7 @@ async fn the_time_of_the_answer_counts_against_the_deadline() {
 #[tokio::test(start_paused = true)]
 async fn those_who_wait_are_served_while_the_process_drains() {
     let tasks = tasks();
-    let families = [(Family::Candles, 30)];
+    let families = pools(&[(Family::Candles, 30)]);
     let metrics = Metrics::new();
     let upstream = Upstream::new("test", &families, &settings(), &metrics, &tasks);
     let rig = Rig::of(upstream, metrics);

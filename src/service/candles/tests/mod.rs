@@ -17,7 +17,7 @@ use crate::{
     cache::{Ask, Cache, Demand},
     clock::Clock,
     config::{Config, Current, Policy},
-    exchange::{Data, Family, Stream, Topic, bitfinex::PROFILE},
+    exchange::{Data, Stream, Topic, bitfinex::PROFILE},
     feed::{Feed, Sink, Turn},
     market::{Candle, Listing, Timeframe, UnixMs},
     service::{Desk, ServiceError},
@@ -85,8 +85,8 @@ impl Bench {
         let market = Arc::new(Market::new(clock.clone()));
         let (tasks, metrics) = (Tasks::new(|name| panic!("{name} panicked")), Metrics::new());
         let budget = &config.exchanges["bitfinex"].budget;
-        let families = Family::ALL.map(|family| (family, budget.per_minute(family)));
-        let upstream = Upstream::new(PROFILE.name, &families, &config.upstream, &metrics, &tasks);
+        let pools: Vec<_> = budget.pools().collect();
+        let upstream = Upstream::new(PROFILE.name, &pools, &config.upstream, &metrics, &tasks);
         let cache = Cache::new(1 << 26, secs(30), clock.clone(), metrics.clone(), tasks.clone());
         let mut sink = None;
         let open = |into| {

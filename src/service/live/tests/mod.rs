@@ -237,9 +237,8 @@ impl Bench {
         let (fake, clock) =
             (Arc::new(Fake::default()), Clock::anchored(UnixMs::from_millis(START)));
         let (tasks, metrics) = (Tasks::new(|name| panic!("{name} panicked")), Metrics::new());
-        let families: Vec<_> =
-            PROFILE.pools.iter().map(|pool| (pool.families[0], pool.per_minute)).collect();
-        let upstream = Upstream::new(PROFILE.name, &families, &config.upstream, &metrics, &tasks);
+        let pools: Vec<_> = PROFILE.pools.iter().map(|pool| (pool, pool.per_minute)).collect();
+        let upstream = Upstream::new(PROFILE.name, &pools, &config.upstream, &metrics, &tasks);
         let cache = Cache::new(1 << 24, secs(30), clock.clone(), metrics.clone(), tasks.clone());
         let mut into = None;
         let open = |sink| {

@@ -19,7 +19,11 @@ fn names(events: &[Event]) -> Vec<&'static str> {
         Event::Broken(..) => "broken",
         Event::Paused => "paused",
         Event::Resumed => "resumed",
+        Event::Sound(_) => "sound",
+        Event::Alive => "alive",
         Event::Leaving => "leaving",
+        Event::Sound(_) => "sound",
+        Event::Alive => "alive",
     };
     events.iter().map(name).collect()
 }
