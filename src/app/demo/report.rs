@@ -125,7 +125,11 @@ impl Status {
         let left = match self.scarcest {
             Some((name, left, limit)) => {
                 let whole = format!("{name} {left}/{limit}");
-                if whole.len() <= LEFT { whole } else { format!("{name} {}%", left * 100 / limit.max(1)) }
+                if whole.len() <= LEFT {
+                    whole
+                } else {
+                    format!("{name} {}%", left * 100 / limit.max(1))
+                }
             }
             None => "-".to_owned(),
         };
