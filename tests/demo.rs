@@ -93,6 +93,49 @@ fn without_clients_nothing_but_the_market_list_is_asked_for() {
     assert!(!text.contains("Without the gateway"), "{text}");
 }
 
+/// The rows of one exchange's table: family and calls.
+fn calls_of(text: &str, exchange: &str) -> Vec<(String, u64)> {
+    let from = text.find(&format!("{exchange} saw ")).unwrap_or_else(|| panic!("{text}"));
+    let rows = text[from..].lines().skip(1).take_while(|line| !line.contains("in all"));
+    rows.map(|row| {
+        let words: Vec<&str> = row.split_whitespace().collect();
+        (words[0].to_owned(), words[1].replace(',', "").parse().unwrap())
+    })
+    .collect()
+}
+
+#[test]
+fn several_exchanges_are_served_side_by_side_each_within_its_limits() {
+    let names = ["bitfinex", "kraken", "coinbase", "binance"];
+    let exchanges = names.join(",");
+    let (output, text) = run(&[
+        "--listen",
+        "127.0.0.1:0",
+        "--clients",
+        "24",
+        "--seconds",
+        "15",
+        "--exchanges",
+        &exchanges,
+    ]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "a demo without trouble logs nothing");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let mut sum = 0;
+    for name in names {
+        let calls = calls_of(&text, name);
+        let of = |family: &str| calls.iter().any(|(other, count)| other == family && *count > 0);
+        assert!(of("candles") && of("book"), "{name}: {text}");
+        sum += calls.iter().map(|(_, count)| count).sum::<u64>();
+    }
+    assert_eq!(figure(&text, "all together"), sum, "{text}");
+    assert_eq!(text.matches("\n  answered 429            0\n").count(), names.len(), "{text}");
+    assert_eq!(figure(&text, "not answered"), 0, "{text}");
+    let asked = figure(&text, "asked by 24    clients");
+    assert!(asked > 100 && figure(&text, "answered from the cache") * 10 > asked * 8, "{text}");
+    assert!(figure(&text, "all of it from streams") > 0, "{text}");
+}
+
 struct Running(Child);
 
 impl Drop for Running {

@@ -26,8 +26,8 @@ const SERIES: (&str, &str) = ("BTC", "1h");
 /// Whose trades are read: 12 calls a minute, of 15.
 const TAPE: &str = "BTC";
 
-/// Of an exchange that stands beside others, so many are read, have books and are traded: all that
-/// is asked first has to fit into the few calls that a gateway has there at once.
+/// Of other exchanges than Bitfinex, and of that beside others, so many are read, have books and are
+/// traded: what is asked first has to fit into the few calls that a gateway has there at once.
 const BESIDE: Fleet = Fleet { hot: 6, books: 3, traded: 2 };
 const ALONE: Fleet = Fleet { hot: HOT.len(), books: BOOKS, traded: TRADED };
 
@@ -88,7 +88,8 @@ impl Bot {
         random.set_stream(number);
         let exchange = exchanges[number as usize % exchanges.len()];
         let is_alone = exchanges.len() == 1;
-        let fleet = if is_alone { ALONE } else { BESIDE };
+        let is_bitfinex_alone = is_alone && exchange == Kind::Bitfinex;
+        let fleet = if is_bitfinex_alone { ALONE } else { BESIDE };
         let mut bot = Self { watches: Vec::new(), random, exchange, is_alone };
         let quote = if exchange == Kind::Binance { "USDT" } else { "USD" };
         let known = if exchange == Kind::Bitfinex { &SPELLINGS } else { &SPELLINGS[..3] };

@@ -59,7 +59,8 @@ curl -N '{gateway}/api/market-data/stream?symbols=BTCUSD&channels=trades'
         ),
         several => {
             let (last, _) = &several[several.len() - 1];
-            let symbol = if *last == Kind::Binance { "BTCUSDT" } else { "BTCUSD" };
+            let spelt = |kind| if kind == Kind::Binance { "BTCUSDT" } else { "BTCUSD" };
+            let (symbol, followed) = (spelt(*last), spelt(several[0].0));
             format!(
                 "\
 Paste these into another terminal; the first tells what the exchanges offer and
@@ -69,7 +70,7 @@ the fourth follows a market live.
 curl -s {gateway}/api/market-data/exchanges
 curl -i '{gateway}/api/market-data/ticker/{symbol}?exchange={last}'
 curl -s '{gateway}/api/market-data/compare/BTC/USD?equivalent=true'
-curl -N '{gateway}/api/market-data/stream?symbols={symbol}&exchange={last}'
+curl -N '{gateway}/api/market-data/stream?symbols={followed}&channels=trades'
 "
             )
         }

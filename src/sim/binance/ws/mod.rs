@@ -91,7 +91,7 @@ impl BinanceTalk {
             paused: opening.in_maintenance,
         };
         for name in names.split('/').filter(|name| !name.is_empty()).take(MOST_STREAMS) {
-            talk.add(name, opening.now);
+            talk.add(name, opening.now, opening.now);
         }
         talk
     }
@@ -108,15 +108,20 @@ impl BinanceTalk {
         self.messages.len() > MOST_MESSAGES
     }
 
-    fn add(&mut self, name: &str, begins: UnixMs) {
+    /// What happens from `begins` on is told: no client may find a hole between its acknowledgement
+    /// and the first change of a book.
+    fn add(&mut self, name: &str, begins: UnixMs, now: UnixMs) {
         if self.channels.iter().any(|channel| channel.name == name) {
             return;
         }
         let (stream, place) = Stream::parse(name, &self.listing);
         let listed = place.and_then(|place| self.listing.all().get(place));
         let symbol = listed.map(|listed| listed.symbol.clone()).unwrap_or_default();
+        let (engine, listing) = (&self.state.engine, self.listing.as_ref());
+        let sight = Sight { engine, listing, place, now };
+        let feed = (begins <= now).then(|| Feed::begin(stream, sight));
         let (name, freezer) = (name.to_owned(), Freezer::default());
-        self.channels.push(Channel { name, stream, place, symbol, feed: None, begins, freezer });
+        self.channels.push(Channel { name, stream, place, symbol, feed, begins, freezer });
     }
 
     fn subscribe(&mut self, names: &[String], id: &Value, now: UnixMs, out: &mut Vec<Frame>) {
@@ -141,7 +146,7 @@ impl BinanceTalk {
             }
         }
         for name in names {
-            self.add(name, begins);
+            self.add(name, begins, now);
         }
     }
 
