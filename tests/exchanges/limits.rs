@@ -16,6 +16,8 @@ pub(crate) async fn a_storm_never_breaks_the_limit(case: Case) {
     let mut config = settings();
     config.server.request_deadline = ms(2_500);
     config.upstream.merge_window = Duration::ZERO;
+    // A machine that is too slow for so many answers at once is no fault of the exchange.
+    config.upstream.breaker_failures = 1_000;
     let sim = SimConfig { enforce: true, ..lenient(case.kind) };
     let rig = Rig::before(case, config, vec![sim]).await;
     let list = rig.json("markets").await;

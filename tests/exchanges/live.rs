@@ -138,14 +138,14 @@ fn ids(trades: &Value) -> Vec<String> {
 }
 
 /// When the busiest quarter of an hour of a simulated day begins: quiet ones have few trades.
-fn busiest(market: &str) -> UnixMs {
+/// Every case's busy market is made of this one, Binance's too.
+fn busiest() -> UnixMs {
     const DAY: i64 = 86_400_000;
     const QUARTER: i64 = DAY / 96;
     let (from, to) = (1_780_272_000_000, 1_780_272_000_000 + DAY);
     let at = UnixMs::from_millis;
     let engine = MarketEngine::new(SimConfig::default().seed, at(from - 400 * DAY), at(from));
-    let pair = market.replace('/', "").replace("USDT", "UST");
-    let instrument = engine.find(&format!("t{pair}")).expect("a market");
+    let instrument = engine.find("tBTCUSD").expect("a market");
     let day = Window { start: from, end: to - 1, limit: usize::MAX, ascending: true };
     let mut counts = [0_u32; 96];
     for trade in engine.trades(instrument, day, at(to)) {
@@ -158,7 +158,7 @@ fn busiest(market: &str) -> UnixMs {
 /// Server-sent events of three channels: a snapshot, then changes, each of the exchange's own
 /// market; of trades every one, and none twice.
 pub(crate) async fn streams_tell_clients_what_channels_bring(case: Case) {
-    let clock = SimClock::Wall(Clock::anchored(busiest(case.market)));
+    let clock = SimClock::Wall(Clock::anchored(busiest()));
     let mut sim = SimConfig { clock, ..lenient(case.kind) };
     sim.ws.ticker_every = ms(500);
     let rig = Rig::before(case, followed(case), vec![sim]).await;
@@ -182,7 +182,7 @@ pub(crate) async fn streams_tell_clients_what_channels_bring(case: Case) {
             CHANNELS.iter().all(|channel| seen.get(*channel).is_some_and(|it| it.len() > 2))
         };
         assert_eq!(next(&mut response, &mut heard).await["type"], "welcome");
-        while updates < 5 || !is_enough(&seen) {
+        while updates < 3 || !is_enough(&seen) {
             let message = next(&mut response, &mut heard).await;
             assert_eq!(message["exchange"], case.kind.as_str(), "{message}");
             assert_eq!(message["symbol"], case.market, "{message}");
@@ -199,7 +199,9 @@ pub(crate) async fn streams_tell_clients_what_channels_bring(case: Case) {
             seen.entry(channel).or_default().push(message);
         }
     };
-    tokio::time::timeout(STUCK, listen).await.expect("snapshots and changes");
+    let ended = tokio::time::timeout(STUCK, listen).await;
+    let counts: Vec<_> = seen.iter().map(|(channel, messages)| (channel, messages.len())).collect();
+    assert!(ended.is_ok(), "snapshots and changes: {counts:?}, {updates} trades");
     for (channel, messages) in &seen {
         let snapshots = messages.iter().filter(|message| message["type"] == "snapshot").count();
         assert_eq!((snapshots, &messages[0]["type"]), (1, &"snapshot".into()), "{channel}");
