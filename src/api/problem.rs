@@ -254,7 +254,8 @@ impl Problem {
             instance,
             code,
             retryable: retryable && !self.is_lasting,
-            retry_after_ms: self.retry_after.map(millis_rounded_up),
+            // A client that did not wait at all would only come with those who were refused.
+            retry_after_ms: self.retry_after.map(|wait| millis_rounded_up(wait).max(1)),
             request_id,
             suggestions: self.suggestions.as_deref(),
             parameter: self.parameter.as_deref(),

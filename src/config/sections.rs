@@ -3,7 +3,10 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use super::{Access, Admin, Cors, Exchanges, Tls};
-use crate::market::{Channel, Timeframe};
+use crate::{
+    exchange::CATALOGUE,
+    market::{Channel, Timeframe},
+};
 
 /// Every setting in force.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -160,7 +163,8 @@ pub struct Store {
 pub struct Feed {
     /// Whether the exchange's WebSocket is used.
     pub enabled: bool,
-    /// Markets that are live from the start and stay so, in any spelling.
+    /// Markets that are live from the start and stay so, in any spelling; at every exchange that
+    /// lists them, or with the name of one and a colon before it at that one.
     pub pinned: Vec<String>,
     /// What of them.
     pub pinned_channels: Vec<Channel>,
@@ -313,6 +317,19 @@ impl Default for Validation {
 impl Default for Store {
     fn default() -> Self {
         Self { path: None, max_bytes: 4 * 1024 * 1024 * 1024, retention: Duration::ZERO }
+    }
+}
+
+impl Feed {
+    /// The markets in `pinned` that may be those of an exchange, and whether they are said to be.
+    pub fn pinned_at(&self, exchange: &str) -> impl Iterator<Item = (&str, bool)> {
+        self.pinned.iter().filter_map(move |name| match name.split_once(':') {
+            // A colon may be part of a market's name, too.
+            Some((site, market)) if CATALOGUE.iter().any(|spec| spec.name() == site) => {
+                (site == exchange).then_some((market, true))
+            }
+            _ => Some((name.as_str(), false)),
+        })
     }
 }
 

@@ -78,8 +78,9 @@ pub enum Data {
     Ticker(Ticker),
     /// The newest trades, oldest first, in place of all that was known.
     Trades(Vec<Trade>),
-    /// One trade. Each comes first as [`Report::Executed`], then as [`Report::Confirmed`]; the
-    /// order of several may differ between the two.
+    /// One trade. Where an exchange tells each twice it comes first as [`Report::Executed`], then as
+    /// [`Report::Confirmed`], and the order of several may differ between the two; where it tells
+    /// each once it is confirmed at once.
     Trade(Trade, Report),
     /// A whole book, in place of all that was known.
     Book(Vec<crate::market::Change>),

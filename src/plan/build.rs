@@ -199,7 +199,7 @@ fn pin(keys: &mut Keys<'_>) -> usize {
         return 0;
     }
     let mut foreign = 0;
-    for symbol in &feed.pinned {
+    for (symbol, _) in feed.pinned_at(keys.profile.name) {
         let market = keys.by_spelling.get(&spelling(symbol));
         for channel in &feed.pinned_channels {
             let product = match channel {

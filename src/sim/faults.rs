@@ -65,9 +65,10 @@ pub enum Fault {
     Strings,
     /// The true answer with `null` for all numbers but the first of each row.
     Nulls,
-    /// The true answer with the literal `NaN` for its last number.
+    /// The true answer with the literal `NaN` for its last number; where prices are strings, with
+    /// `"NaN"` for each that has a decimal point.
     NotANumber,
-    /// The true answer with two fields in each row.
+    /// The true answer with two fields in each row, and one less where there are no more.
     TruncatedRows,
     /// Status 200 with an error array; elsewhere than on Bitfinex, the error as that exchange words
     /// it.

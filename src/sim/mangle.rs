@@ -19,7 +19,7 @@ pub(super) fn mangle(fault: &Fault, body: &str) -> Option<String> {
                 },
             ))
         }
-        Fault::NotANumber => Some(last_number_as_nan(body)),
+        Fault::NotANumber => Some(as_nan(body)),
         Fault::TruncatedRows => Some(truncate_rows(body)),
         Fault::Crossed => Some(cross(body).unwrap_or_else(|| body.to_owned())),
         _ => None,
@@ -60,47 +60,49 @@ fn each_number(body: &str, mut replace: impl FnMut(usize, &str) -> String) -> St
     out
 }
 
-fn last_number_as_nan(body: &str) -> String {
-    let mut numbers = 0;
-    each_number(body, |_, number| {
+fn as_nan(body: &str) -> String {
+    let is_fraction = |text: &str| text.starts_with('"') && text.contains('.');
+    let (mut numbers, mut has_fractions) = (0, false);
+    each_number(body, |_, text| {
         numbers += 1;
-        number.to_owned()
+        has_fractions |= is_fraction(text);
+        text.to_owned()
     });
     let mut number = 0;
     each_number(body, |_, text| {
         number += 1;
-        match text.starts_with('"') {
-            _ if number != numbers => text.to_owned(),
-            true => "\"NaN\"".to_owned(),
-            false => "NaN".to_owned(),
+        match has_fractions {
+            true if is_fraction(text) => "\"NaN\"".to_owned(),
+            false if number == numbers => "NaN".to_owned(),
+            _ => text.to_owned(),
         }
     })
 }
 
 fn truncate_rows(body: &str) -> String {
-    const KEPT: usize = 2;
+    let kept = |fields: usize| 2.min(fields.saturating_sub(1));
     let is_row = |value: &Value| match value {
         Value::Array(items) => !items.iter().any(|item| item.is_array() || item.is_object()),
         Value::Object(fields) => !fields.values().any(|item| item.is_array() || item.is_object()),
         _ => false,
     };
-    fn shorten(value: &mut Value, is_row: &dyn Fn(&Value) -> bool, inside: bool) {
+    fn shorten(value: &mut Value, is_row: &dyn Fn(&Value) -> bool, kept: &dyn Fn(usize) -> usize) {
         let row = is_row(value);
         match value {
-            Value::Array(items) if row => items.truncate(KEPT),
-            Value::Array(items) => items.iter_mut().for_each(|item| shorten(item, is_row, true)),
-            Value::Object(fields) if row && inside => {
-                let gone: Vec<String> = fields.keys().skip(KEPT).cloned().collect();
+            Value::Array(items) if row => items.truncate(kept(items.len())),
+            Value::Array(items) => items.iter_mut().for_each(|item| shorten(item, is_row, kept)),
+            Value::Object(fields) if row => {
+                let gone: Vec<String> = fields.keys().skip(kept(fields.len())).cloned().collect();
                 gone.iter().for_each(|name| drop(fields.remove(name)));
             }
             Value::Object(fields) => {
-                fields.values_mut().for_each(|field| shorten(field, is_row, inside));
+                fields.values_mut().for_each(|field| shorten(field, is_row, kept));
             }
             _ => {}
         }
     }
     let mut value = serde_json::from_str(body).unwrap_or(Value::Null);
-    shorten(&mut value, &is_row, false);
+    shorten(&mut value, &is_row, &kept);
     value.to_string()
 }
 
@@ -156,7 +158,7 @@ mod tests {
             (Fault::Strings, r#"[["tB1","7e-7","2","-3.5"],["x","4"]]"#),
             (Fault::Nulls, r#"[["tB1",7e-7,null,null],["x",4]]"#),
             (Fault::NotANumber, r#"[["tB1",7e-7,2,-3.5],["x",NaN]]"#),
-            (Fault::TruncatedRows, r#"[["tB1",7e-7],["x",4]]"#),
+            (Fault::TruncatedRows, r#"[["tB1",7e-7],["x"]]"#),
         ] {
             assert_eq!(mangle(&fault, body).as_deref(), Some(spoilt));
         }
@@ -175,7 +177,7 @@ mod tests {
         for (fault, spoilt) in [
             (Fault::Strings, r#"{"result":{"XXBTZUSD":[["5","7.5","x","2"]],"last":"9"}}"#),
             (Fault::Nulls, r#"{"result":{"XXBTZUSD":[[5,null,"x",null]],"last":null}}"#),
-            (Fault::NotANumber, r#"{"result":{"XXBTZUSD":[[5,"7.5","x","2"]],"last":NaN}}"#),
+            (Fault::NotANumber, r#"{"result":{"XXBTZUSD":[[5,"NaN","x","2"]],"last":9}}"#),
             (Fault::TruncatedRows, r#"{"result":{"XXBTZUSD":[[5,"7.5"]],"last":9}}"#),
         ] {
             let spoilt: String = spoilt.to_owned();
@@ -189,6 +191,15 @@ mod tests {
         let objects = r#"{"candles":[{"a":"1","b":"2","c":"3"}]}"#;
         let made = mangle(&Fault::TruncatedRows, objects).unwrap();
         assert_eq!(made, r#"{"candles":[{"a":"1","b":"2"}]}"#);
+        for (whole, left) in [
+            (r#"{"bids":[["1","2"]],"at":3}"#, r#"{"bids":[["1"]],"at":3}"#),
+            (r#"{"bids":[{"a":"1","b":"2"}]}"#, r#"{"bids":[{"a":"1"}]}"#),
+            (r#"{"a":"1","b":"2","c":"3"}"#, r#"{"a":"1","b":"2"}"#),
+        ] {
+            let made = mangle(&Fault::TruncatedRows, whole).unwrap();
+            let read = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+            assert_eq!(read(&made), read(left));
+        }
         let book = r#"{"result":{"X":{"asks":[["11",1],["12",1]],"bids":[["10",2]]}}}"#;
         let crossed = r#"{"result":{"X":{"asks":[["10",1],["12",1]],"bids":[["11",2]]}}}"#;
         assert_eq!(mangle(&Fault::Crossed, book).as_deref(), Some(crossed));

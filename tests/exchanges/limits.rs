@@ -16,6 +16,8 @@ pub(crate) async fn a_storm_never_breaks_the_limit(case: Case) {
     let mut config = settings();
     config.server.request_deadline = ms(2_500);
     config.upstream.merge_window = Duration::ZERO;
+    // A machine that is too slow for so many answers at once is no fault of the exchange.
+    config.upstream.breaker_failures = 1_000;
     let sim = SimConfig { enforce: true, ..lenient(case.kind) };
     let rig = Rig::before(case, config, vec![sim]).await;
     let list = rig.json("markets").await;
@@ -32,17 +34,20 @@ pub(crate) async fn a_storm_never_breaks_the_limit(case: Case) {
     });
     let paths: Vec<String> = paths.collect();
     let replies = join_all(paths.iter().map(|path| rig.get(path))).await;
-    let mut answered = 0;
+    let (mut answered, mut refused) = (0, 0);
     for (path, reply) in paths.iter().zip(&replies) {
         match reply.status {
             200 => answered += 1,
+            // Its call was under way when its time was over.
+            504 => drop(reply.problem(path, 504, "deadline_exceeded")),
             _ => {
+                refused += 1;
                 let problem = reply.problem(path, 503, "budget_exhausted");
                 assert!(problem["retry_after_ms"].as_u64() > Some(0), "{problem}");
             }
         }
     }
-    assert!(answered > 0, "nobody was answered");
+    assert!(answered > 0 && refused > 0, "no storm: {answered} answered, {refused} refused");
     let counts = rig.sim().counts();
     assert_eq!(counts.refused_total(), 0, "{counts:?}");
     let ended = rig.offer().await;

@@ -1,14 +1,18 @@
 //! Its WebSocket: what it brings is what is read, and what it loses is noticed.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 use tidegate::{
+    clock::Clock,
     config::Config,
-    sim::{WsAction, WsFault},
+    market::UnixMs,
+    sim::{MarketEngine, SimClock, SimConfig, WsAction, WsFault, engine::Window},
 };
 
 use crate::{
     Case, Proof,
-    rig::{Rig, eventually, ms, number, rows, settings},
+    rig::{Rig, STUCK, eventually, lenient, ms, number, rows, settings},
 };
 
 const CHANNELS: [&str; 3] = ["ticker", "orderbook", "trades"];
@@ -47,12 +51,13 @@ pub(crate) async fn channels_carry_what_is_read(case: Case) {
     let paths = ["ticker/{}", "orderbook/{}?limit=25", "trades/{}?limit=20"];
     for path in paths {
         let path = format!("/api/market-data/{}", path.replace("{}", case.market));
-        eventually("it is read from the channel", async || {
+        let reply = eventually("it is read from the channel", async || {
             let reply = rig.get(&path).await;
             assert_eq!(reply.status, 200, "{path}: {}", reply.text());
             reply.cache_status().contains("detail=stream").then_some(reply)
         })
         .await;
+        assert!((10..=20).contains(&reply.ttl()), "fresh for the longest silence: {reply:?}");
     }
     rig.sim().reset_counts();
     for _ in 0..50 {
@@ -109,33 +114,107 @@ pub(crate) async fn a_lost_message_is_noticed(case: Case) {
     assert!(book["bids"][0][0].as_f64() < book["asks"][0][0].as_f64(), "{book}");
 }
 
-/// Server-sent events of two channels: a snapshot, then changes, each of the exchange's own market.
-pub(crate) async fn streams_tell_clients_what_channels_bring(case: Case) {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-
-    let rig = Rig::start(case, followed(case)).await;
-    rig.is_live().await;
-    let mut socket = tokio::net::TcpStream::connect(rig.app.address()).await.unwrap();
-    let target = format!(
-        "/api/market-data/stream?exchange={}&symbols={}&channels=orderbook,ticker",
-        case.kind, case.market
-    );
-    let request = format!("GET {target} HTTP/1.1\r\nHost: gateway\r\n\r\n");
-    socket.write_all(request.as_bytes()).await.unwrap();
-    let mut heard = String::new();
-    let mut buffer = vec![0; 64 * 1024];
-    let listen = async {
-        loop {
-            let read = socket.read(&mut buffer).await.unwrap();
-            assert!(read > 0, "the stream ended: {heard}");
-            heard.push_str(&String::from_utf8_lossy(&buffer[..read]));
-            let books = heard.matches("\"channel\":\"orderbook\"").count();
-            if books >= 3 && heard.contains("\"channel\":\"ticker\"") {
-                return;
+/// The next server-sent event's data.
+async fn next(response: &mut reqwest::Response, heard: &mut String) -> Value {
+    loop {
+        if let Some((event, rest)) = heard.split_once("\n\n") {
+            let data = event.lines().find_map(|line| line.strip_prefix("data:"));
+            let data = data.map(|data| serde_json::from_str(data).expect("JSON"));
+            *heard = rest.to_owned();
+            match data {
+                Some(data) => return data,
+                None => continue,
             }
         }
+        let chunk =
+            response.chunk().await.expect("the stream goes on").expect("the stream goes on");
+        heard.push_str(std::str::from_utf8(&chunk).expect("UTF-8"));
+    }
+}
+
+fn ids(trades: &Value) -> Vec<String> {
+    let trades = trades.as_array().expect("trades");
+    trades.iter().map(|trade| trade["id"].as_str().expect("an id").to_owned()).collect()
+}
+
+/// When the busiest quarter of an hour of a simulated day begins: quiet ones have few trades.
+/// Every case's busy market is made of this one, Binance's too.
+fn busiest() -> UnixMs {
+    const DAY: i64 = 86_400_000;
+    const QUARTER: i64 = DAY / 96;
+    let (from, to) = (1_780_272_000_000, 1_780_272_000_000 + DAY);
+    let at = UnixMs::from_millis;
+    let engine = MarketEngine::new(SimConfig::default().seed, at(from - 400 * DAY), at(from));
+    let instrument = engine.find("tBTCUSD").expect("a market");
+    let day = Window { start: from, end: to - 1, limit: usize::MAX, ascending: true };
+    let mut counts = [0_u32; 96];
+    for trade in engine.trades(instrument, day, at(to)) {
+        counts[usize::try_from((trade.ms - from) / QUARTER).unwrap()] += 1;
+    }
+    let busiest = (0_i64..).zip(counts).max_by_key(|(_, count)| *count);
+    at(from + busiest.expect("quarters").0 * QUARTER)
+}
+
+/// Server-sent events of three channels: a snapshot, then changes, each of the exchange's own
+/// market; of trades every one, and none twice.
+pub(crate) async fn streams_tell_clients_what_channels_bring(case: Case) {
+    let clock = SimClock::Wall(Clock::anchored(busiest()));
+    let mut sim = SimConfig { clock, ..lenient(case.kind) };
+    sim.ws.ticker_every = ms(500);
+    let rig = Rig::before(case, followed(case), vec![sim]).await;
+    rig.is_live().await;
+    let target = format!(
+        "{}/api/market-data/stream?exchange={}&symbols={}&channels={}",
+        rig.app.url(),
+        case.kind,
+        case.market,
+        CHANNELS.join(",")
+    );
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let mut response = client.get(target).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let mut heard = String::new();
+    let mut seen: HashMap<String, Vec<Value>> = HashMap::new();
+    let mut told: Vec<String> = Vec::new();
+    let mut updates = 0;
+    let listen = async {
+        let is_enough = |seen: &HashMap<String, Vec<Value>>| {
+            CHANNELS.iter().all(|channel| seen.get(*channel).is_some_and(|it| it.len() > 2))
+        };
+        assert_eq!(next(&mut response, &mut heard).await["type"], "welcome");
+        while updates < 3 || !is_enough(&seen) {
+            let message = next(&mut response, &mut heard).await;
+            assert_eq!(message["exchange"], case.kind.as_str(), "{message}");
+            assert_eq!(message["symbol"], case.market, "{message}");
+            let channel = message["channel"].as_str().unwrap().to_owned();
+            match (channel.as_str(), message["type"].as_str().unwrap()) {
+                ("trades", "snapshot") => told.extend(ids(&message["data"])),
+                ("trades", "update") => {
+                    told.push(message["data"]["id"].as_str().unwrap().to_owned());
+                    updates += 1;
+                }
+                ("ticker" | "orderbook", "snapshot" | "update") => {}
+                (_, other) => panic!("{other}: {message}"),
+            }
+            seen.entry(channel).or_default().push(message);
+        }
     };
-    tokio::time::timeout(crate::rig::STUCK, listen).await.expect("a snapshot and changes");
-    assert!(heard.contains(&format!("\"exchange\":\"{}\"", case.kind)), "{heard}");
-    assert!(heard.contains(case.market), "{heard}");
+    let ended = tokio::time::timeout(STUCK, listen).await;
+    let counts: Vec<_> = seen.iter().map(|(channel, messages)| (channel, messages.len())).collect();
+    assert!(ended.is_ok(), "snapshots and changes: {counts:?}, {updates} trades");
+    for (channel, messages) in &seen {
+        let snapshots = messages.iter().filter(|message| message["type"] == "snapshot").count();
+        assert_eq!((snapshots, &messages[0]["type"]), (1, &"snapshot".into()), "{channel}");
+    }
+    let mut distinct = told.clone();
+    distinct.sort_unstable();
+    distinct.dedup();
+    assert_eq!(distinct.len(), told.len(), "a trade twice: {told:?}");
+    // What requests read was made apart from what is told: every trade between is in both.
+    let read = ids(&rig.json(&format!("trades/{}?limit=100", case.market)).await);
+    let place = |id: &String| read.iter().position(|other| other == id);
+    let (first, last) = (place(&told[told.len() - updates]), place(&told[told.len() - 1]));
+    let (first, last) = (first.expect("the first"), last.expect("the last"));
+    let missing: Vec<_> = read[first..=last].iter().filter(|id| !told.contains(id)).collect();
+    assert!(missing.is_empty() && last > first, "never told: {missing:?}");
 }

@@ -1,10 +1,13 @@
 //! Several exchanges at once.
 
-use tidegate::sim::{Fault, Kind};
+use tidegate::{
+    market::Channel,
+    sim::{Fault, Kind},
+};
 
 use crate::{
     Case,
-    rig::{Rig, lenient, ms, number, rows, settings, texts},
+    rig::{Rig, eventually, lenient, ms, number, rows, settings, texts},
 };
 
 const ALL: [Kind; 4] = Kind::ALL;
@@ -28,7 +31,7 @@ async fn each_answers_for_itself() {
     assert_eq!(rig.calls(), 1, "the default one's entry");
     let path = "/api/market-data/ticker/BTC-USD?exchange=okx";
     let problem = rig.get(path).await.problem(path, 404, "unknown_exchange");
-    assert_eq!(texts(&problem, "suggestions").len(), 3, "{problem}");
+    assert_eq!(texts(&problem, "suggestions"), ALL.map(Kind::as_str));
 }
 
 /// One in maintenance, one that hangs, one that shuts the address out: the fourth does not notice.
@@ -113,4 +116,34 @@ async fn quotes_are_mixed_only_where_that_is_asked_for() {
         rows(&body, "exchanges").iter().map(|row| row["symbol"].as_str().unwrap()).collect();
     assert!(symbols.contains(&"BTC/USD") && symbols.contains(&"BTC/USDT"), "{body}");
     assert_eq!(body["mixed_quotes"], true, "{body}");
+}
+
+#[tokio::test]
+async fn what_is_pinned_is_live_where_it_is_listed() {
+    let mut config = settings();
+    config.feed.enabled = true;
+    config.feed.connect_interval = ms(10);
+    config.feed.pinned = ["kraken:BTC/USD", "ETH/USD"].map(str::to_owned).into();
+    config.feed.pinned_channels = vec![Channel::Ticker];
+    let rig = all(config).await;
+    let expected: [&[&str]; 4] =
+        [&["ticker tETHUSD"], &["ticker BTC/USD", "ticker ETH/USD"], &["ticker ETH-USD"], &[]];
+    let expected = ALL.map(Kind::as_str).into_iter().zip(expected);
+    let expected: Vec<_> = expected.map(|(name, topics)| (name.to_owned(), topics)).collect();
+    eventually("what is pinned is live", async || {
+        let status = rig.get("/api/status").await.json();
+        let live = rows(&status, "feeds").iter().map(|feed| {
+            let topics = rows(feed, "topics").iter().filter(|topic| topic["wanted"] == "pinned");
+            let live = topics.filter(|topic| topic["state"] == "live");
+            let mut names: Vec<_> = live.map(|it| it["topic"].as_str().unwrap()).collect();
+            names.sort_unstable();
+            (feed["exchange"].as_str().unwrap().to_owned(), names)
+        });
+        let live: Vec<_> = live.collect();
+        live.iter()
+            .map(|(name, topics)| (name, &topics[..]))
+            .eq(expected.iter().map(|it| (&it.0, it.1)))
+            .then_some(())
+    })
+    .await;
 }

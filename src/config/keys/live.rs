@@ -9,7 +9,8 @@ pub(super) fn live(list: &mut List) {
     });
     list.add(
         "feed.pinned",
-        "Markets that are live from the start and stay so.",
+        "Markets that are live from the start and stay so, at every exchange that lists them; \
+         `kraken:BTC/USD` at that one only.",
         rule::names(),
         |c| &mut c.feed.pinned,
     );

@@ -71,7 +71,7 @@ pub fn book(result: &Bytes, depth: u32) -> Result<Book, UpstreamError> {
 
     let sides: Sides<'_> = json::parse("Depth", only("Depth", result)?.get())?;
     let level = |row: &RawValue| {
-        let [price, amount] = json::row("Depth", row)?;
+        let [price, amount, _at] = json::row("Depth", row)?;
         let price = positive("Depth", number("Depth", price)?)?;
         let amount = positive("Depth", number("Depth", amount)?)?;
         Ok(Level { price, amount, raw: Raw::slice_of(result, row) })
@@ -209,6 +209,10 @@ impl TickerRow {
         let (Some(base_volume), Some(vwap)) = (at(&self.v, 1), at(&self.p, 1)) else {
             return Err("row too short");
         };
+        // A side without offers may be empty.
+        if [&self.a, &self.b].into_iter().any(|side| matches!(side.len(), 1 | 2)) {
+            return Err("row too short");
+        }
         true_ticker(Ticker {
             bid: at(&self.b, 0),
             bid_volume: at(&self.b, 2),

@@ -26,13 +26,14 @@ use tokio::{
 };
 
 use heat::Heat;
+use pins::Pins;
 use poll::Poller;
 pub(super) use poll::Products;
 use sink::LiveSink;
 
 use super::{Markets, Product, ServiceError, Shelf};
 use crate::{
-    config::{self, Config},
+    config::Config,
     exchange::{Stream, Topic},
     feed::{Bell, Feed, Follower, Hub, Lease, Mode, Sink, Standing, TooManyTopics},
     market::{Channel, Identity, Listing, Precision},
@@ -89,7 +90,8 @@ impl Live {
         let feed = open(Arc::new(sink.clone()));
         let followed = Arc::<Notify>::default();
         let live = Self { shelf: shelf.clone(), feed: feed.clone(), hub, followed };
-        let upkeep = live.clone().upkeep(sink.clone(), markets.clone(), config.feed.clone());
+        let pins = Pins::of(config, shelf.name());
+        let upkeep = live.clone().upkeep(sink.clone(), markets.clone(), pins);
         tasks.spawn_until_stop("live upkeep", upkeep);
         let deadline = config.server.request_deadline;
         let poller = Poller { sink, feed, products, deadline };
@@ -192,16 +194,16 @@ impl Live {
         }
     }
 
-    async fn upkeep(self, sink: LiveSink, markets: Markets, settings: config::Feed) {
+    async fn upkeep(self, sink: LiveSink, markets: Markets, pins: Pins) {
         let mut heat = Heat::new(Instant::now());
-        let mut is_pinned = settings.pinned.is_empty();
+        let mut is_pinned = pins.is_empty();
         loop {
             sleep(UPKEEP).await;
             let now = Instant::now();
             self.hub.sweep(now);
             sink.topics.sweep(|topic| self.hub.line(topic).is_some());
             self.feed.heat(self.reads(&mut heat, &markets, now));
-            is_pinned = is_pinned || self.pin(&markets, &settings);
+            is_pinned = is_pinned || self.pin(&markets, &pins);
         }
     }
 
@@ -220,20 +222,22 @@ impl Live {
 
     /// Wants what settings name live for good, once it is known which markets there are; false
     /// until then.
-    fn pin(&self, markets: &Markets, settings: &config::Feed) -> bool {
+    fn pin(&self, markets: &Markets, pins: &Pins) -> bool {
         let Some(directory) = markets.held() else { return false };
         let topic = |market: &Listing, channel| {
             self.topic(market, channel).ok().filter(|topic| self.has_channel(topic))
         };
-        let channels = &settings.pinned_channels;
-        let (topics, unknown) =
-            pins::resolve(&directory.registry, &settings.pinned, channels, topic);
-        for name in unknown {
+        let found = pins.resolve(&directory.registry, topic);
+        for name in found.unknown {
             let near: Vec<&str> = name.suggestions.iter().map(|symbol| symbol.as_str()).collect();
-            let (asked, near) = (name.asked, near.join(", "));
-            tracing::warn!(asked, near, "feed.pinned names a market that is not listed");
+            let (exchange, asked, near) = (self.shelf.name(), name.asked, near.join(", "));
+            tracing::warn!(exchange, asked, near, "feed.pinned names a market that is not listed");
         }
-        self.feed.pin(topics);
+        if !found.elsewhere.is_empty() {
+            let (exchange, markets) = (self.shelf.name(), found.elsewhere.join(", "));
+            tracing::info!(exchange, markets, "pinned at other exchanges only: not listed here");
+        }
+        self.feed.pin(found.topics);
         true
     }
 }

@@ -4,7 +4,11 @@ use crate::{
     registry::Registry,
     service::{
         Product,
-        live::{heat::Heat, pins, topics},
+        live::{
+            heat::Heat,
+            pins::{Found, Pins},
+            topics,
+        },
     },
 };
 
@@ -65,15 +69,29 @@ fn every_live_product_has_its_topic() {
 async fn pins_are_found_by_any_name_and_mistakes_are_told() {
     let bench = Bench::new().await;
     let registry = Registry::new(vec![listing("BTC"), listing("ETH")]);
-    let names = ["btc-usd", "tETHUSD", "BTX/USD"].map(str::to_owned);
-    let channels = [Channel::Ticker, Channel::Ohlcv(Timeframe::W2), Channel::Ohlcv(Timeframe::H4)];
+    let mut config = Config::default();
+    config.feed.pinned =
+        ["btc-usd", "bitfinex:tETHUSD", "kraken:BTC/USD", "BTX/USD"].map(str::to_owned).into();
+    config.feed.pinned_channels =
+        vec![Channel::Ticker, Channel::Ohlcv(Timeframe::W2), Channel::Ohlcv(Timeframe::H4)];
     let topic = |market: &Listing, channel| bench.desk.live.topic(market, channel).ok();
-    let (topics, unknown) = pins::resolve(&registry, &names, &channels, topic);
+    let Found { topics, unknown, elsewhere } =
+        Pins::of(&config, "bitfinex").resolve(&registry, topic);
     let topics: Vec<String> = topics.iter().map(ToString::to_string).collect();
     let expected = ["ticker tBTCUSD", "ohlcv tBTCUSD 2w", "ticker tETHUSD", "ohlcv tETHUSD 2w"];
     assert_eq!(topics, expected, "Bitfinex offers no four hours");
     let near: Vec<_> = unknown[0].suggestions.iter().map(Symbol::as_str).collect();
     assert_eq!((unknown.len(), unknown[0].asked.as_str(), near[0]), (1, "BTX/USD", "BTC/USD"));
+    assert_eq!(elsewhere, [""; 0], "there is no other exchange");
+    // Another one may list it; what is said to be of this one is looked for here only.
+    config.exchanges["kraken"].enabled = true;
+    config.feed.pinned.push("bitfinex:ETX/USD".to_owned());
+    let found = Pins::of(&config, "bitfinex").resolve(&registry, topic);
+    assert_eq!(found.topics.len(), topics.len());
+    assert_eq!(found.elsewhere, ["BTX/USD"]);
+    assert_eq!(found.unknown.iter().map(|it| it.asked.as_str()).collect::<Vec<_>>(), ["ETX/USD"]);
+    let kraken: Vec<_> = config.feed.pinned_at("kraken").collect();
+    assert_eq!(kraken, [("btc-usd", false), ("BTC/USD", true), ("BTX/USD", false)]);
 }
 
 #[tokio::test(start_paused = true)]
