@@ -39,10 +39,13 @@ def pair(altname, wsname, base, quote, **more):
 
 
 KRAKEN_PAIRS = {
+    # ccxt keeps the last of those that share their currencies: here the lit one, below the dark one.
+    "XXBTZUSD.d": pair("XBTUSD.d", None, "XXBT", "ZUSD"),
     "XXBTZUSD": pair("XBTUSD", "XBT/USD", "XXBT", "ZUSD"),
     "XDGUSD": pair("XDGUSD", "XDG/USD", "XXDG", "ZUSD", pair_decimals=7, tick_size="0.0000001", ordermin="13"),
     "XTZUSD": pair("XTZUSD", "XTZ/USD", "XTZ", "ZUSD", pair_decimals=4, tick_size="0.0001", leverage_buy=[], leverage_sell=[]),
-    "XXBTZUSD.d": pair("XBTUSD.d", None, "XXBT", "ZUSD"),
+    "XTZUSD.d": pair("XTZUSD.d", None, "XTZ", "ZUSD"),
+    "XBTUSD:BTNL": pair("XBTUSD:BTNL", "XBT/USD:BTNL", "XXBT", "ZUSD"),
     "LUNAUSD": pair("LUNAUSD", "LUNA/USD", "LUNA", "ZUSD", status="cancel_only"),
 }  # fmt: skip
 
@@ -117,7 +120,7 @@ def product(id, alias_to=(), alias="", **more):
         "alias": alias, "alias_to": list(alias_to), "base_display_symbol": base, "quote_display_symbol": quote,
         "view_only": False, "price_increment": "0.01", "display_name": id, "product_venue": "CBE",
         "approximate_quote_24h_volume": "319836000.10", "best_bid_price": "", "best_ask_price": "",
-        "high_24h": "63860.10", "low_24h": "61102", **more,
+        "high_24h": "", "low_24h": "", **more,
     }  # fmt: skip
 
 
@@ -155,6 +158,7 @@ COINBASE_BOOK = {
     "spread_bps": "0.0016",
     "spread_absolute": "0.1",
 }
+LAST_PAGE = {"prev_cursor": "", "next_cursor": "", "has_next": False, "has_prev": False}
 NOT_FOUND = (404, {"error": "NOT_FOUND", "error_details": "valid product_id is required", "message": "valid product_id is required"})
 
 
@@ -166,7 +170,7 @@ def coinbase(path, query):
             rows = [row for row in PRODUCTS if not wanted or row["product_id"] in wanted]
             if query.get("product_type", ["SPOT"]) != ["SPOT"]:
                 rows = []
-            return {"products": rows, "num_products": len(rows), "pagination": None}
+            return {"products": rows, "num_products": len(rows), "pagination": LAST_PAGE}
         case ["products", id, *_] if id not in known:
             return NOT_FOUND
         case ["products", _, "ticker"]:
@@ -230,7 +234,11 @@ def binance_ticker(id):
     }  # fmt: skip
 
 
-BINANCE_TICKERS = [binance_ticker("BTCUSDT"), binance_ticker("ETHBTC")]
+# One of them has not moved.
+BINANCE_TICKERS = [
+    binance_ticker("BTCUSDT"),
+    {**binance_ticker("ETHBTC"), "priceChange": "0.00000000", "priceChangePercent": "0.000", "openPrice": "62430.01000000"},
+]
 BINANCE_CANDLES = [
     [start * 1000, "62400.00000000", "62410.50000000", "62390.10000000", "62400.10000000",
      "1.20300000" if place % 4 else "0.00000000", start * 1000 + 59_999, "75067.00000000", 12, "0.6", "37533.5", "0"]
