@@ -130,14 +130,14 @@ PY
   passed=$((passed + ${counts% *})) failed=$((failed + ${counts#* }))
 }
 
-# aside NAME FILE... -- OPTION...: starts checks that mostly wait; `join NAME TITLE` tells of them.
+# aside NAME FILE... -- OPTION...: starts checks that mostly wait; `gather NAME TITLE` tells of them.
 aside() {
   run_pytest "$@" >"$scratch/$1.out" 2>&1 &
   aside[$1]=$!
 }
 declare -A aside
 
-join() {
+gather() {
   echo "== $2"
   wait "${aside[$1]}"
   cat "$scratch/$1.out"
@@ -218,23 +218,21 @@ node_checks "bitfinex-api-node on the gateway's WebSocket" "$live" ws_node_check
 
 # Clients that keep the exchanges' limits, and for the most part wait for them.
 aside others exchanges_checks.py -- --bin "$bin"
-aside binance binance_checks.py -- --target exchange --base "$binance"
+start_exchange watched --exchange binance
+aside binance binance_checks.py -- --target exchange --base "$watched"
 # Nothing that nobody asked for is to come between two readers of the same bodies.
 start_bodies bodies
 start_gateway compared "$bodies" TIDEGATE__FEED__ENABLED=false $(served kraken "$bodies") \
   $(served coinbase "$bodies") $(served binance "$bodies")
 python_checks "the gateway beside ccxt on the same bodies" parity_checks.py -- \
   --target gateway --base "$compared" --exchange "$bodies"
-join others "ccxt and ccxt.pro on the simulated Kraken and Coinbase"
-join binance "ccxt and ccxt.pro on the simulated Binance"
+gather others "ccxt and ccxt.pro on the simulated Kraken and Coinbase"
+gather binance "ccxt and ccxt.pro on the simulated Binance"
 
 start_exchange framed_behind
 start_gateway framed "$framed_behind"
 python_checks "pandas, polars and pyarrow on the gateway's data frames" frames_checks.py -- \
   --target gateway --base "$framed" --exchange "$framed_behind"
-
-start_exchange binance --exchange binance
-python_checks "ccxt and ccxt.pro on the simulated Binance" binance_checks.py -- --target exchange --base "$binance"
 
 one_check "promtool check metrics" metrics_are_clean "$gateway"
 
