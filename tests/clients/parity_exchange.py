@@ -39,10 +39,14 @@ def pair(altname, wsname, base, quote, **more):
 
 
 KRAKEN_PAIRS = {
+    # ccxt keeps the last of those that share their currencies: here the lit one, below the dark one.
+    "XXBTZUSD.d": pair("XBTUSD.d", None, "XXBT", "ZUSD"),
     "XXBTZUSD": pair("XBTUSD", "XBT/USD", "XXBT", "ZUSD"),
     "XDGUSD": pair("XDGUSD", "XDG/USD", "XXDG", "ZUSD", pair_decimals=7, tick_size="0.0000001", ordermin="13"),
     "XTZUSD": pair("XTZUSD", "XTZ/USD", "XTZ", "ZUSD", pair_decimals=4, tick_size="0.0001", leverage_buy=[], leverage_sell=[]),
-    "XXBTZUSD.d": pair("XBTUSD.d", None, "XXBT", "ZUSD"),
+    "XTZUSD.d": pair("XTZUSD.d", None, "XTZ", "ZUSD"),
+    "XBTUSD:BTNL": pair("XBTUSD:BTNL", "XBT/USD:BTNL", "XXBT", "ZUSD"),
+    "XTZEUR": pair("XTZEUR", "XTZ/EUR", "XTZ", "ZEUR", pair_decimals=4, tick_size="0.0001"),
     "LUNAUSD": pair("LUNAUSD", "LUNA/USD", "LUNA", "ZUSD", status="cancel_only"),
 }  # fmt: skip
 
@@ -56,7 +60,15 @@ def kraken_ticker(last):
     }  # fmt: skip
 
 
-KRAKEN_TICKERS = {"XXBTZUSD": kraken_ticker(62430), "XDGUSD": kraken_ticker(7), "XTZUSD": kraken_ticker(3)}
+KRAKEN_TICKERS = {
+    "XXBTZUSD": kraken_ticker(62430), "XDGUSD": kraken_ticker(7), "XTZUSD": kraken_ticker(3),
+    # Nobody trades, and nobody wants to.
+    "XTZEUR": {
+        "a": ["0.00000", "0", "0.000"], "b": ["0.00000", "0", "0.000"], "c": ["0.00000", "0.00000000"],
+        "v": ["0.00000000", "0.00000000"], "p": ["0.00000", "0.00000"], "t": [0, 0],
+        "l": ["0.00000", "0.00000"], "h": ["0.00000", "0.00000"], "o": "0.00000",
+    },
+}  # fmt: skip
 KRAKEN_CANDLES = [
     [start, "62400.0", "62410.5", "62390.1", "62400.0", "62401.33", "1.20300000", 12]
     if place % 4
@@ -84,7 +96,7 @@ def kraken(path, query):
         return {"error": ["EQuery:Unknown asset pair"]}
     match path:
         case "Assets":
-            assets = {"XXBT": "XBT", "ZUSD": "USD", "XXDG": "XDG", "XTZ": "XTZ", "LUNA": "LUNA"}
+            assets = {"XXBT": "XBT", "ZUSD": "USD", "ZEUR": "EUR", "XXDG": "XDG", "XTZ": "XTZ", "LUNA": "LUNA"}
             rows = {id: {"aclass": "currency", "altname": name, "decimals": 10, "display_decimals": 5, "status": "enabled"}
                     for id, name in assets.items()}  # fmt: skip
             return answer(rows)
@@ -117,7 +129,7 @@ def product(id, alias_to=(), alias="", **more):
         "alias": alias, "alias_to": list(alias_to), "base_display_symbol": base, "quote_display_symbol": quote,
         "view_only": False, "price_increment": "0.01", "display_name": id, "product_venue": "CBE",
         "approximate_quote_24h_volume": "319836000.10", "best_bid_price": "", "best_ask_price": "",
-        "high_24h": "63860.10", "low_24h": "61102", **more,
+        "high_24h": "", "low_24h": "", **more,
     }  # fmt: skip
 
 
@@ -126,6 +138,7 @@ PRODUCTS = [
     product("BTC-USDC", alias_to=["BTC-USD"], alias="BTC-USD"),
     product("CGLD-USD", price="0.531", volume_24h="100", price_percentage_change_24h="0"),
     product("BTC-EUR", price="57000.01"),
+    product("NEW-USD", price="", price_percentage_change_24h="", volume_24h="", approximate_quote_24h_volume=""),
     product("OLD-USD", status="delisted", trading_disabled=True),
 ]
 COINBASE_CANDLES = [
@@ -155,6 +168,7 @@ COINBASE_BOOK = {
     "spread_bps": "0.0016",
     "spread_absolute": "0.1",
 }
+LAST_PAGE = {"prev_cursor": "", "next_cursor": "", "has_next": False, "has_prev": False}
 NOT_FOUND = (404, {"error": "NOT_FOUND", "error_details": "valid product_id is required", "message": "valid product_id is required"})
 
 
@@ -166,7 +180,7 @@ def coinbase(path, query):
             rows = [row for row in PRODUCTS if not wanted or row["product_id"] in wanted]
             if query.get("product_type", ["SPOT"]) != ["SPOT"]:
                 rows = []
-            return {"products": rows, "num_products": len(rows), "pagination": None}
+            return {"products": rows, "num_products": len(rows), "pagination": LAST_PAGE}
         case ["products", id, *_] if id not in known:
             return NOT_FOUND
         case ["products", _, "ticker"]:
@@ -215,7 +229,7 @@ BINANCE_INFO = {
         {"rateLimitType": "RAW_REQUESTS", "interval": "MINUTE", "intervalNum": 5, "limit": 61000},
     ],
     "exchangeFilters": [],
-    "symbols": [symbol("BTC", "USDT"), symbol("ETH", "BTC"), symbol("OLD", "USDT", "BREAK"), symbol("FUT", "USDT", spot=False)],
+    "symbols": [symbol("BTC", "USDT"), symbol("ETH", "BTC"), symbol("LTC", "BTC"), symbol("OLD", "USDT", "BREAK"), symbol("FUT", "USDT", spot=False)],
 }  # fmt: skip
 
 
@@ -230,7 +244,13 @@ def binance_ticker(id):
     }  # fmt: skip
 
 
-BINANCE_TICKERS = [binance_ticker("BTCUSDT"), binance_ticker("ETHBTC")]
+# One of them has not moved, and one is not traded.
+BINANCE_TICKERS = [
+    binance_ticker("BTCUSDT"),
+    {**binance_ticker("ETHBTC"), "priceChange": "0.00000000", "priceChangePercent": "0.000", "openPrice": "62430.01000000"},
+    {name: "0.00000000" if isinstance(value, str) and "." in value else value
+     for name, value in binance_ticker("LTCBTC").items()},
+]
 BINANCE_CANDLES = [
     [start * 1000, "62400.00000000", "62410.50000000", "62390.10000000", "62400.10000000",
      "1.20300000" if place % 4 else "0.00000000", start * 1000 + 59_999, "75067.00000000", 12, "0.6", "37533.5", "0"]

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs real clients of Bitfinex against the simulated exchange and against the gateway in front of
-# it: ccxt, bitfinex-api-py, bitfinex-api-node, pandas, polars, pyarrow, schemathesis and promtool.
+# Runs real clients against the simulated exchanges and against the gateway in front of them: ccxt,
+# bitfinex-api-py, bitfinex-api-node, pandas, polars, pyarrow, schemathesis and promtool.
 #
 #   tests/clients/run.sh target/debug/tidegate
 #
@@ -70,6 +70,21 @@ start_exchange() {
   printf -v "$name" 'http://127.0.0.1:%s' "$port"
 }
 
+# start_bodies NAME: the exchanges that give everyone the same bodies; sets NAME to their root URL.
+start_bodies() {
+  local port log=$scratch/$1.log
+  port=$(free_port)
+  python3 -B parity_exchange.py "$port" >"$log" 2>&1 &
+  started+=($!)
+  wait_for "http://127.0.0.1:$port/api/v3/exchangeInfo" $! "$log"
+  printf -v "$1" 'http://127.0.0.1:%s' "$port"
+}
+
+# served NAME ROOT: the settings, each a word, by which a gateway serves an exchange.
+served() {
+  echo "TIDEGATE__EXCHANGES__${1^^}__ENABLED=true TIDEGATE__EXCHANGES__${1^^}__REST_URL=$2"
+}
+
 # start_gateway NAME EXCHANGE [SETTING=VALUE...]: sets NAME to its root URL.
 start_gateway() {
   local name=$1 exchange=$2 port log=$scratch/$1.log
@@ -88,15 +103,24 @@ passed=0 failed=0
 
 # python_checks TITLE FILE... -- OPTION...
 python_checks() {
-  local title=$1 files=() xml=$scratch/junit.xml
+  echo "== $1"
+  run_pytest python "${@:2}"
+  count_pytest python
+}
+
+# run_pytest NAME FILE... -- OPTION...: what came of it is in $scratch/NAME.xml.
+run_pytest() {
+  local xml=$scratch/$1.xml files=()
   shift
   while [ "$1" != -- ]; do files+=("$1") && shift; done
   shift
-  echo "== $title"
   rm -f "$xml"
   "$venv/bin/python" -B -m pytest -q --tb=short --junit-xml="$xml" "$@" "${files[@]}"
+}
+
+count_pytest() {
   local counts
-  counts=$(python3 - "$xml" <<'PY'
+  counts=$(python3 - "$scratch/$1.xml" <<'PY'
 import sys, xml.etree.ElementTree as tree
 suite = tree.parse(sys.argv[1]).getroot().find("testsuite")
 total, bad = int(suite.get("tests")), int(suite.get("failures")) + int(suite.get("errors"))
@@ -104,6 +128,20 @@ print(total - bad, bad if total else 1)
 PY
   ) || counts="0 1"
   passed=$((passed + ${counts% *})) failed=$((failed + ${counts#* }))
+}
+
+# aside NAME FILE... -- OPTION...: starts checks that mostly wait; `gather NAME TITLE` tells of them.
+aside() {
+  run_pytest "$@" >"$scratch/$1.out" 2>&1 &
+  aside[$1]=$!
+}
+declare -A aside
+
+gather() {
+  echo "== $2"
+  wait "${aside[$1]}"
+  cat "$scratch/$1.out"
+  count_pytest "$1"
 }
 
 # node_checks TITLE BASE [FILE]
@@ -149,10 +187,15 @@ operators_key() {
 
 install_tools
 
-# Two exchanges, since each counts the calls of one address.
+# Two exchanges, since each counts the calls of one address. The others are none of the clients'
+# business.
 start_exchange exchange
 start_exchange behind
-start_gateway gateway "$behind"
+start_exchange kraken --exchange kraken
+start_exchange coinbase --exchange coinbase
+start_exchange binance --exchange binance
+start_gateway gateway "$behind" $(served kraken "$kraken") $(served coinbase "$coinbase") \
+  $(served binance "$binance")
 
 clients=(ccxt_checks.py bfxapi_checks.py)
 python_checks "Python clients on the exchange" "${clients[@]}" -- --target exchange --base "$exchange"
@@ -173,15 +216,23 @@ live_in_front=(--target gateway --base "$live" --exchange "$streaming_behind")
 python_checks "Python clients on the gateway's WebSocket" ws_checks.py -- "${live_in_front[@]}"
 node_checks "bitfinex-api-node on the gateway's WebSocket" "$live" ws_node_checks.mjs
 
-python_checks "ccxt on the other simulated exchanges" exchanges_checks.py -- --bin "$bin"
+# Clients that keep the exchanges' limits, and for the most part wait for them.
+aside others exchanges_checks.py -- --bin "$bin"
+start_exchange watched --exchange binance
+aside binance binance_checks.py -- --target exchange --base "$watched"
+# Nothing that nobody asked for is to come between two readers of the same bodies.
+start_bodies bodies
+start_gateway compared "$bodies" TIDEGATE__FEED__ENABLED=false $(served kraken "$bodies") \
+  $(served coinbase "$bodies") $(served binance "$bodies")
+python_checks "the gateway beside ccxt on the same bodies" parity_checks.py -- \
+  --target gateway --base "$compared" --exchange "$bodies"
+gather others "ccxt and ccxt.pro on the simulated Kraken and Coinbase"
+gather binance "ccxt and ccxt.pro on the simulated Binance"
 
 start_exchange framed_behind
 start_gateway framed "$framed_behind"
 python_checks "pandas, polars and pyarrow on the gateway's data frames" frames_checks.py -- \
   --target gateway --base "$framed" --exchange "$framed_behind"
-
-start_exchange binance --exchange binance
-python_checks "ccxt and ccxt.pro on the simulated Binance" binance_checks.py -- --target exchange --base "$binance"
 
 one_check "promtool check metrics" metrics_are_clean "$gateway"
 
@@ -200,7 +251,7 @@ one_check "schemathesis on what operators do" description_holds "$operated" \
   --header "Authorization: Bearer $key"
 
 if [ "$failed" -gt 0 ]; then
-  tail -n 20 "$scratch"/{gateway,live,framed,made_up,operated}.log
+  tail -n 20 "$scratch"/{gateway,live,framed,compared,made_up,operated}.log
 fi
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
