@@ -137,6 +137,34 @@ test("a row picks its exchange, and a market that it does not list has near name
   await world.close(page);
 });
 
+test("what cannot be counted on is said beside it", async () => {
+  const page = await world.open();
+  let isDown = false;
+  await page.route("**/compare/**", async (route) => {
+    if (isDown) return route.fulfill({ status: 503, json: { code: "overloaded", detail: "too much is asked" } });
+    const body = await (await route.fetch()).json();
+    Object.assign(body.exchanges[0], { fresh: false });
+    Object.assign(body.exchanges[1], { quotes_from: "ticker", problem: { code: "upstream_timeout", detail: "orderbook: no answer in time" } });
+    Object.assign(body, { crossed: false, best_bid: null });
+    return route.fulfill({ json: body });
+  });
+  await page.goto(`${world.base}/#market/bitfinex/5m/BTC/USD`);
+  await page.locator("#across-rows td[data-mood=warn]", { hasText: /^(rest|stream), too old to count$/ }).waitFor();
+  await page.locator("#across-rows td[data-mood=warn]", { hasText: /^(rest|stream), by the ticker, orderbook: no answer in time$/ }).waitFor();
+  assert.match(await text(page, "#across-best"), /^Best bid – · best ask [\d.]+ BTC\/USD on \w+ · spread/);
+  assert.equal(await page.locator("#across .crossed").count(), 0);
+  assert.equal(await page.locator("#across-rows", { hasText: "▲ best" }).count(), 0);
+
+  isDown = true;
+  await page.locator("#across-problem", { hasText: "503 overloaded: too much is asked" }).waitFor();
+  assert.equal(await page.locator("#across-rows tbody tr").count(), EXCHANGES.length, "what was told before stays to be read");
+  await page.locator("#across[data-old]").waitFor();
+  isDown = false;
+  await until("it comes back by itself", async () => (await text(page, "#across-problem")) === "");
+  assert.equal(await page.locator("#across[data-old]").count(), 0);
+  await world.close(page);
+});
+
 test("each exchange has its own markets and widths", async () => {
   const { page } = await openMarket("#market/bitfinex/2w/BTC/USD");
   const widths = () => page.locator("#timeframe option").allInnerTexts();

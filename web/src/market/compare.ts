@@ -1,5 +1,5 @@
 import { el, fill, mark, place, table, write, type Child, type Column, type Mood } from "../dom";
-import { ask, isProblem, said } from "../gateway";
+import { ask, said } from "../gateway";
 import { exact, figure, millis, plain, UNKNOWN } from "../words";
 import type { Best, Comparison, Quote, Side } from "./shapes";
 
@@ -55,8 +55,6 @@ export class Across {
     } catch (error) {
       if (this.#wanted !== address) return;
       this.#error = error;
-      // It is not known any more what it was an answer to, if the gateway now refuses to tell.
-      if (isProblem(error)) this.#held = null;
     }
     this.changed();
   }

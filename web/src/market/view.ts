@@ -10,6 +10,8 @@ import { Picture } from "./picture";
 import type { Candle, Context, Market, Offer, Trade, Validation } from "./shapes";
 
 const CONTEXT_EVERY_MS = 5000;
+/** A little oftener than the 12 reads a minute that earn a market its channels: then no exchange is called for it. */
+const ACROSS_EVERY_MS = 4000;
 const TICK_MS = 1000;
 /** What two answers in a row have not renewed is old. */
 const OLD_MS = 2 * CONTEXT_EVERY_MS + TICK_MS;
@@ -163,11 +165,12 @@ export class MarketView {
     this.#stream = stream;
     const refresh = (): void => {
       void this.#ask(subject);
-      void this.#across.ask(subject);
       if (!isStreamed) void this.#askCandles(subject);
     };
+    const across = (): void => void this.#across.ask(subject);
     refresh();
-    this.#timers = [window.setInterval(refresh, CONTEXT_EVERY_MS), window.setInterval(() => this.#later(), TICK_MS)];
+    across();
+    this.#timers = [window.setInterval(refresh, CONTEXT_EVERY_MS), window.setInterval(across, ACROSS_EVERY_MS), window.setInterval(() => this.#later(), TICK_MS)];
     this.#later();
   }
 

@@ -40,7 +40,7 @@ class Burn {
   #state: State = "good";
   #limit = 1;
 
-  constructor(exchange: string, { family, unit }: Budget, isOneOfMany: boolean) {
+  constructor(exchange: string, { family, limit, unit }: Budget, isOneOfMany: boolean) {
     this.#plot = new Plot({
       title: isOneOfMany ? `${exchange} ${family}` : family,
       label: `${unit === "weight" ? "Weight" : "Calls"} left of ${exchange} ${family}`,
@@ -48,7 +48,7 @@ class Burn {
       text: count,
       top: () => this.#limit,
       height: 84,
-      axis: 28,
+      axis: limit < 1000 ? 28 : 36,
     });
     this.element = el("div", { class: "panel burn" }, this.#plot.element, this.#notes);
   }
