@@ -27,6 +27,8 @@ test("the market view follows the gateway's stream, and costs nothing when it is
   assert.match(await text(page, "#trade-rows"), /▲ buy|▼ sell/);
   await page.locator("#verdict", { hasText: "Market conditions are suitable for trading" }).waitFor();
   assert.match(await text(page, "#context-rows"), /Volatility\s+[\d.]+ %/);
+  assert.equal(await page.locator("#across").isVisible(), false, "there is nothing to compare one exchange with");
+  assert.equal(await page.locator("#exchange").isVisible(), false);
 
   await until("the price is the gateway's", async () => {
     const { last } = await world.get("/api/market-data/ticker/BTC/USD");
@@ -36,6 +38,7 @@ test("the market view follows the gateway's stream, and costs nothing when it is
   const before = await book();
   await until("the book changes by itself", async () => (await book()) !== before);
   assert.deepEqual(page.complaints, []);
+  assert.ok(!page.asked.some((request) => request.url().includes("/compare/")));
 
   await page.locator("#to-overview").click();
   await until("the stream is hung up", async () => (await followers()) === 0);

@@ -72,15 +72,30 @@ class Process {
   }
 }
 
+/** Where each simulated exchange has its WebSocket. */
+const SOCKETS = { bitfinex: "/ws/2", kraken: "/v2", coinbase: "/", binance: "/stream" };
+export const EXCHANGES = Object.keys(SOCKETS);
+
 /** Everything that a file of tests needs. */
 export class World {
   /** `host`: where clients ask; beyond the loopback everybody needs a key. `isApart`: operators have a listener of their own. */
-  static async start({ host = "127.0.0.1", isApart = false } = {}) {
+  static async start({ host = "127.0.0.1", isApart = false, exchanges = ["bitfinex"] } = {}) {
     const world = new World();
     world.folder = await mkdtemp(join(tmpdir(), "tidegate-page-"));
-    const exchange = `127.0.0.1:${await freePort()}`;
-    world.exchange = new Process(["sim", "--listen", exchange, "--ticker-every", "1s"], {});
-    await world.exchange.answers(`http://${exchange}/sim/counts`);
+    world.exchanges = [];
+    const served = {};
+    for (const name of exchanges) {
+      const address = `127.0.0.1:${await freePort()}`;
+      const exchange = new Process(["sim", "--exchange", name, "--listen", address, "--ticker-every", "1s"], {});
+      world.exchanges.push(exchange);
+      await exchange.answers(`http://${address}/sim/counts`);
+      const settings = `TIDEGATE__EXCHANGES__${name.toUpperCase()}__`;
+      Object.assign(served, {
+        [`${settings}ENABLED`]: "true",
+        [`${settings}REST_URL`]: `http://${address}`,
+        [`${settings}WS_URL`]: `ws://${address}${SOCKETS[name]}`,
+      });
+    }
     world.port = await freePort();
     world.base = `http://127.0.0.1:${world.port}`;
     const desk = isApart ? `127.0.0.1:${await freePort()}` : "";
@@ -91,8 +106,7 @@ export class World {
       TIDEGATE__SERVER__LISTEN: `${host}:${world.port}`,
       TIDEGATE__SERVER__ADMIN__LISTEN: desk,
       TIDEGATE__ACCESS__KEYS_FILE: keys,
-      TIDEGATE__EXCHANGES__BITFINEX__REST_URL: `http://${exchange}`,
-      TIDEGATE__EXCHANGES__BITFINEX__WS_URL: `ws://${exchange}/ws/2`,
+      ...served,
       TIDEGATE__FEED__CONNECT_INTERVAL: "50ms",
     };
     await world.startGateway();
@@ -147,7 +161,7 @@ export class World {
   async end() {
     await this.browser?.close();
     await this.gateway?.kill();
-    await this.exchange?.kill();
+    for (const exchange of this.exchanges) await exchange.kill();
     await rm(this.folder, { recursive: true, force: true });
   }
 }

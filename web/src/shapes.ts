@@ -47,6 +47,11 @@ export interface Exchange {
 
 export interface Budget {
   readonly family: string;
+  /** What is counted: `requests`, or `weight`. */
+  readonly unit?: string;
+  readonly per_minute?: number;
+  /** What `limit`, `learned` and `left` are about; a minute where it is not told. */
+  readonly window_ms?: number;
   readonly limit: number;
   readonly learned: number;
   readonly left: number;

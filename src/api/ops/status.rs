@@ -124,12 +124,19 @@ pub(crate) struct BudgetBody {
     /// The endpoints that it is for.
     #[schema(example = json!(["candles"]))]
     endpoints: Vec<&'static str>,
-    /// How many may go at once; `null` where only the minute counts.
+    /// How many the exchange bears at once; `null` where only the minute counts.
     burst: Option<u32>,
-    /// So many in any minute, as the operator allows.
+    /// So many a minute in the long run, as the operator allows.
+    #[schema(example = 30)]
+    per_minute: u32,
+    /// The window that is kept: a minute, or less where few may go at once.
+    #[schema(example = 60_000)]
+    window_ms: u64,
+    /// So many in any window, as the operator allows: `per_minute` where that is a minute.
     limit: u32,
     /// The same, as the exchange was seen to bear.
     learned: u32,
+    /// So many more have room in the window of now.
     left: u32,
     waiting: usize,
     /// When a client's call that comes now would be sent.
@@ -183,6 +190,8 @@ impl From<PoolSnapshot> for BudgetBody {
             unit: pool.pool.unit.as_str(),
             endpoints: pool.pool.families.iter().map(|family| family.as_str()).collect(),
             burst: pool.pool.burst,
+            per_minute: pool.per_minute,
+            window_ms: millis(pool.window),
             limit: pool.limit,
             learned: pool.ceiling,
             left: pool.left,

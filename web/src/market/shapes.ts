@@ -1,4 +1,5 @@
 // The gateway's market data, as far as the market view shows it.
+import type { ProblemBody } from "../shapes";
 
 export interface Market {
   readonly symbol: string;
@@ -78,6 +79,42 @@ export interface Validation {
   readonly valid: boolean;
   readonly reason: string;
   readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly value: number | null; readonly limit: number | null }[];
+}
+
+/** A best price. */
+export interface Quote {
+  readonly price: number;
+  readonly amount: number | null;
+}
+
+export interface Best extends Quote {
+  readonly exchange: string;
+  readonly symbol: string;
+}
+
+/** A market on one exchange, as a comparison tells it. */
+export interface Side {
+  readonly exchange: string;
+  readonly symbol: string | null;
+  readonly best_bid: Quote | null;
+  readonly best_ask: Quote | null;
+  readonly quotes_from: string | null;
+  readonly spread_pct: number | null;
+  /** Others are not counted among the best. */
+  readonly fresh: boolean;
+  readonly age_ms: number | null;
+  readonly source: string | null;
+  readonly problem: ProblemBody | null;
+}
+
+export interface Comparison {
+  readonly symbol: string;
+  readonly exchanges: readonly Side[];
+  readonly best_bid: Best | null;
+  readonly best_ask: Best | null;
+  readonly spread: number | null;
+  readonly crossed: boolean;
+  readonly mixed_quotes: boolean;
 }
 
 /** What a stream tells of a topic. */

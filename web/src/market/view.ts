@@ -3,13 +3,18 @@ import { ask, isProblem, said, type Problem } from "../gateway";
 import { ago, clock, count, exact, figure, millis, plain, span, UNKNOWN } from "../words";
 import { CandleChart } from "./candles";
 import { Combobox } from "./combobox";
+import { Across } from "./compare";
 import { Depth } from "./depth";
 import { Stream, type Link, type ServerEvent } from "./events";
 import { Picture } from "./picture";
 import type { Candle, Context, Market, Offer, Trade, Validation } from "./shapes";
 
 const CONTEXT_EVERY_MS = 5000;
+/** A little oftener than the 12 reads a minute that earn a market its channels: then no exchange is called for it. */
+const ACROSS_EVERY_MS = 4000;
 const TICK_MS = 1000;
+/** What two answers in a row have not renewed is old. */
+const OLD_MS = 2 * CONTEXT_EVERY_MS + TICK_MS;
 /** Candles asked for where no stream has them. */
 const CANDLES = 240;
 const TRADES = 24;
@@ -21,6 +26,9 @@ interface Subject {
   readonly symbol: string;
   readonly timeframe: string;
 }
+
+/** A symbol as a part of an address. */
+const pathOf = (symbol: string): string => symbol.split("/").map(encodeURIComponent).join("/");
 
 /** `#market/bitfinex/5m/BTC/USD`. */
 function read(hash: string): Partial<Subject> {
@@ -36,6 +44,7 @@ const width = (timeframe: string): number => parseInt(timeframe, 10) * (WIDTHS[t
 export class MarketView {
   readonly #timeframe = place<HTMLSelectElement>("timeframe");
   readonly #exchange = place<HTMLSelectElement>("exchange");
+  readonly #across = new Across((pick) => this.#pick(pick), () => this.#later());
   #combobox: Combobox | null = null;
   #candles: CandleChart | null = null;
   #depth: Depth | null = null;
@@ -88,7 +97,7 @@ export class MarketView {
     this.#timeframe.value = timeframe;
     this.#exchange.value = offer.exchange;
     const next = { exchange: offer.exchange, timeframe, symbol: wanted.symbol ?? "BTC/USD" };
-    if (this.#subject?.exchange !== next.exchange) void this.#markets(next.exchange);
+    const isElsewhere = this.#subject?.exchange !== next.exchange;
     const isSame = this.#subject && JSON.stringify(this.#subject) === JSON.stringify(next);
     if (!isSame) {
       this.#pause();
@@ -98,6 +107,7 @@ export class MarketView {
       this.#candles.reset();
     }
     this.#subject = next;
+    if (isElsewhere) void this.#markets(next.exchange);
     this.#combobox.value = next.symbol;
     if (!this.#stream) this.#follow();
   }
@@ -113,21 +123,22 @@ export class MarketView {
     this.#offers = exchanges;
     fill(this.#exchange, exchanges.map(({ exchange }) => el("option", { value: exchange, "data-key": exchange }, exchange)));
     place("exchange-field").hidden = exchanges.length < 2;
+    this.#across.isWanted = exchanges.length > 1;
   }
 
   async #markets(exchange: string): Promise<void> {
     try {
       const { markets } = await ask<{ markets: Market[] }>(`/api/market-data/markets?exchange=${encodeURIComponent(exchange)}`);
-      this.#combobox?.offer(markets);
+      if (this.#subject?.exchange === exchange) this.#combobox?.offer(markets);
     } catch {
-      this.#combobox?.offer([]); // A name can still be typed.
+      // A name can still be typed.
+      if (this.#subject?.exchange === exchange) this.#combobox?.offer([]);
     }
   }
 
   #pick(change: Partial<Subject>): void {
     const subject = { exchange: this.#exchange.value, timeframe: this.#timeframe.value, symbol: this.#subject?.symbol ?? "BTC/USD", ...change };
-    const symbol = subject.symbol.split("/").map(encodeURIComponent).join("/");
-    location.hash = `#market/${subject.exchange}/${subject.timeframe}/${symbol}`;
+    location.hash = `#market/${subject.exchange}/${subject.timeframe}/${pathOf(subject.symbol)}`;
   }
 
   #query(more: Readonly<Record<string, string>>): string {
@@ -156,8 +167,10 @@ export class MarketView {
       void this.#ask(subject);
       if (!isStreamed) void this.#askCandles(subject);
     };
+    const across = (): void => void this.#across.ask(subject);
     refresh();
-    this.#timers = [window.setInterval(refresh, CONTEXT_EVERY_MS), window.setInterval(() => this.#later(), TICK_MS)];
+    across();
+    this.#timers = [window.setInterval(refresh, CONTEXT_EVERY_MS), window.setInterval(across, ACROSS_EVERY_MS), window.setInterval(() => this.#later(), TICK_MS)];
     this.#later();
   }
 
@@ -176,7 +189,7 @@ export class MarketView {
   async #askCandles(subject: Subject): Promise<void> {
     const query = this.#query({ timeframe: subject.timeframe, limit: String(CANDLES) });
     try {
-      const { candles } = await ask<{ candles: Candle[] }>(`/api/market-data/ohlcv/${subject.symbol}?${query}`);
+      const { candles } = await ask<{ candles: Candle[] }>(`/api/market-data/ohlcv/${pathOf(subject.symbol)}?${query}`);
       if (this.#subject === subject) this.#picture.hold(candles, "rest");
     } catch (error) {
       if (this.#subject === subject) this.#contextError = error;
@@ -186,7 +199,7 @@ export class MarketView {
 
   async #ask(subject: Subject): Promise<void> {
     const query = this.#query({ timeframe: subject.timeframe, limit: "100" });
-    const path = subject.symbol.split("/").map(encodeURIComponent).join("/");
+    const path = pathOf(subject.symbol);
     try {
       const [context, validation] = await Promise.all([
         ask<Context>(`/api/market-data/market-context/${path}?${query}`),
@@ -225,6 +238,7 @@ export class MarketView {
       mark(place(id).closest(".panel") ?? place(id), "data-old", fed.isOld ? "" : null);
     }
     this.#drawContext();
+    this.#across.draw(OLD_MS);
     this.#drawLink();
   }
 
@@ -263,7 +277,7 @@ export class MarketView {
     }
     const { context, validation, received } = held;
     const waited = Date.now() - received;
-    const isOld = waited > 2 * CONTEXT_EVERY_MS + TICK_MS;
+    const isOld = waited > OLD_MS;
     mark(place("context-panel"), "data-old", isOld ? "" : null);
     write(verdict, isOld ? `old: ${validation.reason}` : validation.reason);
     mark(verdict, "data-mood", isOld ? "warn" : validation.valid ? "good" : "bad");

@@ -1,4 +1,4 @@
-import { chip, el, facts, fill, place, table, type Child, type Mood } from "../dom";
+import { chip, el, facts, fill, place, table, write, type Child, type Mood } from "../dom";
 import type { Known } from "../pulse";
 import type { Exchange, Feed, Topic } from "../shapes";
 import { ago, count, millis, plain, size, span, UNKNOWN } from "../words";
@@ -19,6 +19,7 @@ export function showExchanges({ status, received }: Known, isOperator: boolean):
     const feed = status.feeds.find((it) => it.exchange === exchange.exchange);
     return card(exchange, feed, received, isOperator);
   });
+  write(place("exchanges"), cards.length > 1 ? "Exchanges" : "Exchange");
   fill(place("exchange-cards"), cards);
 }
 
@@ -35,7 +36,7 @@ function card(exchange: Exchange, feed: Feed | undefined, received: number, isOp
       el("h3", { id: heading }, name, exchange.default && el("span", { class: "soft" }, " default")),
       el("span", { class: "chips" }, verdict(exchange, received)),
       isOperator &&
-        el("button", { type: "button", class: "small", "data-action": verb, "data-exchange": name }, cordoned ? "Uncordon…" : "Cordon…"),
+        el("button", { type: "button", class: "small", "data-action": verb, "data-exchange": name, "aria-label": cordoned ? `Uncordon ${name}` : `Cordon ${name}` }, cordoned ? "Uncordon…" : "Cordon…"),
     ),
     facts(
       ["Breaker", breaker(exchange), worst(exchange)],

@@ -1,6 +1,7 @@
 import type { Mood } from "../dom";
 import type { Status } from "../shapes";
 import { plain } from "../words";
+import { isSpent } from "./budgets";
 
 /** Something that an operator should know before anything else. */
 export interface Trouble {
@@ -21,7 +22,7 @@ export function troubles(status: Status): readonly Trouble[] {
     const banned = families((budget) => budget.banned_ms > 0);
     const open = families((budget) => budget.breaker === "open");
     const trying = families((budget) => budget.breaker === "half_open");
-    const spent = families((budget) => budget.left === 0 && budget.banned_ms === 0);
+    const spent = families((budget) => isSpent(budget) && budget.banned_ms === 0);
     const learned = families((budget) => budget.learned < budget.limit);
     if (banned) add("bad", "exchanges", `${exchange} has banned this address: ${banned}`);
     if (open) add("bad", "exchanges", `the breaker to ${exchange} is open: ${open}`);
