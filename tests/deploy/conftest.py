@@ -106,10 +106,13 @@ def read(address, stop):
     urls = [f"{data}/{path}" for path in paths]
     urls += [f"{data}/{what}/{symbol}?exchange={name}" for name, symbol in LISTED.items() for what in ("ticker", "orderbook", "ohlcv", "trades")]
     urls += [f"http://{address}/v2/platform/status", f"http://{address}/livez"]
+    # Nothing that is held of these is good enough, so a client's call has to wait for its turn.
+    fetched = [f"{data}/orderbook/BTC/USD?precision=P1"]
+    fetched += [f"{data}/ohlcv/{symbol}?exchange={name}&timeframe=1d" for name, symbol in LISTED.items()]
     with requests.Session() as session:
         while not stop.is_set():
-            # Nothing that is held is good enough, so a client's call has to wait for its turn.
-            session.get(f"{data}/orderbook/BTC/USD?precision=P1", headers={"cache-control": "max-age=0"}, timeout=15)
+            for url in fetched:
+                session.get(url, headers={"cache-control": "max-age=0"}, timeout=15)
             for url in urls:
                 session.get(url, timeout=15)
                 if stop.wait(0.02):

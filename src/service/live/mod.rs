@@ -231,7 +231,8 @@ impl Live {
         for name in unknown {
             let near: Vec<&str> = name.suggestions.iter().map(|symbol| symbol.as_str()).collect();
             let (asked, near) = (name.asked, near.join(", "));
-            tracing::warn!(asked, near, "feed.pinned names a market that is not listed");
+            let exchange = self.shelf.name();
+            tracing::warn!(exchange, asked, near, "feed.pinned names a market that is not listed");
         }
         self.feed.pin(topics);
         true
