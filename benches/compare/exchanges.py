@@ -39,26 +39,29 @@ def go_live(server, names):
 
 
 def idle(servers):
-    """CPU in ms a second and messages a second of each, while nobody asks."""
-    before = [(server.cpu_seconds(), metric(server, "tidegate_feed_messages_total")) for server in servers]
-    started = time.monotonic()
+    """CPU in ms, messages and KiB in each second of each, while nobody asks."""
+
+    def so_far(server):
+        heard = metric(server, "tidegate_feed_messages_total"), metric(server, "tidegate_feed_bytes_total") / 1024
+        return server.cpu_seconds() * 1e3, *heard
+
+    before, started = [so_far(server) for server in servers], time.monotonic()
     time.sleep(IDLE_SECONDS)
-    took = time.monotonic() - started
-    after = [(server.cpu_seconds(), metric(server, "tidegate_feed_messages_total")) for server in servers]
-    return [((cpu - cpu0) * 1e3 / took, (count - count0) / took) for (cpu0, count0), (cpu, count) in zip(before, after)]
+    took, after = time.monotonic() - started, [so_far(server) for server in servers]
+    return [[(end - begin) / took for begin, end in zip(*both)] for both in zip(before, after)]
 
 
 def several(table, path, rounds, seconds, connections):
     with Stage(os.environ["TIDEGATE_BIN"]) as stage:
         sims = [stage.sim(name) for name in NAMES]
         silent = [stage.tidegate(*served, FEED__ENABLED="false") for served in (sims[:1], sims)]
-        (one_silent, _), (four_silent, _) = idle(silent)
+        (one_silent, *_), (four_silent, *_) = idle(silent)
         for server in silent:
             server.stop()
 
         one, four = (stage.tidegate(*served, FEED__PINNED=PINNED) for served in (sims[:1], sims))
         channels = go_live(one, NAMES[:1]), go_live(four, NAMES)
-        (one_cpu, one_messages), (four_cpu, four_messages) = idle([one, four])
+        feeds = idle([one, four])
 
         runs = []
         for number in range(rounds):
@@ -90,9 +93,8 @@ def several(table, path, rounds, seconds, connections):
         table.heading(f"idle for {IDLE_SECONDS} s")
         table.add("  CPU a second without feeds, one", [one_silent], " ms")
         table.add("  CPU a second without feeds, four", [four_silent], " ms", at_most=one_silent + IDLE_MORE)
-        table.add("  CPU a second with feeds, one", [one_cpu], " ms")
-        table.add("  CPU a second with feeds, four", [four_cpu], " ms")
-        table.add("  messages a second, one", [one_messages], "")
-        table.add("  messages a second, four", [four_messages], "")
-        table.add("  CPU of a message, one", [one_cpu / one_messages], " ms")
-        table.add("  CPU of a message, four", [four_cpu / four_messages], " ms")
+        for who, (cpu, messages, kib) in zip(("one", "four"), feeds):
+            table.add(f"  CPU a second with feeds, {who}", [cpu], " ms")
+            table.add(f"  messages with data a second, {who}", [messages], "")
+            table.add(f"  heard a second, {who}", [kib], " KiB")
+            table.add(f"  CPU of a KiB, {who}", [cpu / kib], " ms")
