@@ -69,6 +69,7 @@ fn everything_that_can_happen_stands_at_zero_from_the_start() {
     assert_eq!(count("tidegate_upstream_refusals_total{"), 7);
     assert_eq!(count("tidegate_upstream_call_duration_seconds_count{"), 1);
     assert_eq!(count("tidegate_upstream_wait_seconds_count{"), Wait::ALL.len());
+    assert_eq!(count("tidegate_upstream_units_total{"), Wait::ALL.len());
     assert_eq!(count("tidegate_breaker_state{"), BreakerState::ALL.len());
     assert_eq!(count("tidegate_task_panics_total{"), 2);
     assert_eq!(count("tidegate_feed_messages_total{"), FeedKind::ALL.len());
