@@ -93,7 +93,7 @@ page: ## The ops page is what web/ builds, and holds in headless Chromium; pictu
 	tests/page/run.sh $(TARGET_DIR)/debug/tidegate
 
 .PHONY: bench
-bench: ## Throughput and CPU beside nginx, bare axum and bare hyper
+bench: ## Throughput and CPU beside nginx, bare axum and bare hyper; with four exchanges beside one
 	@scripts/debian.sh wrk=wrk nginx=nginx-light python3=python3 taskset=util-linux
 	benches/compare/run.sh
 

@@ -22,7 +22,7 @@ def dashboard():
     whole = {
         "uid": "tidegate",
         "title": "Tidegate",
-        "description": "What the one connection to the exchange is doing, and what clients get of it.",
+        "description": "What the connections to exchanges are doing, and what clients get of them.",
         "tags": ["tidegate"],
         "schemaVersion": 39,
         "version": 1,

@@ -10,11 +10,13 @@ import statistics
 import sys
 import time
 
+from exchanges import several
 from servers import Broken, Stage, get, load, stampede
 
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 SECONDS = int(os.environ.get("SECONDS_EACH", "5"))
 CONNECTIONS = int(os.environ.get("CONNECTIONS", "64"))
+PARTS = os.environ.get("PARTS", "hot,cold,context,exchanges").split(",")
 
 MARKET_DATA = "/api/market-data"
 # Each has a path of its own, since the bare servers do not read queries.
@@ -234,10 +236,17 @@ def milliseconds(server, path):
     return took
 
 
+def exchanges(table):
+    """The gateway with one exchange and with four."""
+    several(table, PATHS["ticker"], ROUNDS, SECONDS, CONNECTIONS)
+
+
 def main():
     table = Table()
+    parts = {"hot": hot_paths, "cold": cold_key, "context": cold_context, "exchanges": exchanges}
     try:
-        for part in (hot_paths, cold_key, cold_context):
+        for name in PARTS:
+            part = parts[name]
             progress(part.__doc__.splitlines()[0])
             part(table)
     except Broken as broken:

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Holds the gateway against nginx, a bare axum handler and a bare hyper server on this machine.
 #
-#   benches/compare/run.sh            all of it, some nine minutes
+#   benches/compare/run.sh            all of it, some eleven minutes
 #   ROUNDS=1 SECONDS_EACH=1 benches/compare/run.sh     a quick look
 #
 #   TIDEGATE_BIN   the gateway to measure; built with --release where it is not set
+#   PARTS          what is measured: hot,cold,context,exchanges (all of it)
 #   ROUNDS         how often the contestants take turns (5)
 #   SECONDS_EACH   seconds of load in each turn (5)
 #   CONNECTIONS    connections of the load (64)
@@ -31,7 +32,8 @@ fi
 ulimit -n "$(ulimit -Hn)"
 
 echo "building" >&2
-cargo build --quiet --release --examples
+# With one exchange or with four, the gateway stands beside itself only.
+[ "${PARTS:-}" = exchanges ] || cargo build --quiet --release --examples
 if [ -z "${TIDEGATE_BIN:-}" ]; then
   cargo build --quiet --release --bin tidegate
   TIDEGATE_BIN=${CARGO_TARGET_DIR:-target}/release/tidegate

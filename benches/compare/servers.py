@@ -127,22 +127,24 @@ class Stage:
         path.write_bytes(content)
         return path
 
-    def sim(self, latency=None):
+    def sim(self, exchange="bitfinex", latency=None):
         """The simulated exchange, on the core of the load: it is not what is measured."""
         port = free_port()
-        command = [self.tidegate_bin, "sim", "--listen", f"127.0.0.1:{port}"]
+        command = [self.tidegate_bin, "sim", "--exchange", exchange, "--listen", f"127.0.0.1:{port}"]
         if latency:
             command += ["--latency", latency]
-        return self._start("sim", command, port, core=LOAD_CORE, ready="/sim/counts")
+        return self._start(exchange, command, port, core=LOAD_CORE, ready="/sim/counts")
 
-    def tidegate(self, sim):
+    def tidegate(self, *sims, **settings):
+        """Before these exchanges. Their WebSockets are where settings have them by default, below
+        the REST interfaces. `settings` are named like their variables, without the prefix."""
         port = free_port()
-        env = {
-            "TIDEGATE__SERVER__LISTEN": f"127.0.0.1:{port}",
-            "TIDEGATE__EXCHANGES__BITFINEX__REST_URL": f"http://127.0.0.1:{sim.port}",
-            "TIDEGATE__EXCHANGES__BITFINEX__WS_URL": f"ws://127.0.0.1:{sim.port}/ws/2",
-            "TIDEGATE__LOG__FILTER": "warn",
-        }
+        env = {"TIDEGATE__SERVER__LISTEN": f"127.0.0.1:{port}", "TIDEGATE__LOG__FILTER": "warn"}
+        for sim in sims:
+            section = f"TIDEGATE__EXCHANGES__{sim.name.upper()}"
+            env[f"{section}__ENABLED"] = "true"
+            env[f"{section}__REST_URL"] = f"http://127.0.0.1:{sim.port}"
+        env |= {f"TIDEGATE__{name}": value for name, value in settings.items()}
         command = [self.tidegate_bin, "serve"]
         return self._start("tidegate", command, port, env=env, ready="/readyz")
 

@@ -10,6 +10,7 @@ FAMILY = "{{exchange}} {{family}}"
 FOUND = ', outcome=~"hit|stale"'
 # What clients and refreshes ask for.
 WANTED = X + ', class!="background"'
+BY_POOL = "instance, exchange, family"
 
 
 def rate(metric, labels=I, by=""):
@@ -41,7 +42,7 @@ GLANCE = Row(
     Number("Older than promised", "percentunit",
            "Over an hour, of the kind of data that is worst off; 1 % may be. The promise stands in prometheus/rules/recording.yml.",
            Query(f"max(tidegate:served_late:ratio_rate1h{{{I}}})"), width=3, steps=[(0.01, "orange"), (0.144, "red")]),
-    Number("Families banned", "none", "Families of calls that an exchange refuses at the moment.",
+    Number("Families banned", "none", "Families of calls that an exchange refuses at the moment; one that refuses the address refuses all of its own.",
            Query(f"sum(tidegate_ban_seconds{{{X}}} > bool 0)"), width=3, steps=[(1, "red")]),
     Number("Breakers not closed", "none", "Families whose calls fail, so that only probes are sent.",
            Query(f'sum(1 - tidegate_breaker_state{{{X}, state="closed"}})'), width=3, steps=[(1, "red")]),
@@ -49,17 +50,18 @@ GLANCE = Row(
 )
 
 BUDGETS = Row(
-    "Budgets of the exchange",
-    Panel("Budget left", "percentunit", "The part of each family's calls that can be made now. At 0, calls wait for their turn.",
+    "Budgets of the exchanges",
+    Panel("Budget left", "percentunit", "The part of each family's budget that can be spent now. At 0, calls wait for their turn.",
           Query(f"tidegate_budget_left{{{X}}} / tidegate_budget_limit{{{X}}}", FAMILY), width=12, top=1),
-    Bars("Calls left now", "none", "Calls of each family that can be made at this moment.",
+    Bars("Units left now", "none", "What of each family's budget can be spent at this moment: calls, or what they weigh.",
          Query(f"tidegate_budget_left{{{X}}}", FAMILY, instant=True), width=6),
-    Panel("Limit in force below the setting", "none",
-          "How many calls of a window are given up, since the exchange refused within the setting: something else spends the budget of this address.",
-          Query(f"tidegate_budget_limit{{{X}}} - tidegate_budget_learned{{{X}}}", FAMILY), width=6),
+    Panel("Limit in force below the setting", "percentunit",
+          "The part of the budget that is given up, since the exchange refused within the setting or names a lower limit: something else spends the budget of this address, or the setting is too high.",
+          Query(f"1 - tidegate_budget_learned{{{X}}} / tidegate_budget_limit{{{X}}}", FAMILY), width=6, top=1),
     Panel("Demand", "percentunit", "The part of the budget that clients and refreshes spend. Backfill takes what is left over, and is not in it.",
-          Query(f'60 * {rate("tidegate_upstream_wait_seconds_count", WANTED, "instance, exchange, family")}'
-                f" / on (instance, exchange, family) tidegate_budget_limit{{{X}}}", FAMILY), steps=[(1, "red")]),
+          Query(f'{rate("tidegate_upstream_units_total", WANTED, BY_POOL)}'
+                f" * on ({BY_POOL}) tidegate_budget_window_seconds{{{X}}}"
+                f" / on ({BY_POOL}) tidegate_budget_limit{{{X}}}", FAMILY), steps=[(1, "red")]),
     Stack("Calls by who waited", "ops", "client: a request waited for it; refresh: data that is still served; background: warm-up and backfill.",
           Query(rate("tidegate_upstream_wait_seconds_count", X, "class"), "{{class}}")),
     Panel("Calls that wait", "none", "Calls that wait for their turn now, of every class.",
@@ -111,10 +113,10 @@ REQUESTS = Row(
 )
 
 CALLS = Row(
-    "Calls to the exchange",
+    "Calls to the exchanges",
     Stack("Calls by family", "ops", "What is fetched.", Query(rate("tidegate_upstream_calls_total", X, "exchange, family"), FAMILY)),
-    Stack("Calls by result", "ops", "rate_limited is a 429, and closes the family for a time.",
-          Query(rate("tidegate_upstream_calls_total", X, "result"), "{{result}}")),
+    Stack("Calls by result", "ops", "rate_limited closes the family for a time, banned all of the exchange; restricted: it does not serve this address.",
+          Query(rate("tidegate_upstream_calls_total", X, "exchange, result") + " > 0", "{{exchange}} {{result}}")),
     Panel("Calls refused before they were made", "ops", "budget, deadline: no turn in time; banned, breaker: the family is closed; queue_full: too many wait.",
           Query(rate("tidegate_upstream_refusals_total", X, "reason"), "{{reason}}")),
     Panel("Time of a call", "s", "How long the exchange takes to answer, without the wait for a turn.",
@@ -127,22 +129,22 @@ CALLS = Row(
 
 FEED = Row(
     "Live feed (feed.enabled)",
-    Panel("Sockets and channels", "none", "Sockets to the exchange that are open, and channels that are live on them.",
+    Panel("Sockets and channels", "none", "Sockets to each exchange that are open, and channels that are live on them.",
           Query(f"sum by (exchange) (tidegate_feed_connected{{{X}}})", "{{exchange}} sockets"),
           Query(f"sum by (exchange) (tidegate_feed_channels{{{X}}})", "{{exchange}} channels")),
-    Stack("Messages from the exchange", "ops", "Those with data, by kind.", Query(rate("tidegate_feed_messages_total", X, "kind"), "{{kind}}")),
-    Panel("Since the last message", "s", "The time since live channels last brought anything; the exchange sends a heartbeat every 15 s.",
-          Query(f"max by (kind, stat) (tidegate_feed_last_message_age_seconds{{{X}}})", "{{kind}} {{stat}}"), steps=[(30, "red")]),
-    Panel("Made anew", "none", "Connections and channels that were lost, silent or wrong, in 5 minutes.",
-          Query(f"sum by (reason) (increase(tidegate_feed_reconnects_total{{{X}}}[5m]))", "connection: {{reason}}"),
-          Query(f"sum by (reason) (increase(tidegate_feed_resyncs_total{{{X}}}[5m]))", "channel: {{reason}}"),
-          Query(f"sum(increase(tidegate_feed_checksum_failures_total{{{X}}}[5m]))", "checksum failures")),
-    Panel("Attempts to connect", "none", "In 5 minutes, by how they ended; the exchange allows 20 a minute.",
-          Query(f"sum by (outcome) (increase(tidegate_feed_connect_attempts_total{{{X}}}[5m]))", "{{outcome}}")),
+    Stack("Messages from the exchanges", "ops", "Those with data, by kind.", Query(rate("tidegate_feed_messages_total", X, "exchange, kind"), "{{exchange}} {{kind}}")),
+    Panel("Since the last message", "s", "The time since live channels last brought anything; heartbeats and answers to pings count.",
+          Query(f"max by (exchange, kind, stat) (tidegate_feed_last_message_age_seconds{{{X}}})", "{{exchange}} {{kind}} {{stat}}"), steps=[(30, "red")]),
+    Panel("Made anew", "none", "Connections and channels that were lost, silent or wrong, in 5 minutes. replaced: before the exchange would have ended a connection, and without a gap.",
+          Query(f"sum by (exchange, reason) (increase(tidegate_feed_reconnects_total{{{X}}}[5m]))", "{{exchange}} connection: {{reason}}"),
+          Query(f"sum by (exchange, reason) (increase(tidegate_feed_resyncs_total{{{X}}}[5m]))", "{{exchange}} channel: {{reason}}"),
+          Query(f"sum by (exchange) (increase(tidegate_feed_checksum_failures_total{{{X}}}[5m]))", "{{exchange}} checksum failures")),
+    Panel("Attempts to connect", "none", "In 5 minutes, by how they ended; Bitfinex allows 20 a minute, Kraken 150 in ten.",
+          Query(f"sum by (exchange, outcome) (increase(tidegate_feed_connect_attempts_total{{{X}}}[5m]))", "{{exchange}} {{outcome}}")),
     Panel("Keys that became live, and those that no longer are", "none", "In 5 minutes; a key that is read often gets a channel.",
           Query(f"sum(increase(tidegate_feed_promotions_total{{{X}}}[5m]))", "promoted"),
           Query(f"sum(increase(tidegate_feed_demotions_total{{{X}}}[5m]))", "demoted")),
-    Panel("Bytes from the exchange", "Bps", "All messages on its sockets.", Query(rate("tidegate_feed_bytes_total", X, "exchange"), "{{exchange}}"), width=24),
+    Panel("Bytes from the exchanges", "Bps", "All messages on its sockets.", Query(rate("tidegate_feed_bytes_total", X, "exchange"), "{{exchange}}"), width=24),
 )
 
 STREAMS = Row(
@@ -163,7 +165,7 @@ CLIENTS = Row(
     "Clients (access.keys_file)",
     Stack("Requests by client", "reqps", "gateway is its own upkeep, anonymous whoever came without a key.",
           Query(rate("tidegate_client_requests_total", I, "client"), "{{client}}")),
-    Stack("Calls to the exchange by client", "ops", "For whom the budget is spent; fair shares are counted by this.",
+    Stack("Calls to the exchange by client", "ops", "For whom budgets are spent; fair shares are counted by what these calls cost.",
           Query(rate("tidegate_client_upstream_calls_total", I, "client"), "{{client}}")),
     Panel("Wait by client, p90", "s", "One in ten calls for a client has to wait at least so long for its turn.",
           Query(quantile(0.9, "tidegate_client_upstream_wait_seconds", I, "client"), "{{client}}"), steps=[(2, "red")]),

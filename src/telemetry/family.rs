@@ -52,8 +52,10 @@ struct Inner {
     family: &'static str,
     calls: Tally,
     refusals: Tally,
+    units: Tally,
     duration: Histogram,
     waits: Vec<Histogram>,
+    window: Gauge,
     limit: Gauge,
     learned: Gauge,
     left: Gauge,
@@ -76,15 +78,20 @@ pub(super) fn describe() {
         "tidegate_upstream_refusals_total",
         "Calls that were refused before they were made, by reason."
     );
+    describe_counter!(
+        "tidegate_upstream_units_total",
+        "Units of the budget that were spent on calls, by who waited: calls, or what they weigh."
+    );
+    describe_gauge!("tidegate_budget_window_seconds", "The length of the budget's window.");
     describe_gauge!(
         "tidegate_budget_limit",
-        "The operator's limit: calls in any window of the budget."
+        "The operator's limit: units in any window of the budget."
     );
     describe_gauge!(
         "tidegate_budget_learned",
         "The limit in force, which a refusal by the exchange lowers for a time."
     );
-    describe_gauge!("tidegate_budget_left", "Calls that can be made now.");
+    describe_gauge!("tidegate_budget_left", "Units that can be spent now.");
     describe_gauge!("tidegate_budget_waiting", "Calls that wait for their turn.");
     describe_gauge!("tidegate_breaker_state", "1 for the state that the breaker is in.");
     describe_gauge!(
@@ -108,6 +115,8 @@ impl FamilyMetrics {
         let calls = |result| counter!("tidegate_upstream_calls_total", with("result", result));
         let refusals =
             |reason| counter!("tidegate_upstream_refusals_total", with("reason", reason));
+        let units =
+            |class: &Wait| counter!("tidegate_upstream_units_total", with("class", class.as_str()));
         let waits = |class: &Wait| histogram!(WAIT, with("class", class.as_str()));
         let breaker =
             |state: &BreakerState| gauge!("tidegate_breaker_state", with("state", state.as_str()));
@@ -116,8 +125,10 @@ impl FamilyMetrics {
             family,
             calls: Tally::new(RESULTS.map(calls)),
             refusals: Tally::new(REASONS.map(refusals)),
+            units: Tally::new(Wait::ALL.iter().map(units)),
             duration: histogram!(CALL_DURATION, own.clone()),
             waits: Wait::ALL.iter().map(waits).collect(),
+            window: gauge!("tidegate_budget_window_seconds", own.clone()),
             limit: gauge!("tidegate_budget_limit", own.clone()),
             learned: gauge!("tidegate_budget_learned", own.clone()),
             left: gauge!("tidegate_budget_left", own.clone()),
@@ -144,6 +155,7 @@ impl FamilyMetrics {
     pub(super) fn publish(&self) {
         self.0.calls.publish();
         self.0.refusals.publish();
+        self.0.units.publish();
         let until = *self.0.banned_until.lock().unwrap_or_else(PoisonError::into_inner);
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         self.0.ban.set(left.unwrap_or_default());
@@ -155,9 +167,10 @@ impl FamilyMetrics {
         self.0.duration.record(took);
     }
 
-    /// A call got its turn after this wait.
-    pub fn waited(&self, class: Wait, wait: Duration) {
+    /// A call that costs so many units got its turn after this wait.
+    pub fn waited(&self, class: Wait, wait: Duration, units: u32) {
         self.0.waits[class.index()].record(wait);
+        self.0.units.add(class.index(), u64::from(units));
     }
 
     /// A call was refused: `budget`, `banned`, `breaker`, `queue_full`, `deadline`,
@@ -166,8 +179,10 @@ impl FamilyMetrics {
         self.0.refusals.count(position(&REASONS, reason));
     }
 
-    /// The budget: the operator's limit, the learned ceiling, what is left now, calls waiting.
-    pub fn budget(&self, limit: u32, learned: u32, left: u32, waiting: usize) {
+    /// The budget, in units of a `window`: the operator's limit, the learned ceiling, what is left
+    /// now; and the calls that wait.
+    pub fn budget(&self, window: Duration, limit: u32, learned: u32, left: u32, waiting: usize) {
+        self.0.window.set(window.as_secs_f64());
         self.0.limit.set(limit);
         self.0.learned.set(learned);
         self.0.left.set(left);

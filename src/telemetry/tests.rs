@@ -69,6 +69,7 @@ fn everything_that_can_happen_stands_at_zero_from_the_start() {
     assert_eq!(count("tidegate_upstream_refusals_total{"), 7);
     assert_eq!(count("tidegate_upstream_call_duration_seconds_count{"), 1);
     assert_eq!(count("tidegate_upstream_wait_seconds_count{"), Wait::ALL.len());
+    assert_eq!(count("tidegate_upstream_units_total{"), Wait::ALL.len());
     assert_eq!(count("tidegate_breaker_state{"), BreakerState::ALL.len());
     assert_eq!(count("tidegate_task_panics_total{"), 2);
     assert_eq!(count("tidegate_feed_messages_total{"), FeedKind::ALL.len());
@@ -144,9 +145,10 @@ async fn a_family_shows_calls_waits_budget_breaker_and_ban() {
     candles.called("ok", Duration::from_millis(150));
     metrics.family("bitfinex", "candles").called("rate_limited", Duration::from_millis(50));
     candles.called("a result that nobody foresaw", Duration::ZERO);
-    candles.waited(Wait::Refresh, Duration::from_secs(3));
+    candles.waited(Wait::Refresh, Duration::from_secs(3), 5);
+    candles.waited(Wait::Refresh, Duration::from_secs(1), 2);
     candles.refused("queue_full");
-    candles.budget(30, 25, 12, 4);
+    candles.budget(Duration::from_millis(1_600), 30, 25, 12, 4);
     candles.breaker(BreakerState::Open);
     candles.banned_for(Duration::from_secs(60));
     advance(Duration::from_secs(18)).await;
@@ -161,9 +163,12 @@ async fn a_family_shows_calls_waits_budget_breaker_and_ban() {
     assert_eq!(of("upstream_calls_total", ",result=\"other\""), 1.0);
     assert_eq!(of("upstream_call_duration_seconds_bucket", ",le=\"0.1\""), 2.0);
     assert_eq!(of("upstream_call_duration_seconds_count", ""), 3.0);
-    assert_eq!(of("upstream_wait_seconds_bucket", ",class=\"refresh\",le=\"2\""), 0.0);
-    assert_eq!(of("upstream_wait_seconds_bucket", ",class=\"refresh\",le=\"5\""), 1.0);
+    assert_eq!(of("upstream_wait_seconds_bucket", ",class=\"refresh\",le=\"2\""), 1.0);
+    assert_eq!(of("upstream_wait_seconds_bucket", ",class=\"refresh\",le=\"5\""), 2.0);
+    assert_eq!(of("upstream_units_total", ",class=\"refresh\""), 7.0);
+    assert_eq!(of("upstream_units_total", ",class=\"client\""), 0.0);
     assert_eq!(of("upstream_refusals_total", ",reason=\"queue_full\""), 1.0);
+    assert_eq!(of("budget_window_seconds", ""), 1.6);
     assert_eq!(of("budget_limit", ""), 30.0);
     assert_eq!(of("budget_learned", ""), 25.0);
     assert_eq!(of("budget_left", ""), 12.0);

@@ -228,7 +228,7 @@ impl Upstream {
         let ledger = self.desk.ledger();
         for (lane, pool) in ledger.lanes().iter().zip(snapshot.pools) {
             let waiting = pool.waiting.total();
-            lane.metrics.budget(pool.limit, pool.ceiling, pool.left, waiting);
+            lane.metrics.budget(pool.window, pool.limit, pool.ceiling, pool.left, waiting);
             lane.metrics.breaker(pool.breaker);
             lane.metrics.banned_for(pool.banned_for);
         }

@@ -155,7 +155,7 @@ impl Ledger {
         }
         lane.budget.asked(ask.payer, ask.units);
         if let Some(grant) = lane.serve_newcomer(ask.payer, ask.units, now, &mut self.exchange) {
-            lane.metrics.waited(ask.payer.class, Duration::ZERO);
+            lane.metrics.waited(ask.payer.class, Duration::ZERO, ask.units);
             return Ok(Admission::Granted(grant));
         }
         let turn = lane.turn_of_caller(ask.payer, ask.units, now, &self.exchange);
@@ -204,7 +204,7 @@ impl Ledger {
         refuse(lane, exchange, &late, now, notices);
         while let Some((place, waiter, grant)) = lane.serve_waiter(now, exchange) {
             let wait = now.saturating_duration_since(waiter.since);
-            lane.metrics.waited(place.payer.class, wait);
+            lane.metrics.waited(place.payer.class, wait, waiter.units);
             notices.push(Notice { reply: waiter.reply, fate: Ok(grant) });
         }
         let lost = lane.lost(now, exchange);

@@ -17,6 +17,9 @@ from websockets.sync.client import connect
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 PATIENCE = 30
+EXCHANGES = ("bitfinex", "kraken", "coinbase", "binance")
+# A market of each further one.
+LISTED = {"kraken": "BTC/USD", "coinbase": "BTC/USD", "binance": "BTC/USDT"}
 
 
 def pytest_addoption(parser):
@@ -70,22 +73,26 @@ def running(name, ready, command, log, **env):
 
 
 @pytest.fixture(scope="session")
-def exchange(binary, tmp_path_factory):
-    port = free_port()
-    command = [binary, "sim", "--listen", f"127.0.0.1:{port}", "--ticker-every", "1s"]
-    with running("exchange", f"http://127.0.0.1:{port}/sim/counts", command, tmp_path_factory.mktemp("sim") / "log"):
-        yield f"127.0.0.1:{port}"
+def exchanges(binary, tmp_path_factory):
+    """Where each is simulated."""
+    with contextlib.ExitStack() as stack:
+        addresses = {}
+        for name in EXCHANGES:
+            address = addresses[name] = f"127.0.0.1:{free_port()}"
+            command = [binary, "sim", "--exchange", name, "--listen", address, "--ticker-every", "1s"]
+            log = tmp_path_factory.mktemp(name) / "log"
+            stack.enter_context(running(name, f"http://{address}/sim/counts", command, log))
+        yield addresses
 
 
 @contextlib.contextmanager
-def serving(binary, exchange, folder, **settings):
+def serving(binary, exchanges, folder, **settings):
+    """The WebSockets are where the settings look for them by themselves, beside the REST interfaces."""
     address = f"127.0.0.1:{free_port()}"
-    env = {
-        "TIDEGATE__SERVER__LISTEN": address,
-        "TIDEGATE__EXCHANGES__BITFINEX__REST_URL": f"http://{exchange}",
-        "TIDEGATE__EXCHANGES__BITFINEX__WS_URL": f"ws://{exchange}/ws/2",
-        "TIDEGATE__FEED__CONNECT_INTERVAL": "50ms",
-    }
+    env = {"TIDEGATE__SERVER__LISTEN": address, "TIDEGATE__FEED__CONNECT_INTERVAL": "50ms"}
+    for name, simulated in exchanges.items():
+        env[f"TIDEGATE__EXCHANGES__{name.upper()}__ENABLED"] = "true"
+        env[f"TIDEGATE__EXCHANGES__{name.upper()}__REST_URL"] = f"http://{simulated}"
     with running("gateway", f"http://{address}/readyz", [binary, "serve"], folder / "log", **env | settings):
         yield address
 
@@ -97,11 +104,15 @@ def read(address, stop):
     # The past, which the store is read for, and a limit that is refused.
     paths += ["tickers", "markets", "exchanges", "ohlcv/BTC/USD?limit=700&timeframe=1m", "orderbook/BTC/USD?limit=0"]
     urls = [f"{data}/{path}" for path in paths]
+    urls += [f"{data}/{what}/{symbol}?exchange={name}" for name, symbol in LISTED.items() for what in ("ticker", "orderbook", "ohlcv", "trades")]
     urls += [f"http://{address}/v2/platform/status", f"http://{address}/livez"]
+    # Nothing that is held of these is good enough, so a client's call has to wait for its turn.
+    fetched = [f"{data}/orderbook/BTC/USD?precision=P1"]
+    fetched += [f"{data}/ohlcv/{symbol}?exchange={name}&timeframe=1d" for name, symbol in LISTED.items()]
     with requests.Session() as session:
         while not stop.is_set():
-            # Nothing that is held is good enough, so a client's call has to wait for its turn.
-            session.get(f"{data}/orderbook/BTC/USD?precision=P1", headers={"cache-control": "max-age=0"}, timeout=15)
+            for url in fetched:
+                session.get(url, headers={"cache-control": "max-age=0"}, timeout=15)
             for url in urls:
                 session.get(url, timeout=15)
                 if stop.wait(0.02):
@@ -119,14 +130,14 @@ def follow(address, stop):
 
 
 @pytest.fixture(scope="session")
-def gateways(binary, exchange, tmp_path_factory):
-    """A gateway with all that it can have and one with neither feed nor store, and clients of the first."""
+def gateways(binary, exchanges, tmp_path_factory):
+    """A gateway with all that it can have and one of Bitfinex alone with neither feed nor store, and clients of the first."""
     folder, bare = tmp_path_factory.mktemp("gateway"), tmp_path_factory.mktemp("bare")
-    full = {"TIDEGATE__STORE__PATH": str(folder / "store.sqlite"), "TIDEGATE__FEED__PINNED": "BTC/USD"}
+    full = {"TIDEGATE__STORE__PATH": str(folder / "store.sqlite"), "TIDEGATE__FEED__PINNED": "BTC/USD,BTC/USDT"}
     stop = threading.Event()
     with (
-        serving(binary, exchange, folder, **full) as address,
-        serving(binary, exchange, bare, TIDEGATE__FEED__ENABLED="false") as without,
+        serving(binary, exchanges, folder, **full) as address,
+        serving(binary, {"bitfinex": exchanges["bitfinex"]}, bare, TIDEGATE__FEED__ENABLED="false") as without,
         connect(f"ws://{address}/ws/2") as socket,
     ):
         socket.send('{"event":"subscribe","channel":"ticker","symbol":"tBTCUSD"}')

@@ -6,7 +6,7 @@ import re
 import pytest
 import requests
 import yaml
-from conftest import DEPLOY, PATIENCE, until
+from conftest import DEPLOY, EXCHANGES, PATIENCE, until
 from expressions import faults, parts, selectors
 
 RULES = [yaml.safe_load(file.read_text()) for file in sorted((DEPLOY / "prometheus/rules").glob("*.yml"))]
@@ -102,6 +102,30 @@ def check_no_rule_fails_with_or_without_feed_and_store(prometheus, gateways):
     without = gateways[1]
     assert prometheus.ask(f'{{__name__=~"tidegate_feed_.+", instance="{without}"}}') == []
     assert len(prometheus.ask(f'tidegate:served_late:ratio_rate5m{{instance="{without}"}}')) == 5
+
+
+def check_budgets_are_told_for_each_exchange_in_units_of_its_window(prometheus, gateways):
+    """Shares of a budget, whatever an exchange counts, and in whatever time."""
+    of = f'instance="{gateways[0]}"'
+    windows = {labels["exchange"]: value for labels, value in prometheus.ask(f"tidegate_budget_window_seconds{{{of}}}")}
+    assert windows == {"bitfinex": 60, "kraken": 5, "coinbase": 1.6, "binance": 60}
+    limits = {labels["exchange"]: value for labels, value in prometheus.ask(f'tidegate_budget_limit{{{of}, family=~"public|weight"}}')}
+    assert limits == {"kraken": 5, "coinbase": 8, "binance": 3000}
+    asked = f"max by (exchange) (tidegate:budget_demand:ratio_rate5m{{{of}}}) > 0"
+
+    def demands():
+        found = {labels["exchange"]: value for labels, value in prometheus.ask(asked)}
+        return found if set(found) == set(EXCHANGES) else None
+
+    demand = until("each is called", demands)
+    # Nobody spends more than there is. Calls a minute would make 5 in 5 s twelve times as much.
+    assert all(share <= 1 for share in demand.values()), demand
+    # A weight is more than a call.
+    calls, units = (
+        prometheus.ask(f'sum({name}{{{of}, exchange="binance"}})')[0][1]
+        for name in ("tidegate_upstream_calls_total", "tidegate_upstream_units_total")
+    )
+    assert units >= 2 * calls > 0, (units, calls)
 
 
 def check_metrics_are_told_in_a_form_that_prometheus_3_takes(gateways):
