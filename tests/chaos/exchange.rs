@@ -77,7 +77,6 @@ impl Wire for Line {
                     Some(Frame::Close(code)) => return Err(WireError(format!("closed: {code}"))),
                     Some(Frame::Ping(_)) => {}
                     Some(Frame::Drop) => return Err(WireError("dropped".to_owned())),
-                    Some(Frame::Ping(_)) => continue,
                     None => {}
                 }
                 // On the grid of ticks, so that waiting anew does not put off what is due.
