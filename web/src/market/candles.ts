@@ -27,6 +27,8 @@ export class CandleChart {
   readonly #chart: uPlot;
   #candles: readonly Candle[] = [];
   #isZoomed = false;
+  /** What is shown unless somebody zooms, in seconds: the scale of prices is made before that of time is in force. */
+  #window = { min: 0, max: 0 };
 
   constructor() {
     this.#chart = new uPlot(this.#options(), [[], [], [], [], [], []], this.#room);
@@ -64,7 +66,7 @@ export class CandleChart {
 
   /** Between the lowest and the highest of what is shown, with room for the volume below. */
   #range(): [number, number] {
-    const { min = 0, max = 0 } = this.#chart?.scales["x"] ?? {};
+    const { min = 0, max = 0 } = (this.#isZoomed && this.#chart?.scales["x"]) || this.#window;
     const shown = this.#candles.filter(({ timestamp }) => timestamp / 1000 >= (min ?? 0) && timestamp / 1000 <= (max ?? 0));
     if (shown.length === 0) return [0, 1];
     const low = Math.min(...shown.map((candle) => candle.low));
@@ -87,7 +89,8 @@ export class CandleChart {
     );
     const step = (times.at(-1) ?? 0) - (times.at(-2) ?? 0);
     const last = times.at(-1) ?? 0;
-    if (!this.#isZoomed) this.#chart.setScale("x", { min: times.at(-SHOWN) ?? times[0] ?? 0, max: last + step });
+    this.#window = { min: times.at(-SHOWN) ?? times[0] ?? 0, max: last + step };
+    if (!this.#isZoomed) this.#chart.setScale("x", this.#window);
     else this.#chart.redraw(true, true);
     this.#read();
     this.#describe(name);
