@@ -39,8 +39,11 @@ fuzz: ## Every decoder of bytes from outside, FUZZ_SECONDS (60) each
 	@scripts/debian.sh g++=g++
 	@cargo fuzz --version 2>/dev/null | grep -qF $(CARGO_FUZZ) || cargo install cargo-fuzz --version $(CARGO_FUZZ) --locked
 	@# The fuzzer's instrumentation needs flags that a stable compiler only takes like this.
+	@# It begins with what it found before and the examples in fuzz/seeds.
 	for target in $$(cargo fuzz list); do \
-		RUSTC_BOOTSTRAP=1 cargo fuzz run "$$target" --sanitizer none --target-dir $(TARGET_DIR)/fuzz -- \
+		found=fuzz/corpus/$$target; seeds=fuzz/seeds/$$target; mkdir -p "$$found"; \
+		[ -d "$$seeds" ] || seeds=; \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run "$$target" --sanitizer none --target-dir $(TARGET_DIR)/fuzz "$$found" $$seeds -- \
 			-max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1; \
 	done
 

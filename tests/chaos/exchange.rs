@@ -1,7 +1,14 @@
 //! The simulated exchange without sockets, as the gateway's exchange: under a paused clock minutes
 //! of the market pass in a moment, and the same seed brings the same minutes.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures_util::{FutureExt as _, future::BoxFuture};
@@ -17,12 +24,19 @@ use tidegate::{
 pub(crate) struct InProcess {
     pub(crate) venue: Venue,
     tick: Duration,
+    /// How often a way was cut.
+    cuts: Arc<AtomicU64>,
 }
 
 impl InProcess {
     /// `tick`: how often its sockets look whether they have something to say.
     pub(crate) fn new(venue: Venue, tick: Duration) -> Self {
-        Self { venue, tick }
+        Self { venue, tick, cuts: Arc::default() }
+    }
+
+    /// Nothing more comes over the connections that are open, nor their end.
+    pub(crate) fn cut(&self) {
+        self.cuts.fetch_add(1, Ordering::SeqCst);
     }
 
     /// The adapter of the exchange whose part the venue plays.
@@ -53,8 +67,8 @@ impl Connector for InProcess {
             let mut frames = Vec::new();
             talk.open(&mut frames);
             let frames = frames.into_iter().collect();
-            let (venue, tick) = (self.venue.clone(), self.tick);
-            Ok(Box::new(Line { venue, talk, frames, tick }) as Box<dyn Wire>)
+            let (way, cuts) = (self.clone(), self.cuts.load(Ordering::SeqCst));
+            Ok(Box::new(Line { way, cuts, talk, frames }) as Box<dyn Wire>)
         }
         .boxed()
     }
@@ -62,30 +76,38 @@ impl Connector for InProcess {
 
 /// One connection. Time passes for the exchange's side while the gateway waits for a frame.
 struct Line {
-    venue: Venue,
+    way: InProcess,
+    /// Cuts before this connection.
+    cuts: u64,
     talk: Conversation,
-    frames: std::collections::VecDeque<Frame>,
-    tick: Duration,
+    frames: VecDeque<Frame>,
 }
 
 impl Wire for Line {
     fn next(&mut self) -> BoxFuture<'_, Result<Bytes, WireError>> {
         async move {
             loop {
+                if self.way.cuts.load(Ordering::SeqCst) > self.cuts {
+                    std::future::pending::<()>().await;
+                }
                 match self.frames.pop_front() {
                     Some(Frame::Text(text)) => return Ok(text.into()),
                     Some(Frame::Close(code)) => return Err(WireError(format!("closed: {code}"))),
-                    Some(Frame::Ping(_)) => {}
                     Some(Frame::Drop) => return Err(WireError("dropped".to_owned())),
+                    // The socket answers by itself.
+                    Some(Frame::Ping(_)) => {
+                        self.talk.heard(self.way.venue.now());
+                        continue;
+                    }
                     None => {}
                 }
                 // On the grid of ticks, so that waiting anew does not put off what is due.
-                let now = self.venue.now().millis();
-                let tick = i64::try_from(self.tick.as_millis()).expect("short");
+                let now = self.way.venue.now().millis();
+                let tick = i64::try_from(self.way.tick.as_millis()).expect("short");
                 let wait = tick - now.rem_euclid(tick);
                 tokio::time::sleep(Duration::from_millis(wait.unsigned_abs())).await;
                 let mut due = Vec::new();
-                self.talk.on_time(self.venue.now(), &mut due);
+                self.talk.on_time(self.way.venue.now(), &mut due);
                 self.frames.extend(due);
             }
         }
@@ -94,7 +116,7 @@ impl Wire for Line {
 
     fn send(&mut self, text: String) -> BoxFuture<'_, Result<(), WireError>> {
         let mut said = Vec::new();
-        self.talk.on_text(&text, self.venue.now(), &mut said);
+        self.talk.on_text(&text, self.way.venue.now(), &mut said);
         self.frames.extend(said);
         async { Ok(()) }.boxed()
     }

@@ -2,6 +2,8 @@
 //! that was not so at the exchange at the age that the answer states.
 
 mod exchange;
+mod oracle;
+mod others;
 mod truth;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -44,6 +46,16 @@ const START: UnixMs = UnixMs::from_millis(1_795_356_000_000);
 /// How often the exchange's sockets look whether they have something to say.
 const TICK: Duration = Duration::from_millis(100);
 
+/// Status, `Age` in seconds and body.
+async fn ask(app: &App, path: &str) -> (u16, i64, Value) {
+    let request = Request::get(path).body(Body::empty()).unwrap();
+    let response = router(app.gateway().clone(), Surface::Whole).oneshot(request).await.unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers());
+    let age = headers.get("age").map_or(0, |age| age.to_str().unwrap().parse().unwrap());
+    let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    (status, age, serde_json::from_slice(&body).unwrap())
+}
+
 struct Rig {
     app: App,
     venue: Venue,
@@ -77,17 +89,6 @@ impl Rig {
         let app = App::with_parts(config, exchange, open, clock, listener);
         let app = app.await.expect("a gateway");
         Self { app, venue, dice: StdRng::seed_from_u64(seed), in_maintenance: false }
-    }
-
-    /// Status, `Age` in seconds and body.
-    async fn get(&self, path: &str) -> (u16, i64, Value) {
-        let request = Request::get(path).body(Body::empty()).unwrap();
-        let response =
-            router(self.app.gateway().clone(), Surface::Whole).oneshot(request).await.unwrap();
-        let (status, headers) = (response.status().as_u16(), response.headers());
-        let age = headers.get("age").map_or(0, |age| age.to_str().unwrap().parse().unwrap());
-        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
-        (status, age, serde_json::from_slice(&body).unwrap())
     }
 
     fn one_of<T: Copy>(&mut self, these: &[T]) -> T {
@@ -204,7 +205,7 @@ async fn endure(seed: u64) -> (Sources, u64) {
         let context = format!("/api/market-data/market-context/{id}?timeframe=1m&limit=100");
         let trades = format!("/api/market-data/trades/{id}?limit={TRADES}");
         for path in [context, trades] {
-            match rig.get(&path).await {
+            match ask(&rig.app, &path).await {
                 (200, age, Value::Array(trades)) => judge_trades(&rig, id, &trades, age),
                 (200, _, context) => judge(&rig, id, &context, &mut sources),
                 (status, _, problem) => {

@@ -71,7 +71,7 @@ impl Sink for LiveSink {
         match turn {
             Turn::Opened => {
                 let mut state = topics::lock(&state);
-                self.leave(&mut state, topic, now);
+                self.leave(&mut state, topic, None, now);
                 state.phase = Phase::Opened;
                 state.openings += 1;
             }
@@ -294,7 +294,7 @@ impl LiveSink {
     fn shut(&self, state: &Shared, topic: &Arc<Topic>, mode: Mode, now: Instant) {
         let mut state = topics::lock(state);
         let was_live = state.phase == Phase::Live;
-        self.leave(&mut state, topic, now);
+        self.leave(&mut state, topic, Some(mode), now);
         // What is polled stays so until polling fails too.
         let line = self.hub.line(topic);
         if let Some(line) = line.filter(|line| was_live || line.mode() != Mode::Polled) {
@@ -303,7 +303,10 @@ impl LiveSink {
     }
 
     /// What was live is from now on as old as it is, and under the policy of what was fetched.
-    fn leave(&self, state: &mut State, topic: &Topic, now: Instant) {
+    ///
+    /// That its connection lived said nothing of a channel that turns out to be wrong: something
+    /// may have been missing since it was put last.
+    fn leave(&self, state: &mut State, topic: &Topic, mode: Option<Mode>, now: Instant) {
         if state.phase == Phase::Live {
             state.shut_since = now;
             state.poll_due = now;
@@ -312,9 +315,11 @@ impl LiveSink {
         state.content = Content::Nothing;
         let Some((key, kind)) = self.key(topic).filter(|_| state.kept.is_some()) else { return };
         let policy = self.shelf.policy(kind);
-        self.shelf
-            .cache
-            .restamp(key, |stamp| is_kept(state, stamp).then(|| (policy, stamp.known_at())));
+        let was_wrong = matches!(mode, Some(Mode::Stale(Lapse::Checksum | Lapse::Invalid)));
+        self.shelf.cache.restamp(key, |stamp| {
+            let known_at = if was_wrong { stamp.received } else { stamp.known_at() };
+            is_kept(state, stamp).then_some((policy, known_at))
+        });
         state.kept = None;
     }
 
