@@ -24,19 +24,14 @@ use tidegate::{
 pub(crate) struct InProcess {
     pub(crate) venue: Venue,
     tick: Duration,
-    /// How often a way was cut.
-    cuts: Arc<AtomicU64>,
+    /// Whenever this grows, nothing more comes over the connections that are open, nor their end.
+    pub(crate) cuts: Arc<AtomicU64>,
 }
 
 impl InProcess {
     /// `tick`: how often its sockets look whether they have something to say.
     pub(crate) fn new(venue: Venue, tick: Duration) -> Self {
         Self { venue, tick, cuts: Arc::default() }
-    }
-
-    /// Nothing more comes over the connections that are open, nor their end.
-    pub(crate) fn cut(&self) {
-        self.cuts.fetch_add(1, Ordering::SeqCst);
     }
 
     /// The adapter of the exchange whose part the venue plays.

@@ -1,7 +1,11 @@
 //! The same for exchanges whose streams prove less than Bitfinex's: only what they can prove goes
 //! wrong on them, and they are given the time that they take to tell.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde_json::Value;
@@ -150,7 +154,9 @@ impl Rig {
                 self.in_maintenance = true;
                 venue.ws_now(WsAction::MaintenanceStart);
             }
-            3 | 4 => self.way.cut(),
+            3 | 4 => {
+                self.way.cuts.fetch_add(1, Ordering::SeqCst);
+            }
             5 => {
                 let rule = WsFault::SilenceHeartbeats.always();
                 venue.ws_fault(WsRule { for_ms: Some(20_000), ..rule });
