@@ -13,6 +13,8 @@ pub mod kraken;
 mod meter;
 mod profile;
 mod session;
+#[cfg(test)]
+mod spoilt;
 mod transport;
 
 use std::sync::Arc;
