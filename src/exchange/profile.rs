@@ -182,6 +182,8 @@ pub struct Live {
     pub book_depths: &'static [u32],
     /// Widths of candles that have a channel.
     pub timeframes: &'static [Timeframe],
+    /// Every message has a number, so that a lost one shows at the next, whatever that is about.
+    pub is_numbered: bool,
     /// A connection is replaced after this long, before the exchange ends it.
     pub lifetime: Option<Duration>,
     /// The least time between two attempts to connect, if longer than the settings'.

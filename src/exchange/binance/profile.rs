@@ -68,6 +68,7 @@ pub static PROFILE: Profile = Profile {
         books_per_socket: 200,
         book_depths: &[25, 100, 250],
         timeframes: &TIMEFRAMES,
+        is_numbered: false,
         // The exchange ends connections after 24 hours.
         lifetime: Some(Duration::from_secs(23 * 3600)),
         // 300 connections in 5 minutes.

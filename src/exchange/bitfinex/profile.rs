@@ -68,6 +68,7 @@ pub static PROFILE: Profile = Profile {
         books_per_socket: 25,
         book_depths: &[1, 25, 100, 250],
         timeframes: &TIMEFRAMES,
+        is_numbered: true,
         lifetime: None,
         connect_interval: Duration::ZERO,
         messages_per_second: u32::MAX,

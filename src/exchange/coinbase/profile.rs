@@ -62,6 +62,7 @@ pub static PROFILE: Profile = Profile {
         // buckets with trades (BTC-USD: 52 of 152; recorded 2026-08): of none of them can be told
         // when it is final.
         timeframes: &[],
+        is_numbered: true,
         lifetime: None,
         connect_interval: Duration::from_secs(1),
         messages_per_second: 5,

@@ -64,6 +64,7 @@ pub static PROFILE: Profile = Profile {
         books_per_socket: 200,
         book_depths: &[25, 100, 500],
         timeframes: &TIMEFRAMES,
+        is_numbered: false,
         lifetime: None,
         // 150 connections in 10 minutes get an address banned.
         connect_interval: Duration::from_secs(5),
