@@ -53,6 +53,13 @@ impl NativeStream {
     }
 }
 
+impl Topic {
+    /// True for an order book.
+    pub fn is_book(&self) -> bool {
+        matches!(self.stream, Stream::Book { .. })
+    }
+}
+
 impl fmt::Display for Topic {
     /// For people: `ticker tBTCUSD`, `orderbook tBTCUSD P0 25`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -107,7 +107,7 @@ impl Conversation<'_> {
     fn heartbeat(&mut self, topic: &Arc<Topic>, now: Instant) {
         // Without numbers a book may have missed a change that only its next message shows.
         let is_numbered = self.socket.parts.exchange.profile().live.is_numbered;
-        let confirms = is_numbered || !matches!(topic.stream, Stream::Book { .. });
+        let confirms = is_numbered || !topic.is_book();
         let Some(channel) = self.socket.channels.get_mut(topic) else { return };
         match channel.heartbeat(now) {
             Beat::Confirms if !confirms => {}

@@ -11,7 +11,7 @@ use std::{
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    exchange::{Stream, Topic},
+    exchange::Topic,
     feed::{SocketState, channel::Mark},
 };
 
@@ -94,19 +94,15 @@ struct Sitter {
 impl Place {
     /// Seats that are taken.
     fn taken(&self) -> Seats {
-        let books = self.sitters.iter().filter(|sitter| is_book(&sitter.topic)).count();
+        let books = self.sitters.iter().filter(|sitter| sitter.topic.is_book()).count();
         Seats { all: self.sitters.len(), books }
     }
 
     fn has_room(&self, topic: &Topic, learnt: Seats) -> bool {
         let taken = self.taken();
         let has_seat = taken.all < self.capacity.all.min(learnt.all);
-        has_seat && (!is_book(topic) || taken.books < self.capacity.books.min(learnt.books))
+        has_seat && (!topic.is_book() || taken.books < self.capacity.books.min(learnt.books))
     }
-}
-
-fn is_book(topic: &Topic) -> bool {
-    matches!(topic.stream, Stream::Book { .. })
 }
 
 /// Every socket.
@@ -200,7 +196,7 @@ impl Places {
         let Some(place) = self.places.get_mut(&id) else { return };
         let taken = place.taken();
         let (all, books) = (self.per_socket.all, self.per_socket.books);
-        if books < all && is_book(refused) {
+        if books < all && refused.is_book() {
             place.capacity.books = taken.books;
             self.learnt.books = self.learnt.books.min(taken.books).max(books.div_ceil(2));
         } else {
