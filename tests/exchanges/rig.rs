@@ -5,7 +5,9 @@ use std::{future::Future, time::Duration};
 use serde_json::Value;
 use tidegate::{
     app::App,
+    clock::Clock,
     config::{Config, Policy},
+    market::UnixMs,
     sim::{Kind, Sim, SimConfig},
     tasks::Tasks,
 };
@@ -28,6 +30,8 @@ pub(crate) struct Rig {
     pub(crate) app: App,
     pub(crate) sims: Vec<(Kind, Sim)>,
     pub(crate) case: Case,
+    /// What the gateway read, it read after this.
+    pub(crate) up_since: UnixMs,
     _tasks: Tasks,
 }
 
@@ -86,8 +90,9 @@ impl Rig {
             running.push((kind, sim));
         }
         config.exchanges.default = case.kind.as_str().to_owned();
+        let up_since = Clock::system().now();
         let app = App::start(config, port().await).await.expect("a gateway");
-        let rig = Self { app, sims: running, case, _tasks: tasks };
+        let rig = Self { app, sims: running, case, up_since, _tasks: tasks };
         for (kind, sim) in &rig.sims {
             let path = format!("/api/market-data/markets?exchange={kind}");
             eventually("the market list", async || {

@@ -45,7 +45,8 @@ pub(crate) struct CandleBody<'a> {
     close: &'a Number,
     #[schema(value_type = f64)]
     volume: &'a Number,
-    /// Whether the bucket had ended when this candle was received.
+    /// Whether the bucket was over, and two seconds with it, before the request that brought this
+    /// candle was sent.
     closed: bool,
     /// Nothing was traded in the bucket, which the exchange fills with the close before; left out
     /// where something was.
