@@ -165,6 +165,31 @@ test("what cannot be counted on is said beside it", async () => {
   await world.close(page);
 });
 
+test("on a phone bid and ask stand beside each other, and nothing is out of sight", async () => {
+  const page = await world.open("#market/bitfinex/5m/BTC/USD", { viewport: { width: 390, height: 844 } });
+  await page.locator("#across-rows td[data-mood]", { hasText: "on binance" }).waitFor();
+  const { rows, hidden, edge } = await page.locator("#across-rows .rows").evaluate((room) => {
+    const box = (cell) => cell.getBoundingClientRect().toJSON();
+    return {
+      rows: [...room.querySelectorAll("tr")].map((row) => [...row.children].map(box)),
+      hidden: [room.scrollWidth - room.clientWidth, room.scrollHeight - room.clientHeight],
+      edge: room.getBoundingClientRect().right,
+    };
+  });
+  assert.deepEqual(hidden, [0, 0]);
+  assert.equal(rows.length, 1 + EXCHANGES.length);
+  for (const cells of rows) {
+    assert.equal(cells.length, 7);
+    assert.ok(cells.every(({ right, width, height }) => right <= edge && width > 20 && height > 10), JSON.stringify(cells));
+    const [, , bid, ask] = cells;
+    assert.ok(bid.top === ask.top && bid.right <= ask.left && bid.width > 100 && ask.width > 100, JSON.stringify([bid, ask]));
+  }
+  // It is a table still, for those who hear it.
+  assert.equal(await page.locator("#across-rows").getByRole("columnheader", { name: "Ask (amount)" }).count(), 1);
+  assert.equal(await page.locator("#across-rows").getByRole("row").count(), 1 + EXCHANGES.length);
+  await world.close(page);
+});
+
 test("each exchange has its own markets and widths", async () => {
   const { page } = await openMarket("#market/bitfinex/2w/BTC/USD");
   const widths = () => page.locator("#timeframe option").allInnerTexts();
@@ -217,6 +242,31 @@ test("budgets, cards, hot keys and troubles name their exchange", async () => {
   await page.getByRole("button", { name: "Uncordon kraken" }).click();
   await page.locator("#deed-do").click();
   await page.locator("#troubles", { hasText: "All is well" }).waitFor();
+  await world.close(page);
+});
+
+test("which exchange is in trouble is said first, and why", async () => {
+  const page = await world.open();
+  const breakers = { kraken: ["open", "maintenance"], coinbase: ["half_open", "timeout"] };
+  await page.route("**/api/status", async (route) => {
+    const status = await (await route.fetch()).json();
+    for (const [name, [breaker, error]] of Object.entries(breakers)) {
+      const [budget] = status.exchanges.find(({ exchange }) => exchange === name).budgets;
+      Object.assign(budget, { breaker, last_error: { error, ago_seconds: 2 } });
+    }
+    await route.fulfill({ json: status });
+  });
+  await page.locator("#troubles li").nth(1).waitFor();
+  assert.deepEqual((await page.locator("#troubles li").allInnerTexts()).filter((words) => /kraken|coinbase/.test(words)), [
+    "the breaker to kraken is open: public (maintenance)",
+    "the next call to coinbase is a trial: public (timeout)",
+  ]);
+  const chips = (name) => text(page, `#exchange-cards article:has(#exchange-${name}) header .chips`);
+  assert.equal(await chips("kraken"), "breaker open: maintenance");
+  assert.equal(await chips("coinbase"), "next call is a trial");
+
+  const { request_id: id } = await world.get("/api/market-data/ticker/XXX-YYY?exchange=kraken");
+  await page.locator("#fault-rows tr", { hasText: id }).locator("td", { hasText: "GET /api/market-data/ticker/XXX-YYY · kraken" }).waitFor();
   await world.close(page);
 });
 

@@ -100,26 +100,29 @@ export interface Column<T> {
 /** How good something is; never told by colour alone. */
 export type Mood = "good" | "warn" | "bad" | "soft";
 
-/** A table that scrolls by itself where the page is narrow; the first column names the row. */
+/**
+ * A table that scrolls by itself where the page is narrow; the first column names the row. Its roles are said,
+ * since some browsers forget them where a style lays its rows out in another way.
+ */
 export function table<T>(
   name: string,
   columns: readonly Column<T>[],
   rows: readonly T[],
   key: (row: T) => string,
 ): HTMLElement {
-  const head = columns.map((column) => el("th", { scope: "col", class: column.numeric && "number" }, column.name));
+  const head = columns.map((column) => el("th", { scope: "col", role: "columnheader", class: column.numeric && "number" }, column.name));
   const body = rows.map((row) => {
     const cells = columns.map((column, at) => {
       const names = [column.numeric && "number", column.wrap && "wrap"].filter(Boolean).join(" ");
       const attributes = { class: names || undefined, "data-mood": column.mood?.(row) };
-      return at === 0 ? el("th", { scope: "row", ...attributes }, column.cell(row)) : el("td", attributes, column.cell(row));
+      return at === 0 ? el("th", { scope: "row", role: "rowheader", ...attributes }, column.cell(row)) : el("td", { role: "cell", ...attributes }, column.cell(row));
     });
-    return el("tr", { "data-key": key(row) }, cells);
+    return el("tr", { role: "row", "data-key": key(row) }, cells);
   });
   return el(
     "div",
     { class: "rows", role: "region", tabindex: "0", "aria-label": name, "data-key": name },
-    el("table", {}, el("thead", {}, el("tr", {}, head)), el("tbody", {}, body)),
+    el("table", { role: "table" }, el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, head)), el("tbody", { role: "rowgroup" }, body)),
   );
 }
 

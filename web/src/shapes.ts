@@ -139,6 +139,8 @@ export interface Fault {
   readonly status: number;
   readonly code: string;
   readonly detail: string;
+  /** Which exchange was meant; `null` where it was none, or several. */
+  readonly exchange?: string | null;
   /** Earlier ones like it that are not listed any more. */
   readonly repeats?: number;
 }

@@ -114,6 +114,12 @@ function quote(held: Quote | null, isBest: boolean, sign: string): Child {
   ];
 }
 
+/** How old bid and ask are by now; where there are none, what else is told. */
+function age({ quotes_age_ms: quotes, age_ms: oldest }: Side, waited: number): string {
+  const told = quotes ?? oldest;
+  return told === null ? UNKNOWN : millis(told + waited);
+}
+
 function told(side: Side): { words: Child; mood: Mood | undefined } {
   const { problem, source, quotes_from: from, fresh } = side;
   const why = problem ? (problem.detail ?? problem.title ?? plain(problem.code)) : null;
@@ -143,7 +149,7 @@ function rows(comparison: Comparison, shown: Pick, waited: number): HTMLElement 
     { name: "Bid (amount)", cell: (side) => quote(side.best_bid, isOf(side, comparison.best_bid), "▲"), numeric: true },
     { name: "Ask (amount)", cell: (side) => quote(side.best_ask, isOf(side, comparison.best_ask), "▼"), numeric: true },
     { name: "Spread", cell: (side) => figure(side.spread_pct, " %"), numeric: true },
-    { name: "Age", cell: (side) => (side.age_ms === null ? UNKNOWN : millis(side.age_ms + waited)), numeric: true },
+    { name: "Age", cell: (side) => age(side, waited), numeric: true },
     { name: "Source or problem", cell: (side) => told(side).words, mood: (side) => told(side).mood, wrap: true },
   ];
   return table("Across exchanges", columns, comparison.exchanges, (side) => `${side.exchange} ${side.symbol ?? ""}`);

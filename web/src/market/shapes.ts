@@ -102,7 +102,10 @@ export interface Side {
   readonly spread_pct: number | null;
   /** Others are not counted among the best. */
   readonly fresh: boolean;
+  /** That of the oldest part. */
   readonly age_ms: number | null;
+  /** That of bid and ask. */
+  readonly quotes_age_ms?: number | null;
   readonly source: string | null;
   readonly problem: ProblemBody | null;
 }

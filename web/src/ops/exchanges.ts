@@ -1,6 +1,6 @@
 import { chip, el, facts, fill, place, table, write, type Child, type Mood } from "../dom";
 import type { Known } from "../pulse";
-import type { Exchange, Feed, Topic } from "../shapes";
+import type { Budget, Exchange, Feed, Topic } from "../shapes";
 import { ago, count, millis, plain, size, span, UNKNOWN } from "../words";
 
 const MOST_TOPICS = 40;
@@ -53,8 +53,9 @@ function verdict({ budgets, cordoned }: Exchange, received: number): Child {
   if (cordoned) return chip("cordoned", "warn");
   const longest = Math.max(0, ...budgets.map((budget) => budget.banned_ms));
   if (longest > 0) return chip(`banned, ${seconds(left(longest, received))} left`, "bad");
-  if (budgets.some((budget) => budget.breaker === "open")) return chip("breaker open", "bad");
-  if (budgets.some((budget) => budget.breaker === "half_open")) return chip("being tried", "warn");
+  const open = budgets.filter((budget) => budget.breaker === "open");
+  if (open.length > 0) return chip(["breaker open", newest(open)?.error].filter(Boolean).map(plain).join(": "), "bad");
+  if (budgets.some((budget) => budget.breaker === "half_open")) return chip("next call is a trial", "warn");
   return chip("calls go through", "good");
 }
 
@@ -78,9 +79,13 @@ function ban({ budgets }: Exchange, received: number): string {
   return banned.map((budget) => `${budget.family} ${seconds(left(budget.banned_ms, received))}`).join(", ");
 }
 
-function lastError({ budgets }: Exchange): string {
+function newest(budgets: readonly Budget[]): { family: string; error: string; ago_seconds: number } | undefined {
   const errors = budgets.flatMap(({ family, last_error: last }) => (last ? [{ family, ...last }] : []));
-  const last = errors.sort((a, b) => a.ago_seconds - b.ago_seconds)[0];
+  return errors.sort((a, b) => a.ago_seconds - b.ago_seconds)[0];
+}
+
+function lastError({ budgets }: Exchange): string {
+  const last = newest(budgets);
   return last ? `${last.family}: ${plain(last.error)}, ${ago(last.ago_seconds)}` : "none";
 }
 

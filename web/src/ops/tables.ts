@@ -51,7 +51,7 @@ export function showFaults({ status }: Known): void {
         cell: (row) => [
           el("strong", { class: "line" }, plain(row.code), row.repeats ? `, and ${count(row.repeats)} earlier like it` : null),
           el("span", { class: "line" }, row.detail),
-          el("span", { class: "line soft" }, `${row.method} ${row.path}`),
+          el("span", { class: "line soft" }, `${row.method} ${row.path}`, row.exchange && ` · ${row.exchange}`),
         ],
         wrap: true,
       },

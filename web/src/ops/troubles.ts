@@ -1,5 +1,5 @@
 import type { Mood } from "../dom";
-import type { Status } from "../shapes";
+import type { Budget, Status } from "../shapes";
 import { plain } from "../words";
 import { isSpent } from "./budgets";
 
@@ -11,24 +11,27 @@ export interface Trouble {
   readonly at: string;
 }
 
+/** A budget's name, and what was seen that made it so. */
+const because = ({ family, last_error: last }: Budget): string => (last ? `${family} (${plain(last.error)})` : family);
+
 /** What is not as it should be, the worst first. */
 export function troubles(status: Status): readonly Trouble[] {
   const found: Trouble[] = [];
   const add = (mood: Mood, at: string, text: string): void => void found.push({ mood, at, text });
   if (status.state !== "ready") add("warn", "exchanges", `the gateway is ${plain(status.state)}`);
   for (const { exchange, budgets, cordoned, markets } of status.exchanges) {
-    const families = (test: (budget: (typeof budgets)[number]) => boolean): string =>
-      budgets.filter(test).map((budget) => budget.family).join(", ");
+    const families = (test: (budget: Budget) => boolean, name = ({ family }: Budget): string => family): string =>
+      budgets.filter(test).map(name).join(", ");
     const banned = families((budget) => budget.banned_ms > 0);
-    const open = families((budget) => budget.breaker === "open");
-    const trying = families((budget) => budget.breaker === "half_open");
+    const open = families((budget) => budget.breaker === "open", because);
+    const trying = families((budget) => budget.breaker === "half_open", because);
     const spent = families((budget) => isSpent(budget) && budget.banned_ms === 0);
     const learned = families((budget) => budget.learned < budget.limit);
     if (banned) add("bad", "exchanges", `${exchange} has banned this address: ${banned}`);
     if (open) add("bad", "exchanges", `the breaker to ${exchange} is open: ${open}`);
     if (spent) add("bad", "budgets", `no call to ${exchange} is left: ${spent}`);
     if (cordoned) add("warn", "exchanges", `${exchange} is cordoned, nothing is asked of it`);
-    if (trying) add("warn", "exchanges", `${exchange} is being tried with one call: ${trying}`);
+    if (trying) add("warn", "exchanges", `the next call to ${exchange} is a trial: ${trying}`);
     if (learned) add("warn", "budgets", `${exchange} bears less than its limit: ${learned}`);
     if (markets === null) add("warn", "exchanges", `the markets of ${exchange} are not known yet`);
   }
