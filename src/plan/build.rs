@@ -176,6 +176,7 @@ pub(super) fn build(
     });
     for key in &mut keys.keys {
         key.asked = key.product.asked(key.rows, profile);
+        key.warmth.is_mute = !key.product.has_channel(profile);
     }
     let settings = Settings {
         request_deadline: us(config.server.request_deadline),
@@ -206,7 +207,7 @@ fn pin(keys: &mut Keys<'_>) -> usize {
                 Channel::Ticker => Product::Ticker,
                 Channel::Trades => Product::Trades,
                 Channel::Orderbook => Product::Book { depth: SHARED_DEPTH },
-                Channel::Ohlcv(width) if keys.profile.timeframes.contains(width) => {
+                Channel::Ohlcv(width) if keys.profile.live.timeframes.contains(width) => {
                     Product::Candles(*width)
                 }
                 Channel::Ohlcv(_) => continue,

@@ -34,6 +34,15 @@ impl Product {
             Self::Candles(_) => Asked::Candles { limit: rows },
         }
     }
+
+    /// Whether the exchange's WebSocket brings it.
+    pub(super) fn has_channel(self, profile: &Profile) -> bool {
+        match self {
+            Self::Ticker | Self::Trades => true,
+            Self::Book { depth } => profile.live.book_depths.contains(&depth),
+            Self::Candles(width) => profile.live.timeframes.contains(&width),
+        }
+    }
 }
 
 /// For how long something may be served.

@@ -24,6 +24,8 @@ pub(super) struct Warmth {
     /// Reads a minute.
     pub(super) heat: f64,
     pub(super) pinned: bool,
+    /// The exchange has no channel for it: it is polled, however hot.
+    pub(super) is_mute: bool,
     hot: bool,
     cool_since: Option<Us>,
     seated: Option<Us>,
@@ -37,7 +39,7 @@ impl Warmth {
 
     /// It wants a channel.
     pub(super) fn is_wanted(&self) -> bool {
-        self.pinned || self.hot
+        !self.is_mute && (self.pinned || self.hot)
     }
 
     fn measure(&mut self, promote: f64, idle: Us, now: Us) {

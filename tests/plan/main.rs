@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tidegate::{
     config::Config,
-    exchange::{Family, bitfinex::PROFILE},
+    exchange::{Family, bitfinex::PROFILE, coinbase},
     market::Timeframe,
     plan::{Demand, Rhythm, What, Workload, forecast},
 };
@@ -145,4 +145,20 @@ async fn clients_who_demand_young_data() {
         ..demand(What::Candles(Timeframe::M1), 4, 2, 6_000, Rhythm::Random)
     };
     check(without_feed(), workload(vec![young]), 30, 6).await;
+}
+
+/// Coinbase's WebSocket has tickers and books, but no candles that say when they are final.
+#[test]
+fn what_an_exchange_has_no_channel_for_is_polled() {
+    let every = |what| demand(what, 2, 20, 5_000, Rhythm::Random);
+    let demands = vec![every(What::Ticker), every(What::Candles(Timeframe::M5))];
+    let foretold = forecast(&Config::default(), &coinbase::PROFILE, &workload(demands));
+    let live: Vec<_> = foretold.entries.iter().map(|it| (it.what, it.is_live)).collect();
+    let candles = What::Candles(Timeframe::M5);
+    let expected = [(What::Ticker, true), (candles, false)].map(|it| [it, it]).concat();
+    assert_eq!(live, expected);
+    assert!(foretold.entries.iter().all(|it| !it.lacks_room), "{foretold:?}");
+    // A hot series costs a call for each ttl of ten seconds and what it waits for beyond.
+    let fetches = foretold.entries[2].fetches_per_minute;
+    assert!((4.0..=6.5).contains(&fetches), "{fetches}");
 }
