@@ -4,7 +4,12 @@ use std::borrow::Cow;
 
 use axum::http::{Method, StatusCode};
 
-use super::{problem::Problem, reader::Reader};
+use super::{
+    bitfinex,
+    params::{EXCHANGE, Params},
+    problem::Problem,
+    reader::Reader,
+};
 use crate::telemetry::{ClientId, Endpoint, Fault};
 
 /// Why a request was answered with an error; an extension of the response where its body says it
@@ -37,6 +42,7 @@ pub(super) struct Failing<'a> {
     pub(super) client: ClientId,
     pub(super) method: &'a Method,
     pub(super) path: &'a str,
+    pub(super) query: Option<&'a str>,
     pub(super) endpoint: Endpoint,
 }
 
@@ -50,10 +56,21 @@ impl Failing<'_> {
             method: self.method.to_string(),
             path: self.path.to_owned(),
             endpoint: self.endpoint,
+            exchange: self.exchange(reader),
             status: status.as_u16(),
             code: reason.code,
             detail: reason.detail,
             repeats: 0,
         });
+    }
+    /// The exchange that is meant, if it is one that is served: no other word of the query is kept.
+    fn exchange(&self, reader: &Reader) -> Option<&'static str> {
+        use Endpoint as E;
+        let name = match self.endpoint {
+            E::Exchanges | E::Compare | E::Ws | E::Ops | E::Unknown => return None,
+            it if it.as_str().starts_with("v2_") => Some(bitfinex::exchange().into()),
+            _ => Params::first(self.query, EXCHANGE.name),
+        };
+        Some(reader.desks.get(name.as_deref()).ok()?.shelf.name())
     }
 }

@@ -42,6 +42,7 @@ pub(super) async fn observe(
     request.extensions_mut().insert(Arrived(arrived));
     let matched = request.extensions().get::<MatchedPath>();
     let path = request.uri().path().to_owned();
+    let query = request.uri().query().map(str::to_owned);
     let endpoint = bitfinex::endpoint(&path)
         .unwrap_or_else(|| matched.map_or(Endpoint::Unknown, |route| endpoint(route.as_str())));
     let method = request.method().clone();
@@ -95,7 +96,8 @@ pub(super) async fn observe(
     }
     if let Some(reason) = reason {
         let client = caller.payer.client;
-        Failing { id: name, client, method: &method, path: &path, endpoint }.note(
+        let query = query.as_deref();
+        Failing { id: name, client, method: &method, path: &path, query, endpoint }.note(
             gateway.reader(),
             response.status(),
             reason,

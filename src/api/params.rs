@@ -2,7 +2,7 @@
 //!
 //! They are read strictly: what is not known, given twice or out of range is refused.
 
-use std::{collections::BTreeMap, str::FromStr, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, str::FromStr, time::Duration};
 
 use super::problem::Problem;
 use crate::market::{Precision, Timeframe, UnixMs};
@@ -131,6 +131,12 @@ impl Params {
     pub(super) fn has_flag(query: Option<&str>, name: &str) -> bool {
         let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
         pairs.any(|(key, value)| key == name && matches!(&*value, "true" | "True" | "1" | ""))
+    }
+
+    /// The first value of a parameter of a query, whatever else is in it.
+    pub(super) fn first<'a>(query: Option<&'a str>, name: &str) -> Option<Cow<'a, str>> {
+        let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+        pairs.find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
     /// The text of a parameter.

@@ -269,6 +269,7 @@ impl Server {
                 client: admission.grant.client().id(),
                 method: request.method(),
                 path: request.uri().path(),
+                query: None,
                 endpoint: Endpoint::Unknown,
             };
             let status = problem.code.status();

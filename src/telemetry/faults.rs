@@ -29,6 +29,8 @@ pub struct Fault {
     pub path: String,
     /// What it asked for.
     pub endpoint: Endpoint,
+    /// Of which exchange; `None` where that is none, or several.
+    pub exchange: Option<&'static str>,
     /// The answer's status.
     pub status: u16,
     /// The error's stable name, or its number where that is what the client was given.
@@ -40,10 +42,10 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// One client's requests to one endpoint that fail alike are of one kind.
+    /// One client's requests to one endpoint of one exchange that fail alike are of one kind.
     fn is_like(&self, other: &Self) -> bool {
         (self.endpoint, self.client, self.status) == (other.endpoint, other.client, other.status)
-            && self.code == other.code
+            && (self.exchange, &self.code) == (other.exchange, &other.code)
     }
 }
 
@@ -102,6 +104,7 @@ mod tests {
             method: "GET".to_owned(),
             path: "/x".to_owned(),
             endpoint,
+            exchange: None,
             status: 404,
             code: code.into(),
             detail: "no".to_owned(),

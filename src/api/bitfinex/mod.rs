@@ -11,7 +11,7 @@ mod route;
 mod rows;
 mod ws;
 
-use crate::telemetry::Endpoint;
+use crate::{exchange::bitfinex::PROFILE, telemetry::Endpoint};
 
 pub(super) use refusal::Refusal;
 pub(super) use rest::rest;
@@ -24,6 +24,11 @@ pub(super) fn is_route(target: &str) -> bool {
         None => (target, None),
     };
     route::Route::parse(path, query).is_ok()
+}
+
+/// Whose clients are answered here.
+pub(super) fn exchange() -> &'static str {
+    PROFILE.name
 }
 
 /// The metrics' name of `/ws/2` and of a path below `/v2`; `None` for every other path.

@@ -78,6 +78,9 @@ pub(crate) struct FaultBody {
     method: String,
     /// Without its query, 200 characters of it.
     path: String,
+    /// Which exchange was meant; `null` where that was none, or several.
+    #[schema(example = "bitfinex")]
+    exchange: Option<&'static str>,
     status: u16,
     /// A problem's code, or the exchange's own number where its clients are answered.
     #[schema(example = "unknown_symbol")]
@@ -132,6 +135,7 @@ pub(super) fn faults(reader: &Reader) -> Vec<FaultBody> {
         client: name(reader, fault.client),
         method: fault.method,
         path: fault.path,
+        exchange: fault.exchange,
         status: fault.status,
         code: fault.code.into_owned(),
         detail: fault.detail,
