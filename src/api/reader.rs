@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     extract::{FromRef, FromRequestParts, OriginalUri, Path},
-    http::{HeaderMap, Response, Uri, request::Parts},
+    http::{HeaderMap, HeaderValue, Response, Uri, header, request::Parts},
 };
 use tokio::time::Instant;
 
@@ -160,15 +160,21 @@ impl Asked {
         self.give(reader, &answer, outcome)
     }
 
-    /// Answers with JSON that is made anew each time.
+    /// Answers with JSON that is made anew each time. If it is not whole, no cache is to give it
+    /// again: what is missing may be there in a moment.
     pub(super) fn reply_once(
         &self,
         reader: &Reader,
         endpoint: Endpoint,
         parts: (Stamps, CacheOutcome),
+        is_whole: bool,
         json: Vec<u8>,
     ) -> Response<Payload> {
-        self.reply_unkept(reader, endpoint, parts, Format::Json, Text::Fixed(json.into()))
+        let mut heading = Heading::from(Format::Json);
+        if !is_whole {
+            heading.notes.push((header::CACHE_CONTROL, HeaderValue::from_static("no-cache")));
+        }
+        self.reply_unkept(reader, endpoint, parts, heading, Text::Fixed(json.into()))
     }
 
     /// Answers with a text that no later request is to be given.

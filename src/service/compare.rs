@@ -1,6 +1,6 @@
 //! One market on several exchanges, side by side.
 
-use std::{cmp::Ordering, sync::Arc};
+use std::{cmp::Ordering, sync::Arc, time::Duration};
 
 use futures_util::{
     FutureExt as _,
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{Desk, Got, ServiceError};
 use crate::{
     cache::{Ask, Demand, Stamp, Verdict},
-    market::{Book, Level, Listing, Number, Precision, Ticker},
+    market::{Book, Level, Listing, Number, Precision, Symbol, Ticker},
     telemetry::CacheOutcome,
 };
 
@@ -85,6 +85,8 @@ pub struct Quotes {
     pub ask: Option<Offer>,
     /// What they were taken from.
     pub from: OfferedIn,
+    /// How old they are.
+    pub age: Duration,
     /// True if they are as young as their policy wants them, so that they count beside others.
     pub fresh: bool,
 }
@@ -131,6 +133,7 @@ impl Glance {
                 bid,
                 ask,
                 from: OfferedIn::Orderbook,
+                age: book.stamp().age(now),
                 fresh: is_fresh(book.stamp()),
             });
         }
@@ -142,6 +145,7 @@ impl Glance {
             bid: best(&ticker.bid, &ticker.bid_volume),
             ask: best(&ticker.ask, &ticker.ask_volume),
             from: OfferedIn::Ticker,
+            age: ticker.stamp().age(now),
             fresh: is_fresh(ticker.stamp()),
         })
     }
@@ -211,12 +215,20 @@ impl Comparison {
     }
 
     fn of_nothing(text: &str, sides: Vec<Side>) -> Result<Self, ServiceError> {
-        let is_unknown = |side: &Side| matches!(side.view, Err(ServiceError::UnknownSymbol { .. }));
-        if !sides.iter().all(is_unknown) {
-            return Ok(Self { symbol: text.chars().take(40).collect(), sides });
-        }
-        let unknown = sides.into_iter().find_map(|side| side.view.err());
-        Err(unknown.unwrap_or(ServiceError::Internal))
+        let asked: String = text.chars().take(40).collect();
+        let near = |side: &Side| match &side.view {
+            Err(ServiceError::UnknownSymbol { suggestions, .. }) => Some(suggestions.clone()),
+            _ => None,
+        };
+        let Some(near) = sides.iter().map(near).collect::<Option<Vec<_>>>() else {
+            return Ok(Self { symbol: asked, sides });
+        };
+        let names: Vec<_> = sides.iter().map(|side| side.exchange).collect();
+        Err(ServiceError::UnknownSymbol {
+            exchange: names.join(", ").into(),
+            asked,
+            suggestions: nearest(&near),
+        })
     }
 
     /// The highest bid and the lowest ask among quotes that are fresh; of equal ones the first.
@@ -225,9 +237,10 @@ impl Comparison {
         for (side, it) in self.sides.iter().enumerate() {
             let quotes = it.view.as_ref().ok().and_then(|glance| glance.quotes(now));
             let Some(quotes) = quotes.filter(|it| it.fresh && it.can_be()) else { continue };
-            let beats = |offer: &Offer, best: &Option<Best>, order: Ordering| match best {
-                None => offer.price.decimal().is_some(),
-                Some(best) => offer.price.decimal().cmp(&best.offer.price.decimal()) == order,
+            let beats = |offer: &Offer, best: &Option<Best>, order: Ordering| {
+                let price = offer.price.decimal();
+                let than = best.as_ref().map(|best| best.offer.price.decimal());
+                price.is_some() && than.is_none_or(|than| price.cmp(&than) == order)
             };
             if let Some(offer) = quotes.bid.filter(|it| beats(it, &bid, Ordering::Greater)) {
                 bid = Some(Best { side, offer });
@@ -245,6 +258,19 @@ impl Comparison {
         let first = views().next().map(|view| &view.market.quote);
         views().any(|view| Some(&view.market.quote) != first)
     }
+}
+
+/// Up to three of the names that are near on one exchange or another: the nearest of each first.
+fn nearest(near: &[Vec<Symbol>]) -> Vec<Symbol> {
+    let ranks = near.iter().map(Vec::len).max().unwrap_or_default();
+    let ranked = (0..ranks).flat_map(|rank| near.iter().filter_map(move |it| it.get(rank)));
+    let mut found: Vec<Symbol> = Vec::new();
+    for symbol in ranked {
+        if found.len() < 3 && !found.contains(symbol) {
+            found.push(symbol.clone());
+        }
+    }
+    found
 }
 
 /// The market that one of the names stands for: on the first exchange that is known to list it,
@@ -299,7 +325,7 @@ async fn listed(desk: &Desk, name: &str, ask: Ask) -> Result<Arc<Listing>, Servi
     match market.symbol.as_str() == name {
         true => Ok(market),
         false => Err(ServiceError::UnknownSymbol {
-            exchange: desk.shelf.name(),
+            exchange: desk.shelf.name().into(),
             asked: name.to_owned(),
             suggestions: vec![market.symbol.clone()],
         }),

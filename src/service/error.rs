@@ -1,6 +1,6 @@
 //! Why a product could not be served.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use crate::{
     cache::{Failure, ReadError},
@@ -15,8 +15,8 @@ pub enum ServiceError {
     /// The exchange lists no such market.
     #[error("no market {asked:?} on {exchange}")]
     UnknownSymbol {
-        /// Whose list was searched.
-        exchange: &'static str,
+        /// Whose list was searched; several names where several were.
+        exchange: Cow<'static, str>,
         /// What was asked, cut to 40 characters.
         asked: String,
         /// Up to three near names.
@@ -143,7 +143,6 @@ impl ServiceError {
 
 impl From<UpstreamError> for ServiceError {
     fn from(error: UpstreamError) -> Self {
-        let reason = error.to_string();
         match error {
             UpstreamError::RateLimited { retry_after } | UpstreamError::Banned { retry_after } => {
                 Self::RateLimited { retry_after: retry_after.unwrap_or(SOON) }
@@ -156,8 +155,15 @@ impl From<UpstreamError> for ServiceError {
             UpstreamError::Restricted { status } => {
                 Self::Restricted { reason: format!("HTTP {status}"), retry_after: LATE }
             }
-            UpstreamError::Unavailable { .. } | UpstreamError::Transport(_) => {
+            UpstreamError::Unavailable { status } => {
+                let reason = match status {
+                    200 => "it says so itself".to_owned(),
+                    status => format!("HTTP {status}"),
+                };
                 Self::Unavailable { reason, retry_after: SOON }
+            }
+            UpstreamError::Transport(fault) => {
+                Self::Unavailable { reason: fault.to_string(), retry_after: SOON }
             }
             UpstreamError::Invalid(what) => Self::Invalid(what),
         }

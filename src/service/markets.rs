@@ -102,7 +102,7 @@ impl Markets {
     fn named(&self, directory: &Directory, text: &str) -> Result<Arc<Listing>, ServiceError> {
         let found = directory.registry.resolve(text).cloned();
         found.map_err(|unknown| ServiceError::UnknownSymbol {
-            exchange: self.shelf.name(),
+            exchange: self.shelf.name().into(),
             asked: unknown.asked,
             suggestions: unknown.suggestions,
         })

@@ -19,7 +19,7 @@ use crate::{
         reader::{Asked, Reader, SymbolPath, combined, json},
     },
     market::Number,
-    service::{Best, Comparison, Desk, Glance, Offer, Quotes, Side, spread},
+    service::{Best, Comparison, Desk, Glance, Offer, Quotes, ServiceError, Side, spread},
     telemetry::Endpoint,
 };
 
@@ -66,8 +66,10 @@ pub(crate) struct SideBody<'a> {
     spread: Option<Number>,
     /// In percent of the ask.
     spread_pct: Option<f64>,
+    /// The age of best bid and ask.
+    quotes_age_ms: Option<u64>,
     /// Whether best bid and ask are as young as their policy wants them. Others are told, and not
-    /// counted.
+    /// counted; nor is a market whose bid is not below its own ask.
     fresh: bool,
     /// The age of the oldest part.
     age_ms: Option<u64>,
@@ -136,6 +138,7 @@ impl<'a> SideBody<'a> {
             quotes_from: quotes.as_ref().map(|quotes| quotes.from.as_str()),
             spread: quotes.as_ref().and_then(Quotes::spread),
             spread_pct: quotes.as_ref().and_then(Quotes::spread_pct),
+            quotes_age_ms: quotes.as_ref().map(|quotes| millis(quotes.age)),
             fresh: quotes.as_ref().is_some_and(|quotes| quotes.fresh),
             age_ms: stamps.iter().map(|stamp| millis(stamp.age(now))).max(),
             source: source(&stamps).map(|source| source.as_str()),
@@ -204,6 +207,14 @@ fn desks<'a>(params: &Params, reader: &'a Reader) -> Result<Vec<&'a Desk>, Probl
     Ok(desks)
 }
 
+/// True if nothing is missing but what will be missing in a moment, too.
+fn is_whole(comparison: &Comparison) -> bool {
+    comparison.sides.iter().all(|side| match &side.view {
+        Ok(glance) => glance.problem().is_none(),
+        Err(error) => matches!(error, ServiceError::UnknownSymbol { .. }),
+    })
+}
+
 /// One market on several exchanges, side by side: ticker, best bid and ask, spread and age of each,
 /// and who bids most and asks least.
 ///
@@ -231,5 +242,5 @@ pub(crate) async fn compare(
     let stamps = glances().flat_map(Glance::stamps).cloned().collect();
     let parts = (stamps, combined(glances().flat_map(Glance::outcomes)));
     let body = json(&ComparisonBody::of(&comparison, &asked, Instant::now()));
-    Ok(asked.reply_once(&reader, Endpoint::Compare, parts, body))
+    Ok(asked.reply_once(&reader, Endpoint::Compare, parts, is_whole(&comparison), body))
 }

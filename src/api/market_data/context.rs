@@ -19,7 +19,7 @@ use crate::{
         answer::{Format, Stamps, Text},
         params::{CANDLES, CANDLES_LIMIT, EXCHANGE, EXPLAIN, Kind, Param, Params, TIMEFRAME},
         payload::Payload,
-        problem::Problem,
+        problem::{Code, Problem},
         reader::{Asked, Reader, SymbolPath, combined, json},
     },
     cache::Stamp,
@@ -254,6 +254,7 @@ pub(crate) async fn context(
             &reader,
             Endpoint::MarketContext,
             parts(&context),
+            false,
             json(&body),
         ));
     }
@@ -293,23 +294,27 @@ pub(crate) async fn contexts(
     };
     let found = join_all(symbols.iter().map(|symbol| one(symbol))).await;
     let now = Instant::now();
-    let (mut stamps, mut outcomes) = (Stamps::new(), Vec::new());
+    let (mut stamps, mut outcomes, mut is_whole) = (Stamps::new(), Vec::new(), true);
     let mut contexts = BTreeMap::new();
     for (symbol, found) in symbols.into_iter().zip(found) {
         let (name, body) = match &found {
             Ok((market, context)) => {
+                is_whole &= context.book.is_ok();
                 let (its_stamps, outcome) = parts(context);
                 stamps.extend(its_stamps);
                 outcomes.push(outcome);
                 let body = ContextBody::new(market, exchange, context, now);
                 (market.symbol.to_string(), json(&body))
             }
-            Err(problem) => (symbol.to_owned(), problem.body(asked.path(), asked.request_id())),
+            Err(problem) => {
+                is_whole &= problem.code == Code::UnknownSymbol;
+                (symbol.to_owned(), problem.body(asked.path(), asked.request_id()))
+            }
         };
         let text = String::from_utf8(body).expect("JSON is UTF-8");
         contexts.insert(name, RawValue::from_string(text).expect("just serialised"));
     }
     let parts = (stamps, combined(outcomes));
     let body = json(&ContextsBody { exchange, contexts });
-    Ok(asked.reply_once(&reader, Endpoint::MarketContexts, parts, body))
+    Ok(asked.reply_once(&reader, Endpoint::MarketContexts, parts, is_whole, body))
 }

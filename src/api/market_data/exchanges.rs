@@ -57,7 +57,7 @@ pub(crate) struct ExchangeBody {
     trade_history: &'static str,
     /// Whether a ticker among many tells all that one by itself tells.
     tickers_are_whole: bool,
-    /// Levels a side that it offers.
+    /// Levels a side that it can be asked for. Clients are answered 1 to 250 of them.
     book_depths: Vec<u32>,
     precisions: Vec<&'static str>,
     /// What of its markets can be followed.

@@ -103,7 +103,8 @@ async fn exchanges_stand_side_by_side() {
     let pct = side["spread_pct"].take().as_f64().unwrap();
     assert!((pct - 2.0 / 101.0 * 100.0).abs() < 1e-9, "{pct}");
     // Tickers are gathered for a moment before they are asked for, so the book came first.
-    assert!(side["age_ms"].take().as_u64().unwrap() < 20);
+    let oldest = side["age_ms"].take().as_u64().unwrap();
+    assert!(oldest < 20 && side["quotes_age_ms"].take() == oldest, "{side}");
     assert_eq!(
         side,
         json!({
@@ -115,6 +116,7 @@ async fn exchanges_stand_side_by_side() {
             "quotes_from": "orderbook",
             "spread": 2,
             "spread_pct": null,
+            "quotes_age_ms": null,
             "fresh": true,
             "age_ms": null,
             "source": "rest",
@@ -163,6 +165,82 @@ async fn a_problem_stands_in_its_place() {
         let (status, code, body) = bench.refused(&format!("{COMPARE}{path}")).await;
         assert_eq!((status, code.as_str()), expected, "{path}: {body}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_market_that_is_nowhere_is_told_to_be_on_none_of_them() {
+    let bench = Bench::new().await;
+    let (status, code, body) = bench.refused(&format!("{COMPARE}/XMR/USDT")).await;
+    assert_eq!((status, code.as_str()), (404, "unknown_symbol"));
+    assert_eq!(body["detail"], "no market \"XMR/USDT\" on bitfinex, kraken");
+    let near = body["suggestions"].as_array().unwrap();
+    assert!(near.len() <= 3 && near.contains(&json!("XMR/USD")), "only kraken has it: {body}");
+    let (_, _, body) = bench.refused(&format!("{COMPARE}/XMR/USDT?exchanges=kraken")).await;
+    assert_eq!(body["detail"], "no market \"XMR/USDT\" on kraken");
+}
+
+/// A cache of the client's is not to tell a failure for as long as it may tell the data beside it.
+#[tokio::test(start_paused = true)]
+async fn an_answer_without_all_of_its_parts_is_held_by_nobody() {
+    let bench = Bench::new().await;
+    let context = "/api/market-data/market-context/BTC-USD?exchange=kraken";
+    let validation = "/api/market-data/validate-market/BTC-USD?exchange=kraken";
+    let contexts = "/api/market-data/market-context?symbols=BTC/USD&exchange=kraken";
+    let paths = [&format!("{COMPARE}/BTC-USD"), context, validation, contexts];
+    let held = async |path: &str| {
+        let headers = bench.get(path).await.headers;
+        headers["cache-control"].to_str().unwrap().to_owned()
+    };
+    for path in paths {
+        assert!(held(path).await.starts_with("max-age="), "{path}");
+    }
+    // That a market is not listed there will be as true in a moment.
+    assert!(held(&format!("{COMPARE}/XMR-USD")).await.starts_with("max-age="));
+    sleep(Duration::from_secs(120)).await;
+    bench.kraken.set(|it| it.book = Some(UpstreamError::Unavailable { status: 503 }));
+    for path in paths {
+        assert_eq!(held(path).await, "no-cache", "{path}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn quotes_have_an_age_of_their_own() {
+    let bench = Bench::new().await;
+    let path = format!("{COMPARE}/BTC-USD");
+    bench.get(&path).await;
+    // The ticker may still be told while it is fetched anew, the book may not.
+    sleep(Duration::from_millis(4_500)).await;
+    let body = bench.get(&path).await.body;
+    let age = |field: &str| body["exchanges"][0][field].as_u64().unwrap();
+    assert!(age("age_ms") >= 4_500, "{body}");
+    assert!(age("quotes_age_ms") < 20, "{body}");
+    let body = bench.get(&format!("{COMPARE}/XMR-USD")).await.body;
+    assert_eq!(body["exchanges"][0].get("quotes_age_ms"), Some(&Value::Null), "{body}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_is_told_once_and_of_its_exchange() {
+    let bench = Bench::new().await;
+    bench.kraken.set(|it| it.ticker = Some(UpstreamError::Unavailable { status: 503 }));
+    let path = "/api/market-data/ticker/BTC-USD?exchange=kraken";
+    let (_, _, body) = bench.refused(path).await;
+    assert_eq!(body["detail"], "the exchange is unavailable: HTTP 503");
+    bench.refused("/api/market-data/ticker/DOGE-USD").await;
+    bench.refused("/api/market-data/ticker/DOGE-USD?exchange=kraken").await;
+    bench.refused("/api/market-data/ticker/DOGE-USD?exchange=mtgox").await;
+    let status = bench.get("/api/status").await.body;
+    let faults = status["faults"].as_array().unwrap().iter();
+    let told: Vec<_> = faults.map(|it| (it["code"].clone(), it["exchange"].clone())).collect();
+    let row = |code: &str, exchange: Value| (json!(code), exchange);
+    assert_eq!(
+        told,
+        [
+            row("unknown_exchange", Value::Null),
+            row("unknown_symbol", json!("kraken")),
+            row("unknown_symbol", json!("bitfinex")),
+            row("exchange_unavailable", json!("kraken")),
+        ]
+    );
 }
 
 #[tokio::test(start_paused = true)]

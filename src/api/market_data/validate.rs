@@ -90,5 +90,6 @@ pub(crate) async fn validate_market(
         checks: validation.checks.iter().map(body).collect(),
     };
     let parts = context::parts(&context);
-    Ok(asked.reply_once(&reader, Endpoint::ValidateMarket, parts, json(&body)))
+    let is_whole = context.book.is_ok();
+    Ok(asked.reply_once(&reader, Endpoint::ValidateMarket, parts, is_whole, json(&body)))
 }

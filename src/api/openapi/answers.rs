@@ -28,7 +28,7 @@ pub(super) fn headers() -> Value {
         "Cache-Control": header(
             text(), true, "max-age=3, stale-while-revalidate=3, stale-if-error=30".into(),
             "How long the answer is fresh, and how long it may be used after that; `no-cache` \
-             where it was waited for, `no-store` where it is true only now."
+             where it was waited for or a part is missing, `no-store` where it is true only now."
         ),
         "Cache-Status": header(
             text(), true, "tidegate; hit; ttl=2; detail=rest".into(),

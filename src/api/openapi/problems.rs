@@ -105,7 +105,7 @@ fn problems() -> Vec<Problem> {
     let limit = Params::parse(Some("limit=20000"), &ohlcv::PARAMS).and_then(|it| it.limit(CANDLES));
     let mut problems = vec![
         ServiceError::UnknownSymbol {
-            exchange: "bitfinex",
+            exchange: "bitfinex".into(),
             asked: "BTC/UDS".to_owned(),
             suggestions: vec![Symbol::spot("BTC", "USD"), Symbol::spot("BTC", "USDT")],
         }
