@@ -110,9 +110,9 @@ async fn what_answers_requests_counts_as_read_and_nothing_else() {
     bench.follow(&bench.ticker_topic());
     sleep(secs(2)).await;
     let mut reads = bench.desk.live.reads(&mut heat, &bench.desk.markets, Instant::now());
-    reads.sort_by(|one, other| one.1.total_cmp(&other.1));
+    reads.sort_by(|one, other| one.a_minute.total_cmp(&other.a_minute));
     let reads: Vec<(String, f64)> =
-        reads.into_iter().map(|(topic, reads)| (topic.to_string(), reads)).collect();
+        reads.into_iter().map(|it| (it.topic.to_string(), it.a_minute)).collect();
     let expected = [("trades tBTCUSD", 1.0), ("orderbook tBTCUSD P0 100", 3.0)];
     assert_eq!(reads, expected.map(|(topic, reads)| (topic.to_owned(), reads)));
 }
