@@ -79,7 +79,7 @@ fn another_exchange_is_planned_by_its_name() {
     let (code, told) = json(&line);
     assert_eq!((code, &told["live"]["channels"]), (0, &12.into()), "{told}");
     let text = run(&line).out;
-    assert!(text.contains("\ncalls to kraken  a minute  limit  used\npublic "), "{text}");
+    assert!(text.contains("\ncalls to kraken  a minute  limit "), "{text}");
     let told = json(&line.replace("--exchange kraken ", "")).1;
     assert_eq!((&told["exchange"], &told["live"]["channels"]), (&"bitfinex".into(), &0.into()));
 
