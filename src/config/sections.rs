@@ -170,9 +170,10 @@ pub struct Feed {
     pub pinned_channels: Vec<Channel>,
     /// Most channels that are open at once.
     pub max_channels: usize,
-    /// Reads a minute that earn a key a channel.
+    /// Reads a minute that earn a key a channel. While most calls of its pool have to wait, about one
+    /// a minute earns it a free one.
     pub promote_reads: u32,
-    /// A key that is read less often than that for this long gives its channel back.
+    /// A key that is read less often than what earned its channel for this long gives it back.
     pub idle: Duration,
     /// A channel that has sent nothing for this long is given up; until then its last word counts
     /// as fresh.

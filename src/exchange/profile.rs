@@ -180,6 +180,9 @@ pub struct Live {
     pub books_per_socket: usize,
     /// Depths of books that have a channel, smallest first; of [`Profile::book_depths`].
     pub book_depths: &'static [u32],
+    /// The depth of the book that has to be fetched whenever a channel of one begins; `None`: the
+    /// channel begins with it.
+    pub begins_with: Option<u32>,
     /// Widths of candles that have a channel.
     pub timeframes: &'static [Timeframe],
     /// Every message has a number, so that a lost one shows at the next, whatever that is about.

@@ -108,6 +108,18 @@ pub enum Standing {
     Unwanted,
 }
 
+/// How often a topic is read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reads {
+    /// Which topic.
+    pub topic: Arc<Topic>,
+    /// Reads a minute.
+    pub a_minute: f64,
+    /// The calls that bring it have to wait for their turns, so that it cannot be read as often as
+    /// it is wanted.
+    pub is_short: bool,
+}
+
 /// The live channels of one exchange. Clones are the same.
 #[derive(Clone)]
 pub struct Feed {
@@ -210,10 +222,11 @@ impl Feed {
         }
     }
 
-    /// Tells how many reads a minute every topic has that is read at all; to be told anew every
-    /// second or so. What is not in the list is not read. One that is read often enough earns a
-    /// channel, and gives it back when it has been read less for a while.
-    pub fn heat(&self, reads: Vec<(Arc<Topic>, f64)>) {
+    /// Tells how often every topic is read that is read at all; to be told anew every second or
+    /// so. What is not in the list is not read. One that is read often enough earns a channel, and
+    /// gives it back when it has been read less for a while. Where calls are short, to be read again
+    /// and again is enough for a channel that is free, and for keeping it.
+    pub fn heat(&self, reads: Vec<Reads>) {
         if self.is_enabled() {
             self.wish(|plan| plan.heat(reads, Instant::now()));
         }

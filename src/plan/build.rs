@@ -185,6 +185,7 @@ pub(super) fn build(
         latency,
         max_tickers: profile.max_tickers,
         cost: profile.cost,
+        begins_with: profile.live.begins_with,
         lane_of,
     };
     let live = Live::new(&config.feed, profile.live.channels_per_socket, foreign, latency);

@@ -11,6 +11,8 @@ use super::{
 const MAX_RESERVE: Us = 500_000;
 /// Of so much that is spent at most one part goes to starving waiters before their class's time.
 const STARVED_ONE_IN: u32 = 4;
+/// Fewer calls than this that had to wait are no shortage.
+const FEWEST_WAITED: f64 = 2.0;
 
 /// How a call waits for its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,9 +70,32 @@ impl Order {
     }
 }
 
+/// Calls that asked for a turn, those of the last window counting most: how many had it at once, and
+/// how many had to wait or were refused.
+#[derive(Clone, Copy, Debug, Default)]
+struct Shortage {
+    at_once: f64,
+    waited: f64,
+    seen: Us,
+}
+
+impl Shortage {
+    fn left(self, window: Us, now: Us) -> f64 {
+        (-(now.saturating_sub(self.seen) as f64) / window.max(1) as f64).exp()
+    }
+
+    fn count(&mut self, at_once: bool, window: Us, now: Us) {
+        let left = self.left(window, now);
+        self.at_once = self.at_once * left + f64::from(u8::from(at_once));
+        self.waited = self.waited * left + f64::from(u8::from(!at_once));
+        self.seen = now;
+    }
+}
+
 /// One pool.
 #[derive(Clone, Debug)]
 pub(super) struct Lane {
+    shortage: Shortage,
     rules: Rules,
     pub(super) limit: u32,
     pace: Pace,
@@ -83,6 +108,7 @@ impl Lane {
     pub(super) fn new(limit: u32, rules: Rules) -> Self {
         let starvation_bound = rules.starvation_bound;
         Self {
+            shortage: Shortage::default(),
             rules,
             limit,
             pace: Pace::new(limit, &rules),
@@ -95,6 +121,12 @@ impl Lane {
     /// True if a call of so many units could be sent now without waiting.
     pub(super) fn is_ready(&self, units: u32, now: Us) -> bool {
         self.limit > 0 && self.queue.iter().all(VecDeque::is_empty) && self.pace.is_free(now, units)
+    }
+
+    /// True if most calls lately had to wait for their turns.
+    pub(super) fn is_short(&self, now: Us) -> bool {
+        let Shortage { at_once, waited, .. } = self.shortage;
+        waited > at_once && waited * self.shortage.left(self.rules.window, now) >= FEWEST_WAITED
     }
 
     fn try_send(&mut self, now: Us, units: u32) -> bool {
@@ -118,7 +150,9 @@ impl Lane {
         if self.limit == 0 || units > self.pace.limit {
             return Some(Fate::Refused(call, self.rules.window));
         }
-        if self.queue.iter().all(VecDeque::is_empty) && self.try_send(now, units) {
+        let is_sent = self.queue.iter().all(VecDeque::is_empty) && self.try_send(now, units);
+        self.shortage.count(is_sent, self.rules.window, now);
+        if is_sent {
             return Some(Fate::Sent(call));
         }
         let latest = deadline.saturating_sub(self.rules.latency.min(MAX_RESERVE));

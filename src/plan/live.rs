@@ -9,6 +9,8 @@ use super::{
 };
 use crate::config;
 
+/// Reads a minute that are worth a free channel where calls are short.
+const SHORT_READS: f64 = 1.5;
 /// Reads are forgotten over about this time.
 const MEMORY_S: f64 = 60.0;
 /// How much hotter a key has to be than a live one to take its channel.
@@ -27,6 +29,10 @@ pub(super) struct Warmth {
     /// The exchange has no channel for it: it is polled, however hot.
     pub(super) is_mute: bool,
     hot: bool,
+    /// The fewest reads that it was hot with; while it has a channel they stay enough.
+    bar: f64,
+    /// It would not be hot if calls were not short, and takes nobody's channel.
+    modest: bool,
     cool_since: Option<Us>,
     seated: Option<Us>,
     socket: usize,
@@ -42,11 +48,14 @@ impl Warmth {
         !self.is_mute && (self.pinned || self.hot)
     }
 
-    fn measure(&mut self, promote: f64, idle: Us, now: Us) {
+    fn measure(&mut self, promote: f64, is_short: bool, idle: Us, now: Us) {
         self.heat = self.heat * (-1.0 / MEMORY_S).exp() + self.reads as f64;
         self.reads = 0;
-        if self.heat >= promote {
-            self.hot = true;
+        self.modest = self.heat < promote;
+        let bar = if is_short { promote.min(SHORT_READS) } else { promote };
+        let bar = if self.is_seated() && self.hot { self.bar.min(bar) } else { bar };
+        if self.heat >= bar {
+            (self.hot, self.bar) = (true, bar);
             self.cool_since = None;
         } else if self.hot {
             let since = *self.cool_since.get_or_insert(now);
@@ -63,6 +72,7 @@ impl Warmth {
             _ if self.pinned => f64::INFINITY,
             Some(since) if now < since + MIN_STAY => f64::MAX,
             Some(_) => self.heat * HOTTER,
+            None if self.modest => -self.heat.recip(),
             None => self.heat,
         }
     }
@@ -119,13 +129,15 @@ impl Live {
         self.sockets.iter().filter(|socket| socket.topics > 0).count()
     }
 
-    /// Once a second: who gets a channel, and who gives it back.
-    pub(super) fn make(&mut self, keys: &mut [Key], now: Us) {
+    /// Once a second: who gets a channel, and who gives it back. `is_short`: of which keys the calls
+    /// have to wait.
+    pub(super) fn make(&mut self, keys: &mut [Key], is_short: impl Fn(&Key) -> bool, now: Us) {
         if !self.enabled {
             return;
         }
         for key in keys.iter_mut() {
-            key.warmth.measure(self.promote, self.idle, now);
+            let is_short = is_short(key);
+            key.warmth.measure(self.promote, is_short, self.idle, now);
         }
         let mut ranked: Vec<usize> =
             (0..keys.len()).filter(|key| keys[*key].warmth.is_wanted()).collect();

@@ -54,11 +54,12 @@ use crate::{exchange::Profile, market::Timeframe};
 pub const MAX_ASKS: usize = 5_000;
 
 /// What a forecast takes for granted.
-pub const ASSUMPTIONS: [&str; 6] = [
+pub const ASSUMPTIONS: [&str; 7] = [
     "the exchange answers every call, and nothing else calls it from this address",
     "clients ask independently of each other and do not repeat a refused request at once",
     "everything is read often enough to stay in memory (cache.max_bytes)",
     "live tickers change every 12.5 s, other live data every moment",
+    "what it costs to begin a channel, or to mend one, is not counted",
     "clients follow no streams; what they follow is live or polled as well",
     "the first five minutes after a start do not count",
 ];

@@ -40,6 +40,8 @@ pub(super) struct Settings {
     pub(super) max_tickers: usize,
     /// Units that a request costs.
     pub(super) cost: fn(Asked) -> u32,
+    /// The depth of the book that has to be fetched whenever a channel of one begins.
+    pub(super) begins_with: Option<u32>,
     /// The lane of each of [`Family::ALL`].
     pub(super) lane_of: [usize; Family::ALL.len()],
 }
@@ -146,7 +148,7 @@ impl Model {
             self.now = at;
             match event {
                 Event::Second => {
-                    self.live.make(&mut self.keys, at);
+                    self.give_channels();
                     self.at(at + SECOND, Event::Second);
                 }
                 Event::Read(ask) => {
@@ -166,6 +168,23 @@ impl Model {
                 Event::Land(call) => self.land(call),
             }
         }
+    }
+
+    /// Gives channels out, and takes them back.
+    fn give_channels(&mut self) {
+        let (settings, now) = (self.settings, self.now);
+        let short: Vec<bool> = self.lanes.iter().map(|lane| lane.is_short(now)).collect();
+        let lane = |asked| short[settings.lane(asked)];
+        let is_short = |key: &Key| match key.product {
+            Product::Ticker => lane(Asked::Ticker) || lane(Asked::Tickers { count: None }),
+            Product::Book { depth } => {
+                let cost = |depth| (settings.cost)(Asked::Book { depth });
+                let spares = settings.begins_with.is_none_or(|whole| cost(whole) <= cost(depth));
+                spares && lane(key.asked)
+            }
+            Product::Trades | Product::Candles(_) => lane(key.asked),
+        };
+        self.live.make(&mut self.keys, is_short, now);
     }
 
     /// Counts what another run of the same workload has counted as well.

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{Foreseen, Got, Product, ServiceError, Shelf, Value, product::got_book};
 use crate::{
     cache::{Ask, Source, Verdict},
-    exchange::{Asked, Family},
+    exchange::Asked,
     market::{Book, BookQuery, Listing, Precision},
     telemetry::DataKind,
 };
@@ -75,7 +75,7 @@ impl Books {
     ) -> Foreseen {
         let depth = self.depth(market, precision, levels, ask);
         let product = Product::Book { id: market.id.clone(), precision, depth };
-        self.shelf.foresee(product, DataKind::Orderbook, Family::Book, ask, |_| true)
+        self.shelf.foresee(product, DataKind::Orderbook, Asked::Book { depth }, ask, |_| true)
     }
 
     /// Which of an exchange's depths answers a request for so many levels.

@@ -10,12 +10,12 @@ use super::{
 };
 use crate::{
     cache::{Ask, Foresight, Prospect},
-    exchange::Family,
+    exchange::Asked,
     telemetry::{
-        DataKind,
+        DataKind, Payer, Wait,
         explain::{Facts, FlightRecord},
     },
-    upstream::PoolSnapshot,
+    upstream::{Charge, PoolSnapshot},
 };
 
 /// A load ends this much before its caller's patience does.
@@ -37,13 +37,21 @@ pub struct Foreseen {
     pub held: Option<Facts>,
     /// A load of the key that is under way.
     pub flight: Option<Arc<FlightRecord>>,
-    /// The family of endpoints that would be called.
-    pub family: Family,
+    /// The endpoints that would be called, and what that costs.
+    pub charge: Charge,
     /// Whether disk has what is missing; `None` where it would not be asked.
     pub on_disk: Option<bool>,
 }
 
 impl Foreseen {
+    /// Who a call would be made for, and how it would wait for its turn.
+    fn payer(&self, ask: &Ask) -> Payer {
+        match self.prospect {
+            Prospect::Stale { .. } => ask.payer.waiting_as(Wait::Refresh),
+            _ => ask.payer,
+        }
+    }
+
     /// True if a call would be made, be it waited for or not.
     pub fn calls(&self) -> bool {
         match self.prospect {
@@ -60,7 +68,7 @@ impl Shelf {
         &self,
         product: Product,
         kind: DataKind,
-        family: Family,
+        asked: Asked,
         ask: &Ask,
         enough: impl Fn(&Value) -> bool,
     ) -> Foreseen {
@@ -68,18 +76,24 @@ impl Shelf {
         let foresight = self.cache.foresee(&key, &ask.demand, enough);
         let Foresight { held, decision, prospect, flight } = foresight;
         let held = held.map(|entry| entry.stamp.facts(Instant::now()));
-        Foreseen { key, kind, decision, prospect, held, flight, family, on_disk: None }
+        let charge = self.charge(asked);
+        Foreseen { key, kind, decision, prospect, held, flight, charge, on_disk: None }
     }
 
-    /// What a client's call of a family that comes now would meet; `None`: it has no budget.
-    pub fn outlook(&self, family: Family) -> Option<PoolSnapshot> {
-        self.upstream.snapshot().pools.into_iter().find(|it| it.pool.families.contains(&family))
+    /// What the call of `foreseen` would meet that came now; `None`: it has no budget.
+    pub fn outlook(&self, foreseen: &Foreseen, ask: &Ask) -> Option<PoolSnapshot> {
+        self.upstream.outlook(foreseen.charge, foreseen.payer(ask))
     }
 
-    /// Why a client's call that comes now would be refused; `None`: it would be sent, as far as
+    /// Why a call that meets this `outlook` would be refused; `None`: it would be sent, as far as
     /// can be known before.
-    pub fn refusal(&self, family: Family, ask: &Ask) -> Option<ServiceError> {
-        let Some(outlook) = self.outlook(family) else {
+    pub fn refusal(
+        &self,
+        foreseen: &Foreseen,
+        outlook: Option<&PoolSnapshot>,
+        ask: &Ask,
+    ) -> Option<ServiceError> {
+        let Some(outlook) = outlook else {
             let retry_after = Duration::ZERO;
             return Some(ServiceError::BudgetExhausted { retry_after });
         };
@@ -88,8 +102,14 @@ impl Shelf {
             let reason = "it failed repeatedly and is given a rest".to_owned();
             return Some(ServiceError::Unavailable { reason, retry_after });
         }
-        let patience = ask.deadline.saturating_duration_since(Instant::now());
-        if retry_after <= patience.saturating_sub(LAST_WORD) {
+        let patience = match foreseen.payer(ask).class {
+            Wait::Client => {
+                let left = ask.deadline.saturating_duration_since(Instant::now());
+                left.saturating_sub(LAST_WORD)
+            }
+            Wait::Refresh | Wait::Background => self.settings.glance().upstream.refresh_deadline,
+        };
+        if retry_after <= patience {
             return None;
         }
         Some(match outlook.banned_for.is_zero() {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     cache::{Ask, Demand, Loaded, Read},
-    exchange::{Asked, Family, MarketList},
+    exchange::{Asked, MarketList},
     market::{Listing, UnixMs},
     registry::Registry,
     tasks::Tasks,
@@ -82,7 +82,7 @@ impl Markets {
     /// What [`Markets::get`] would do now.
     pub fn foresee(&self, ask: &Ask) -> Foreseen {
         let (product, kind) = (Product::Markets, DataKind::Markets);
-        self.shelf.foresee(product, kind, Family::Conf, ask, |_| true)
+        self.shelf.foresee(product, kind, Asked::Markets, ask, |_| true)
     }
 
     /// The market that a client's text names, by the list that is held, whatever its age; `None`

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     cache::{Ask, Loaded, Stamp},
-    exchange::{Asked, Family},
+    exchange::Asked,
     market::{Listing, Ticker},
     tasks::Tasks,
     telemetry::{DataKind, Payer, Wait},
@@ -103,17 +103,17 @@ impl Tickers {
     /// What [`Tickers::get`] would do now.
     pub fn foresee(&self, market: &Listing, ask: &Ask) -> Foreseen {
         let product = Product::Ticker(market.id.clone());
-        let family = match self.are_whole() {
-            true => family_of_one(&self.shelf),
-            false => Family::Ticker,
+        let asked = match self.are_whole() {
+            true => asked_of_one(&self.shelf),
+            false => Asked::Ticker,
         };
-        self.shelf.foresee(product, DataKind::Ticker, family, ask, |_| true)
+        self.shelf.foresee(product, DataKind::Ticker, asked, ask, |_| true)
     }
 
     /// What [`Tickers::all`] would do now.
     pub fn foresee_all(&self, ask: &Ask) -> Foreseen {
-        let (product, family) = (Product::AllTickers, Family::Tickers);
-        self.shelf.foresee(product, DataKind::Ticker, family, ask, |_| true)
+        let (product, asked) = (Product::AllTickers, Asked::Tickers { count: None });
+        self.shelf.foresee(product, DataKind::Ticker, asked, ask, |_| true)
     }
 
     async fn load(
@@ -209,12 +209,10 @@ impl Tickers {
 }
 
 /// The endpoint for one where it has a call left, or the one for many has none either.
-fn family_of_one(shelf: &Shelf) -> Family {
+fn asked_of_one(shelf: &Shelf) -> Asked {
+    let (one, many) = (Asked::Ticker, Asked::Tickers { count: Some(1) });
     let ready = |asked| shelf.upstream.ready(shelf.charge(asked)) > 0;
-    match ready(Asked::Ticker) || !ready(Asked::Tickers { count: Some(1) }) {
-        true => Family::Ticker,
-        false => Family::Tickers,
-    }
+    if ready(one) || !ready(many) { one } else { many }
 }
 
 /// Fetches one ticker from the endpoint for one.
@@ -225,7 +223,7 @@ async fn one(
     deadline: Instant,
 ) -> Result<Ticker, ServiceError> {
     let call = || shelf.exchange.ticker(market);
-    Ok(shelf.upstream.call(Family::Ticker, payer, deadline, call).await?)
+    Ok(shelf.upstream.call(shelf.charge(Asked::Ticker), payer, deadline, call).await?)
 }
 
 /// Fetches gathered tickers in one request: the endpoint for one where it is only one and that
@@ -238,7 +236,7 @@ async fn fetch(
 ) -> Result<HashMap<ById, Ticker>, ServiceError> {
     let (exchange, upstream) = (&shelf.exchange, &shelf.upstream);
     if let [only] = asked.as_slice()
-        && family_of_one(shelf) == Family::Ticker
+        && asked_of_one(shelf) == Asked::Ticker
     {
         let ticker = one(shelf, &only.0, payer, deadline).await?;
         return Ok(HashMap::from([(only.clone(), ticker)]));

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     cache::{Ask, Loaded},
-    exchange::{Asked, Family, TradeHistory},
+    exchange::{Asked, TradeHistory},
     market::{Listing, Trade, TradeQuery, UnixMs},
     telemetry::{DataKind, Payer},
 };
@@ -99,13 +99,15 @@ impl TradeSeries {
     /// What [`TradeSeries::get`] would do now.
     pub fn foresee(&self, market: &Listing, view: TradeView, ask: &Ask) -> Foreseen {
         let (bounds, ends_here) = self.bounds(view);
+        let limit = fetch_size(bounds.limit, self.shelf.exchange.profile().max_trades);
+        let asked = Asked::Trades { limit };
         if ends_here || !self.tells(&bounds) || self.covers(market, &bounds) {
             let kind = DataKind::Trades;
             let enough = reaches(bounds.limit.min(self.most()));
-            return self.shelf.foresee(newest(market), kind, Family::Trades, ask, enough);
+            return self.shelf.foresee(newest(market), kind, asked, ask, enough);
         }
         let (product, kind) = (self.span_of(market, &bounds), DataKind::History);
-        self.shelf.foresee(product, kind, Family::Trades, ask, |_| true)
+        self.shelf.foresee(product, kind, asked, ask, |_| true)
     }
 
     /// What is meant, and whether the newest trades tell all of it.

@@ -6,7 +6,7 @@ use rand::RngExt as _;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
-    CallError, Charge, Memory, UpstreamSnapshot,
+    CallError, Charge, Memory, PoolSnapshot, UpstreamSnapshot,
     cordon::Cordon,
     lane::Lane,
     ledger::{Ask, End, Ledger},
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     config,
-    exchange::{Meter, Pool, UpstreamError},
+    exchange::{Family, Meter, Pool, UpstreamError},
     tasks::Tasks,
     telemetry::{Clients, Metrics, Payer, explain::CallNote},
 };
@@ -211,6 +211,28 @@ impl Upstream {
         let charge: Charge = charge.into();
         let Some(at) = ledger.position(charge.family()) else { return 0 };
         ledger.lanes()[at].ready(charge.units(), now, ledger.exchange())
+    }
+
+    /// True if most calls of a family's pool lately had to wait for their turns, or were refused
+    /// one; warm-up and backfill do not count.
+    pub fn is_short(&self, family: Family) -> bool {
+        let ledger = self.desk.ledger();
+        let lane = ledger.position(family).map(|at| &ledger.lanes()[at]);
+        lane.is_some_and(|lane| lane.shortage.is_short(Instant::now()))
+    }
+
+    /// The budget that a call would be made from, with the turn that the call would have if it
+    /// came now; `None`: it has none.
+    pub fn outlook(
+        &self,
+        charge: impl Into<Charge>,
+        payer: impl Into<Payer>,
+    ) -> Option<PoolSnapshot> {
+        let (charge, now) = (charge.into(), Instant::now());
+        let mut ledger = self.desk.ledger();
+        ledger.settle(now);
+        let lane = &ledger.lanes()[ledger.position(charge.family())?];
+        Some(PoolSnapshot::of(lane, ledger.exchange(), payer.into(), charge.units(), now))
     }
 
     /// The state of every budget now.

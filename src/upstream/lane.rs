@@ -12,6 +12,7 @@ use super::{
     order::Choice,
     queue::{CLASSES, Head, Place, Queue, Waiter},
     shape::Shape,
+    shortage::Shortage,
 };
 use crate::{
     config,
@@ -79,6 +80,7 @@ pub(super) struct Lane {
     pub(super) gate: Gate,
     pub(super) breaker: Breaker,
     pub(super) latency: Latency,
+    pub(super) shortage: Shortage,
     /// The ceiling rises after a window without a 429 from here on.
     quiet_since: Instant,
     /// Calls sent before this met the ceiling as it was before.
@@ -107,6 +109,7 @@ impl Lane {
             gate: Gate::open(),
             breaker: Breaker::new(settings),
             latency: Latency::default(),
+            shortage: Shortage::new(settings.window, now),
             quiet_since: now,
             lowered_at: None,
             pumped: false,

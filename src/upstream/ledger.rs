@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     exchange::{Family, Reading, TransportFault, UpstreamError},
-    telemetry::Payer,
+    telemetry::{Payer, Wait},
 };
 
 /// A `Retry-After` of a 429 beyond this is not believed.
@@ -154,7 +154,11 @@ impl Ledger {
             return Err(CallError::BudgetExhausted { retry_after: lane.budget.shape().length });
         }
         lane.budget.asked(ask.payer, ask.units);
-        if let Some(grant) = lane.serve_newcomer(ask.payer, ask.units, now, &mut self.exchange) {
+        let grant = lane.serve_newcomer(ask.payer, ask.units, now, &mut self.exchange);
+        if ask.payer.class != Wait::Background && !ask.retry {
+            lane.shortage.count(grant.is_some(), now);
+        }
+        if let Some(grant) = grant {
             lane.metrics.waited(ask.payer.class, Duration::ZERO, ask.units);
             return Ok(Admission::Granted(grant));
         }

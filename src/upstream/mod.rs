@@ -85,6 +85,7 @@ mod pace;
 mod queue;
 mod shape;
 mod shares;
+mod shortage;
 mod snapshot;
 #[cfg(test)]
 mod tests;

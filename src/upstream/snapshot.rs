@@ -38,7 +38,9 @@ pub struct PoolSnapshot {
     pub used: u32,
     /// Units that the window has room for; the pace may spread them.
     pub left: u32,
-    /// When a call of one unit by [`ClientId::ANONYMOUS`] that comes now would be sent; zero: at once.
+    /// When a call that comes now would be sent; zero: at once. The call is the one that was asked
+    /// about ([`crate::upstream::Upstream::outlook`]), else one of one unit by
+    /// [`ClientId::ANONYMOUS`].
     pub next_slot_in: Duration,
     /// Calls that wait.
     pub waiting: Waiting,
@@ -84,15 +86,16 @@ pub struct LastError {
 
 impl UpstreamSnapshot {
     pub(super) fn of(exchange: &'static str, ledger: &Ledger, now: Instant) -> Self {
-        let gate = ledger.exchange();
-        let pools = ledger.lanes().iter().map(|lane| PoolSnapshot::of(lane, gate, now));
+        let (gate, payer) = (ledger.exchange(), Payer::of(ClientId::ANONYMOUS));
+        let pools = ledger.lanes().iter();
+        let pools = pools.map(|lane| PoolSnapshot::of(lane, gate, payer, 1, now));
         Self { exchange, banned_for: gate.left(now), pools: pools.collect() }
     }
 }
 
 impl PoolSnapshot {
-    fn of(lane: &Lane, exchange: &Gate, now: Instant) -> Self {
-        let turn = lane.turn_of_newcomer(Payer::of(ClientId::ANONYMOUS), 1, now, exchange);
+    pub(super) fn of(lane: &Lane, exchange: &Gate, payer: Payer, units: u32, now: Instant) -> Self {
+        let turn = lane.turn_of_newcomer(payer, units, now, exchange);
         let breaker_open_for = lane.breaker.left(now);
         Self {
             pool: lane.pool,

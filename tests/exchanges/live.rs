@@ -218,3 +218,40 @@ pub(crate) async fn streams_tell_clients_what_channels_bring(case: Case) {
     let missing: Vec<_> = read[first..=last].iter().filter(|id| !told.contains(id)).collect();
     assert!(missing.is_empty() && last > first, "never told: {missing:?}");
 }
+
+/// Six readers of a book each, who ask again as soon as they have an answer, before an exchange that
+/// bears one call a second: none of them can read often, and each gets a channel all the same.
+#[tokio::test]
+async fn who_waits_for_calls_gets_a_channel() {
+    let mut config = settings();
+    config.feed.enabled = true;
+    config.feed.connect_interval = ms(10);
+    config.cache.orderbook.ttl = ms(200);
+    let sim = SimConfig { enforce: true, ..lenient(crate::KRAKEN.kind) };
+    let rig = Rig::before(crate::KRAKEN, config, vec![sim]).await;
+    let list = rig.json("markets").await;
+    let symbols = rows(&list, "markets").iter().map(|it| it["symbol"].as_str().unwrap());
+    let paths = symbols.take(6).map(|symbol| format!("orderbook/{symbol}"));
+    let paths: Vec<String> = paths.collect();
+    let is_live = async || {
+        let feed = rig.feed().await;
+        rows(&feed, "topics").iter().filter(|topic| topic["state"] == "live").count() == 6
+    };
+    let read = async |path: &String| {
+        // The few who are promoted first read on for the others as well.
+        while !is_live().await {
+            rig.get(&format!("/api/market-data/{path}")).await;
+            tokio::time::sleep(ms(500)).await;
+        }
+    };
+    let all = futures_util::future::join_all(paths.iter().map(read));
+    tokio::time::timeout(STUCK, all).await.expect("every book has a channel");
+    for path in &paths {
+        let path = format!("/api/market-data/{path}");
+        eventually("it is read from the channel", async || {
+            let reply = rig.get(&path).await;
+            reply.cache_status().contains("detail=stream").then_some(())
+        })
+        .await;
+    }
+}

@@ -79,9 +79,13 @@ pub(in crate::api) struct ForecastPart {
 pub(in crate::api) struct ForecastCall {
     #[schema(example = "ticker")]
     family: &'static str,
+    /// What it costs of its budget.
+    #[schema(example = 1)]
+    units: u32,
     /// Why it would be refused, as far as can be known before; `null` if it would be sent.
     refused: Option<String>,
-    /// The family's budget; `null` where it has none.
+    /// The family's budget, `next_slot_ms` being when this very call would be sent; `null` where it
+    /// has none.
     budget: Option<BudgetBody>,
 }
 
@@ -147,18 +151,16 @@ impl<'a> Question<'a> {
 
     fn part(&self, foreseen: Foreseen) -> ForecastPart {
         let (shelf, live) = (&self.desk.shelf, &self.desk.live);
-        let calls = foreseen.calls();
-        let Foreseen { key, kind, decision, prospect, held, flight, family, on_disk } = foreseen;
-        let refusal = if calls { shelf.refusal(family, &self.asked.ask) } else { None };
-        let is_refused = refusal.is_some();
-        let refused = refusal.map(|error| error.to_string());
+        let call = foreseen.calls().then(|| self.call(&foreseen));
+        let Foreseen { key, kind, decision, prospect, held, flight, on_disk, .. } = foreseen;
+        let refused = call.as_ref().and_then(|call| call.refused.clone());
         let (would, failure) = match &prospect {
             Prospect::Hit => ("hit", None),
             Prospect::Stale { fetches: true } => ("stale_and_refresh", None),
             Prospect::Stale { fetches: false } => ("stale", None),
             Prospect::Joins => ("join", None),
             Prospect::Fetches if on_disk == Some(true) => ("store", None),
-            Prospect::Fetches if is_refused => ("refuse", refused.clone()),
+            Prospect::Fetches if refused.is_some() => ("refuse", refused),
             Prospect::Fetches => ("call", None),
             Prospect::Fails { stale: true, .. } => ("stale", None),
             Prospect::Fails { failure, .. } => ("negative", Some(failure.to_string())),
@@ -180,13 +182,23 @@ impl<'a> Question<'a> {
             entry: held.map(HeldEntry::from),
             policy: policy.into(),
             flight: flight.map(|flight| FlightBody::told(role, &flight, now, self.reader)),
-            call: calls.then(|| ForecastCall {
-                family: family.as_str(),
-                refused,
-                budget: shelf.outlook(family).map(BudgetBody::from),
-            }),
+            call,
             feed: live.stand(&key.product).into(),
             failure,
+        }
+    }
+}
+
+impl Question<'_> {
+    fn call(&self, foreseen: &Foreseen) -> ForecastCall {
+        let (shelf, ask) = (&self.desk.shelf, &self.asked.ask);
+        let outlook = shelf.outlook(foreseen, ask);
+        let refusal = shelf.refusal(foreseen, outlook.as_ref(), ask);
+        ForecastCall {
+            family: foreseen.charge.family().as_str(),
+            units: foreseen.charge.units(),
+            refused: refusal.map(|error| error.to_string()),
+            budget: outlook.map(BudgetBody::from),
         }
     }
 }

@@ -50,10 +50,6 @@ const EVERY: Duration = Duration::from_secs(5);
 /// Rows under one head of the table.
 const ROWS: usize = 20;
 
-/// Where an exchange allows one call a second for everything, what is read at all is worth a channel:
-/// readers who wait for calls do not read often enough to earn one otherwise.
-const PROMOTE_READS: u32 = 2;
-
 /// How long requests in flight and connections may take to end.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -63,7 +59,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// The address is taken, the settings in the environment are wrong, or the market list does not
 /// come.
 pub(super) async fn run(options: Demo, env: Vec<(String, String)>) -> anyhow::Result<ExitCode> {
-    let mut config = settings(env, &options.exchanges)?;
+    let mut config = settings(env)?;
     let listen_on = options.listen.ip();
     if config.access.is_missing_at(listen_on) {
         bail!(
@@ -119,14 +115,10 @@ async fn simulate(
 }
 
 /// The settings of the environment, with quiet logs and without a load balancer to wait for.
-fn settings(env: Vec<(String, String)>, exchanges: &[String]) -> anyhow::Result<Config> {
+fn settings(env: Vec<(String, String)>) -> anyhow::Result<Config> {
     let loaded = Settings::default().load(env)?;
     let asked_for_logs = loaded.origin("log.filter") != &Origin::Default;
-    let asked_for_channels = loaded.origin("feed.promote_reads") != &Origin::Default;
     let mut config = loaded.config;
-    if !asked_for_channels && exchanges.iter().any(|name| name != Kind::Bitfinex.as_str()) {
-        config.feed.promote_reads = PROMOTE_READS;
-    }
     if !asked_for_logs {
         "warn".clone_into(&mut config.log.filter);
     }

@@ -28,6 +28,15 @@ pub(super) struct Text {
     pub(super) text: String,
 }
 
+/// A workload as it was written.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Written {
+    /// The groups of clients.
+    pub(super) drafts: Vec<Draft>,
+    pub(super) latency: Option<Text>,
+    pub(super) exchange: Option<Text>,
+}
+
 /// A group of clients as it was written.
 #[derive(Clone, Debug)]
 pub(super) struct Draft {
@@ -185,17 +194,16 @@ fn whole(text: &str, most: u32) -> Result<u32, String> {
 /// # Errors
 /// `mistakes`, and all that are found here.
 pub(super) fn check(
-    drafts: &[Draft],
-    latency: Option<&Text>,
+    written: &Written,
     profile: &Profile,
     mut mistakes: Mistakes,
 ) -> Result<Workload, Mistakes> {
     let mut demands = Vec::new();
-    for draft in drafts {
+    for draft in &written.drafts {
         demands.extend(draft.check(profile, &mut mistakes));
     }
     let mut workload = Workload { demands, latency: Duration::from_millis(150) };
-    if let Some(given) = latency {
+    if let Some(given) = &written.latency {
         match duration::parse(&given.text).filter(|latency| *latency <= Duration::from_secs(60)) {
             Some(latency) => workload.latency = latency,
             None => {

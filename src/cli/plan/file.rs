@@ -2,6 +2,7 @@
 //!
 //! ```toml
 //! latency = "150ms"
+//! exchange = "kraken"
 //!
 //! [[clients]]
 //! what = ["ticker", "candles"]
@@ -18,20 +19,20 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::draft::{Draft, FIELDS, Mistakes, Text};
+use super::draft::{Draft, FIELDS, Mistakes, Text, Written};
 
 struct File<'a> {
     path: String,
     text: &'a str,
 }
 
-/// The groups of clients that a file describes, and the exchange's latency if it is told.
-pub(super) fn read(path: &Path, mistakes: &mut Mistakes) -> (Vec<Draft>, Option<Text>) {
+/// What a file describes.
+pub(super) fn read(path: &Path, mistakes: &mut Mistakes) -> Written {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) => {
             mistakes.add("", format!("cannot read {}: {error}", path.display()));
-            return (Vec::new(), None);
+            return Written::default();
         }
     };
     let file = File { path: path.display().to_string(), text: &text };
@@ -40,20 +41,30 @@ pub(super) fn read(path: &Path, mistakes: &mut Mistakes) -> (Vec<Draft>, Option<
         let at = error.span().map_or(0, |span| span.start);
         mistakes.add(&file.place(at), error.message());
     }
-    let (mut drafts, mut latency) = (Vec::new(), None);
+    let mut written = Written::default();
     for (key, value) in table.get_ref() {
         let place = file.place(key.span().start);
         match (key.get_ref().as_ref(), value.get_ref()) {
             ("latency", _) => match scalar(value) {
-                Some(text) => latency = Some(Text { place: format!("{place}: latency"), text }),
+                Some(text) => {
+                    written.latency = Some(Text { place: format!("{place}: latency"), text });
+                }
                 None => mistakes.add(&place, "latency: expected a duration such as \"150ms\""),
             },
+            ("exchange", _) => match scalar(value) {
+                Some(text) => {
+                    written.exchange = Some(Text { place: format!("{place}: exchange"), text });
+                }
+                None => mistakes.add(&place, "exchange: expected a name such as \"kraken\""),
+            },
             ("clients", DeValue::Array(groups)) => {
+                let drafts = &mut written.drafts;
                 drafts.extend(groups.iter().filter_map(|group| file.group(group, mistakes)));
             }
             ("clients", _) => mistakes.add(&place, "clients: expected [[clients]] tables"),
             (other, _) => {
-                let what = format!("unknown key {other:?}; known are latency and [[clients]]");
+                let what =
+                    format!("unknown key {other:?}; known are latency, exchange and [[clients]]");
                 mistakes.add(&place, what);
             }
         }
@@ -61,7 +72,7 @@ pub(super) fn read(path: &Path, mistakes: &mut Mistakes) -> (Vec<Draft>, Option<
     if table.get_ref().get("clients").is_none() {
         mistakes.add(&file.path, "no [[clients]]");
     }
-    (drafts, latency)
+    written
 }
 
 impl File<'_> {

@@ -5,7 +5,12 @@ use serde_json::{Value, json};
 use crate::plan::{ASSUMPTIONS, Advice, Forecast, Workload};
 
 /// The forecast as one object; ages and waits are seconds, shares are from 0 to 1.
-pub(super) fn value(workload: &Workload, found: &Forecast, advice: &[Advice]) -> Value {
+pub(super) fn value(
+    exchange: &str,
+    workload: &Workload,
+    found: &Forecast,
+    advice: &[Advice],
+) -> Value {
     let demands = workload.demands.iter().zip(&found.demands).map(|(asked, told)| {
         json!({
             "what": asked.what.to_string(),
@@ -46,6 +51,7 @@ pub(super) fn value(workload: &Workload, found: &Forecast, advice: &[Advice]) ->
         json!({"change": advice.change, "settings": settings})
     });
     json!({
+        "exchange": exchange,
         "fits": found.fits,
         "refused_share": round(found.refused_share),
         "requests_per_minute": round(found.requests_per_minute),

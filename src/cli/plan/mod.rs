@@ -1,4 +1,4 @@
-//! `tidegate plan`: whether a workload fits the exchange's budgets. Asks nobody anything.
+//! `tidegate plan`: whether a workload fits an exchange's budgets. Asks nobody anything.
 //!
 //! ```text
 //! file     a workload file as drafts, each value with its place
@@ -23,11 +23,15 @@ use crate::{
     exchange::{CATALOGUE, Profile, spec},
     plan::{Workload, advise, forecast},
 };
-use draft::{Draft, Mistakes};
+use draft::{Draft, Mistakes, Text, Written};
 
 /// `tidegate plan`
 #[derive(Args, Clone, Debug, PartialEq)]
 pub struct Plan {
+    /// Exchange whose budgets it has to fit, enabled or not; without it the one that a workload file
+    /// names, else the default one of the settings
+    #[arg(long, value_name = "NAME")]
+    pub exchange: Option<String>,
     /// Markets, separated by commas, such as BTC/USD,ETH/USD
     #[arg(long, value_name = "MARKETS", value_delimiter = ',', required_unless_present = "file")]
     pub symbols: Vec<String>,
@@ -89,40 +93,53 @@ pub enum Look {
 }
 
 impl Plan {
-    /// The forecast before the default exchange of the settings; `env` as in [`Settings::load`].
+    /// The forecast before one exchange; `env` as in [`Settings::load`].
     /// Exit code 0: it fits, 1: it does not, 2: settings or workload are wrong.
     pub fn run(&self, env: Vec<(String, String)>) -> Answer {
         let wrong = |err: String| Answer { out: String::new(), err, code: 2 };
         let loaded = self.settings.load(env).map_err(|error| told(&error));
-        let named = loaded.as_ref().ok().and_then(|it| spec(&it.config.exchanges.default));
-        let profile = named.unwrap_or(CATALOGUE[0]).profile;
-        let workload = self.workload(profile).map_err(|mistakes| mistakes.to_string());
-        let (config, workload) = match (loaded, workload) {
+        let default = loaded.as_ref().ok().and_then(|it| spec(&it.config.exchanges.default));
+        let workload = self.workload(default.unwrap_or(CATALOGUE[0]).profile);
+        let (config, (profile, workload)) = match (loaded, workload) {
             (Ok(loaded), Ok(workload)) => (loaded.config, workload),
             (loaded, workload) => {
-                let errors = [loaded.err(), workload.err()];
+                let errors = [loaded.err(), workload.err().map(|mistakes| mistakes.to_string())];
                 return wrong(errors.into_iter().flatten().collect());
             }
         };
         let found = forecast(&config, profile, &workload);
         let advice = advise(&config, profile, &workload, &found);
         let out = match self.format {
-            Look::Text => show::text(&workload, &found, &advice),
-            Look::Json => format!("{:#}\n", json::value(&workload, &found, &advice)),
+            Look::Text => show::text(profile.name, &workload, &found, &advice),
+            Look::Json => format!("{:#}\n", json::value(profile.name, &workload, &found, &advice)),
         };
         Answer { out, err: String::new(), code: u8::from(!found.fits) }
     }
 
-    fn workload(&self, profile: &Profile) -> Result<Workload, Mistakes> {
+    /// The workload, and the exchange that it is for.
+    fn workload(
+        &self,
+        default: &'static Profile,
+    ) -> Result<(&'static Profile, Workload), Mistakes> {
         let mut mistakes = Mistakes::default();
-        let (drafts, latency) = match &self.file {
+        let written = match &self.file {
             Some(path) => file::read(path, &mut mistakes),
             None => self.drafted(),
         };
-        draft::check(&drafts, latency.as_ref(), profile, mistakes)
+        let flag = |name: &String| Text { place: "--exchange".to_owned(), text: name.clone() };
+        let named = self.exchange.as_ref().map(flag).or(written.exchange.clone());
+        let profile = named.map_or(default, |named| {
+            spec(&named.text).map(|spec| spec.profile).unwrap_or_else(|| {
+                let known: Vec<&str> = CATALOGUE.iter().map(|spec| spec.name()).collect();
+                let (text, known) = (&named.text, known.join(", "));
+                mistakes.add(&named.place, format!("no exchange {text:?}; known are {known}"));
+                default
+            })
+        });
+        Ok((profile, draft::check(&written, profile, mistakes)?))
     }
 
-    fn drafted(&self) -> (Vec<Draft>, Option<draft::Text>) {
+    fn drafted(&self) -> Written {
         let mut draft = Draft::at("");
         for (flag, texts) in [
             ("symbols", &self.symbols),
@@ -142,8 +159,8 @@ impl Plan {
                 draft.give(flag, &place, text.trim());
             }
         }
-        let latency = draft::Text { place: "--latency".to_owned(), text: self.latency.clone() };
-        (vec![draft], Some(latency))
+        let latency = Text { place: "--latency".to_owned(), text: self.latency.clone() };
+        Written { drafts: vec![draft], latency: Some(latency), exchange: None }
     }
 }
 

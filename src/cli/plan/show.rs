@@ -14,10 +14,15 @@ use crate::{
 const NAMED: usize = 6;
 
 /// What is to be expected, and what would help.
-pub(super) fn text(workload: &Workload, found: &Forecast, advice: &[Advice]) -> String {
+pub(super) fn text(
+    exchange: &str,
+    workload: &Workload,
+    found: &Forecast,
+    advice: &[Advice],
+) -> String {
     let mut text = verdict(found);
     text += &requests(workload, found);
-    text += &budgets(found);
+    text += &budgets(exchange, found);
     text += &sources(found);
     if !found.fits {
         text += &changes(advice);
@@ -84,8 +89,9 @@ fn requests(workload: &Workload, found: &Forecast) -> String {
     format!("\n{}{}", columns(&rows), degraded.concat())
 }
 
-fn budgets(found: &Forecast) -> String {
-    let head = ["calls to", "a minute", "limit", "used"].map(str::to_owned).to_vec();
+fn budgets(exchange: &str, found: &Forecast) -> String {
+    let calls = format!("calls to {exchange}");
+    let head = [&calls, "a minute", "limit", "used"].map(str::to_owned).to_vec();
     let rows = found.pools.iter().map(|pool| {
         let used = pool.units_per_minute / f64::from(pool.limit.max(1));
         let limit = match pool.pool.unit {
@@ -102,7 +108,8 @@ fn sources(found: &Forecast) -> String {
     let live = &found.live;
     let mut text = match live.is_enabled {
         true => format!(
-            "\nLive, on {} of {} channels and {} socket{} (what is read {} times a minute)\n",
+            "\nLive, on {} of {} channels and {} socket{} (what is read {} times a minute, and about \
+             once a minute while most calls have to wait)\n",
             live.channels,
             live.max_channels,
             live.sockets,

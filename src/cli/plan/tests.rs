@@ -62,6 +62,34 @@ fn what_does_not_fit_is_told_what_would_make_it() {
     }
 }
 
+/// Calls that are shared out by many keys leave few reads to each, and channels where they are short.
+#[test]
+fn another_exchange_is_planned_by_its_name() {
+    let symbols: Vec<String> = (0..12).map(|at| format!("A{at:02}/USD")).collect();
+    let line = format!(
+        "tidegate plan --exchange kraken --symbols {} --ask orderbook --clients 1 --every 8s \
+         --max-age 1s",
+        symbols.join(",")
+    );
+    let (code, told) = json(&format!("{line} --set feed.enabled=false"));
+    assert_eq!((code, &told["exchange"]), (1, &"kraken".into()));
+    let pool = &told["families"][0];
+    assert_eq!((&pool["family"], &pool["limit"]), (&"public".into(), &60.into()));
+    assert!(pool["calls_per_minute"].as_f64().unwrap() > 55.0, "{pool}");
+    let (code, told) = json(&line);
+    assert_eq!((code, &told["live"]["channels"]), (0, &12.into()), "{told}");
+    let text = run(&line).out;
+    assert!(text.contains("\ncalls to kraken  a minute  limit "), "{text}");
+    let told = json(&line.replace("--exchange kraken ", "")).1;
+    assert_eq!((&told["exchange"], &told["live"]["channels"]), (&"bitfinex".into(), &0.into()));
+
+    let answer = run(&line.replace("kraken", "krakn"));
+    assert_eq!((answer.code, answer.out.as_str()), (2, ""));
+    let known = "bitfinex, kraken, coinbase, binance";
+    let told = format!("--exchange: no exchange \"krakn\"; known are {known}\n");
+    assert!(answer.err.contains(&told), "{}", answer.err);
+}
+
 /// The default exchange's budget, in what it counts.
 #[test]
 fn a_budget_of_weight_is_planned_by_weight() {
@@ -118,12 +146,20 @@ fn a_file_describes_groups_of_clients() {
     assert_eq!(kinds, ["ticker", "context 5m", "trades"]);
     assert_eq!(told["demands"][2]["max_age_seconds"], 30);
 
+    std::fs::write(&path, format!("exchange = \"binance\"\n{groups}")).unwrap();
+    let line = format!("tidegate plan --file {}", path.display());
+    assert_eq!(json(&line).1["exchange"], "binance");
+    assert_eq!(json(&format!("{line} --exchange coinbase")).1["exchange"], "coinbase");
+    std::fs::write(&path, format!("exchange = \"binanz\"\n{groups}")).unwrap();
+    let told = format!("{}:1: exchange: no exchange \"binanz\"; known are ", path.display());
+    assert!(run(&line).err.contains(&told), "{}", run(&line).err);
+
     std::fs::write(&path, "speed = 1\n[[clients]]\nwhat = \"book\"\nevery = 5\nfee = 1\n").unwrap();
     let answer = run(&format!("tidegate plan --file {}", path.display()));
     let place = path.display();
     assert_eq!(answer.code, 2);
     for told in [
-        format!("{place}:1: unknown key \"speed\"; known are latency and [[clients]]\n"),
+        format!("{place}:1: unknown key \"speed\"; known are latency, exchange and [[clients]]\n"),
         format!("{place}:5: fee: unknown key; known are symbols, "),
         format!("{place}:4: every: expected a duration from 1ms to 24h, such as 5s, got \"5\"\n"),
         format!("{place}:3: what: must be one of ticker, orderbook, trades, candles, context, "),

@@ -25,13 +25,14 @@ pub(super) fn live(list: &mut List) {
     );
     list.add(
         "feed.promote_reads",
-        "Reads a minute that earn a key a channel.",
+        "Reads a minute that earn a key a channel. While most calls that would fetch it have to wait \
+         for their turns, one a minute or two within 40 s are enough for a channel that is free.",
         rule::count(1, 1_000_000_u32),
         |c| &mut c.feed.promote_reads,
     );
     list.add(
         "feed.idle",
-        "A key that is read less often than that for this long gives its channel back.",
+        "A key that is read less often than what earned its channel for this long gives it back.",
         rule::time(millis(100), hours(24)),
         |c| &mut c.feed.idle,
     );

@@ -67,6 +67,7 @@ pub static PROFILE: Profile = Profile {
         channels_per_socket: 200,
         books_per_socket: 200,
         book_depths: &[25, 100, 250],
+        begins_with: Some(LADDER_DEPTH),
         timeframes: &TIMEFRAMES,
         is_numbered: false,
         // The exchange ends connections after 24 hours.

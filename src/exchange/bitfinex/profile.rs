@@ -67,6 +67,7 @@ pub static PROFILE: Profile = Profile {
         channels_per_socket: 25,
         books_per_socket: 25,
         book_depths: &[1, 25, 100, 250],
+        begins_with: None,
         timeframes: &TIMEFRAMES,
         is_numbered: true,
         lifetime: None,

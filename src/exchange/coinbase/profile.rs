@@ -57,6 +57,7 @@ pub static PROFILE: Profile = Profile {
         channels_per_socket: 100,
         books_per_socket: 30,
         book_depths: &[25, 100, 250],
+        begins_with: None,
         // There are candles of five minutes, but a row comes every ten seconds, at times none
         // between a bucket's last trade and its end, and the list that comes first leaves out
         // buckets with trades (BTC-USD: 52 of 152; recorded 2026-08): of none of them can be told

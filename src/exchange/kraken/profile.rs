@@ -63,6 +63,7 @@ pub static PROFILE: Profile = Profile {
         channels_per_socket: 200,
         books_per_socket: 200,
         book_depths: &[25, 100, 500],
+        begins_with: None,
         timeframes: &TIMEFRAMES,
         is_numbered: false,
         lifetime: None,

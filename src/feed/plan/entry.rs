@@ -49,6 +49,10 @@ pub(super) struct Entry {
     /// Reads a minute.
     pub(super) heat: f64,
     hot: bool,
+    /// The fewest reads a minute that it was hot with; while it has a channel they stay enough.
+    bar: f64,
+    /// It is hot because calls are short, and would not be otherwise.
+    modest: bool,
     cool_since: Option<Instant>,
     pub(super) seat: Option<Seat>,
     /// Until when it is not asked for.
@@ -87,6 +91,8 @@ impl Entry {
             linger_until: None,
             heat: 0.0,
             hot: false,
+            bar: f64::INFINITY,
+            modest: false,
             cool_since: None,
             seat: None,
             hold: None,
@@ -132,17 +138,20 @@ impl Entry {
         let heat = match (class, seat) {
             (Want::Hot, Some(seat)) if now < seat.since + MIN_STAY => f64::INFINITY,
             (Want::Hot, Some(_)) => self.heat * HOTTER,
+            // Behind all that have a channel: it takes nobody's.
+            (Want::Hot, None) if self.modest => -self.heat.recip(),
             (Want::Hot, None) => self.heat,
             _ => 0.0,
         };
         Some(Rank { class, seated: Reverse(named && seat.is_some()), heat, number: self.number })
     }
 
-    /// It is read so often now.
-    pub(super) fn heat(&mut self, reads: f64, promote: f64, now: Instant) {
-        self.heat = reads;
-        if reads >= promote {
-            self.hot = true;
+    /// It is read so often now, where `bar` is enough to be hot.
+    pub(super) fn heat(&mut self, reads: f64, bar: f64, modest: bool, now: Instant) {
+        (self.heat, self.modest) = (reads, modest);
+        let bar = if self.is_seated() { self.bar.min(bar) } else { bar };
+        if reads >= bar {
+            (self.hot, self.bar) = (true, bar);
             self.cool_since = None;
         } else if self.hot {
             self.cool_since.get_or_insert(now);
@@ -155,7 +164,7 @@ impl Entry {
         self.linger_until = self.linger_until.filter(|until| *until > now);
         let cool = self.cool_since.is_some_and(|since| self.seat.is_none() || now >= since + idle);
         if cool {
-            self.hot = false;
+            (self.hot, self.bar) = (false, f64::INFINITY);
             self.cool_since = None;
         }
     }

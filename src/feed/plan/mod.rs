@@ -2,7 +2,8 @@
 //!
 //! Pinned topics go first, then those that are followed, then the hottest; no more than there may
 //! be channels. A topic that has a place keeps it as long as it is wanted: nothing is moved to fill
-//! gaps, and a hot key gives way only to one that is a good deal hotter.
+//! gaps, and a hot key gives way only to one that is a good deal hotter. Where calls are short, keys
+//! that are read less often get what channels are left, and keep them for as long as they are.
 //!
 //! The plan waits for nothing and tells nobody anything. A topic belongs to the socket it has a seat
 //! on, from before the socket learns of it until the socket has given it up; only then can it have
@@ -20,7 +21,7 @@ use std::{
 use rand::RngExt as _;
 use tokio::time::Instant;
 
-use super::{Lapse, Standing, TopicSnapshot, Turn, Want, channel::Mark};
+use super::{Lapse, Reads, Standing, TopicSnapshot, Turn, Want, channel::Mark};
 use crate::{
     config,
     exchange::{Refused, Topic},
@@ -35,6 +36,10 @@ use places::Places;
 const LINGER: Duration = Duration::from_secs(30);
 /// Unwanted topics of which it is remembered that the exchange refused them.
 const MOST_REMEMBERED: usize = 1024;
+/// Reads a minute that are worth a free channel where calls are short: whoever waits for calls reads
+/// no more often than they come. Steady reads once a minute are as many, and so are two within 40 s;
+/// a single one is not.
+const SHORT_READS: f64 = 1.5;
 /// Hot keys that may wait for a channel, as a multiple of the channels.
 const HOT_PER_CHANNEL: usize = 4;
 
@@ -116,20 +121,20 @@ impl Plan {
     }
 
     /// These are read so often a minute, and all others not at all.
-    pub(super) fn heat(&mut self, mut reads: Vec<(Arc<Topic>, f64)>, now: Instant) {
+    pub(super) fn heat(&mut self, mut reads: Vec<Reads>, now: Instant) {
         let promote = self.promote_reads;
-        reads.retain(|(_, reads)| reads.is_finite());
-        reads.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let mut heats: HashMap<&Arc<Topic>, f64> = HashMap::new();
+        let bar = |it: &Reads| if it.is_short { promote.min(SHORT_READS) } else { promote };
+        reads.retain(|it| it.a_minute.is_finite());
+        reads.sort_by(|a, b| b.a_minute.total_cmp(&a.a_minute));
         let newcomers = self.max_channels.saturating_mul(HOT_PER_CHANNEL);
-        let hot = reads.iter().take_while(|(_, reads)| *reads >= promote).take(newcomers);
-        for (topic, reads) in hot {
-            self.entry(topic);
-            heats.insert(topic, *reads);
+        for it in reads.iter().filter(|it| it.a_minute >= bar(it)).take(newcomers) {
+            self.entry(&it.topic);
         }
-        heats.extend(reads.iter().map(|(topic, reads)| (topic, *reads)));
+        let reads: HashMap<_, _> = reads.iter().map(|it| (&it.topic, it)).collect();
         for (topic, entry) in &mut self.entries {
-            entry.heat(heats.get(topic).copied().unwrap_or(0.0), promote, now);
+            let it = reads.get(topic);
+            let (a_minute, bar) = it.map_or((0.0, promote), |it| (it.a_minute, bar(it)));
+            entry.heat(a_minute, bar, a_minute < promote, now);
         }
     }
 

@@ -3,11 +3,18 @@
 use super::*;
 use crate::{
     config,
-    feed::{FeedState, Lapse, Standing, Want},
+    feed::{FeedState, Lapse, Reads, Standing, Want},
 };
 
 fn heat(rig: &Rig, reads: &[(&str, f64)]) {
-    rig.feed.heat(reads.iter().map(|(name, reads)| (topic(name), *reads)).collect());
+    heat_where(rig, reads, false);
+}
+
+fn heat_where(rig: &Rig, reads: &[(&str, f64)], is_short: bool) {
+    let reads = reads.iter();
+    let reads = reads.map(|(name, a_minute)| (topic(name), *a_minute));
+    let reads = reads.map(|(topic, a_minute)| Reads { topic, a_minute, is_short });
+    rig.feed.heat(reads.collect());
 }
 
 fn small(max_channels: usize) -> config::Feed {
@@ -94,6 +101,44 @@ async fn a_key_that_is_read_often_earns_a_channel_and_gives_it_back_when_idle() 
     assert_eq!(rig.standing("A"), Standing::Unwanted);
     assert_eq!(rig.turns("A"), "opened, closed");
     assert_eq!(rig.series("demotions_total", ""), 1.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_calls_are_short_what_is_read_again_earns_a_channel_and_keeps_it() {
+    let rig = Rig::new();
+    heat_where(&rig, &[("A", 1.5), ("B", 1.4)], true);
+    rig.run(secs(5)).await;
+    assert_eq!(rig.all(&Standing::Live), "A");
+    assert_eq!(rig.series("promotions_total", ""), 1.0);
+    // The channels have ended the shortage, and are not given back for that.
+    heat(&rig, &[("A", 1.5), ("B", 11.9)]);
+    rig.run_with(secs(200), |world| world.each("hb")).await;
+    assert_eq!(rig.all(&Standing::Live), "A", "B has to earn its own as ever");
+    heat(&rig, &[("A", 1.4)]);
+    rig.run_with(secs(119), |world| world.each("hb")).await;
+    assert_eq!(rig.standing("A"), Standing::Live);
+    rig.run_with(secs(3), |world| world.each("hb")).await;
+    assert_eq!(rig.standing("A"), Standing::Unwanted);
+    heat(&rig, &[("A", 11.9)]);
+    rig.run_with(secs(5), |world| world.each("hb")).await;
+    assert_eq!(rig.standing("A"), Standing::Unwanted, "what it once had is forgotten");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_calls_are_short_what_is_read_little_takes_nobodys_channel() {
+    let rig = Rig::with(&small(2));
+    heat_where(&rig, &[("A", 1.5), ("B", 4.0)], true);
+    rig.run(secs(5)).await;
+    assert_eq!(rig.all(&Standing::Live), "A B");
+    heat_where(&rig, &[("A", 1.5), ("B", 4.0), ("C", 11.9)], true);
+    rig.run_with(secs(60), |world| world.each("hb")).await;
+    assert_eq!(rig.all(&Standing::Live), "A B");
+    heat_where(&rig, &[("A", 1.5), ("B", 4.0), ("C", 12.0)], true);
+    rig.run_with(secs(3), |world| world.each("hb")).await;
+    assert_eq!(rig.all(&Standing::Live), "B C", "as many reads as are needed at any time");
+    heat_where(&rig, &[("B", 4.0), ("D", 1.6), ("E", 3.0)], true);
+    rig.run_with(secs(125), |world| world.each("hb")).await;
+    assert_eq!(rig.all(&Standing::Live), "B E", "of those that wait the most read one goes first");
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,15 +7,17 @@ use tokio::time::Instant;
 use super::{
     CandleSeries, CandleView, Track, Which,
     fill::Met,
+    request::Request,
     track::{Found, Selection},
     want::{Gap, Want},
 };
 use crate::{
     cache::{Ask, Prospect, Verdict},
-    exchange::Family,
+    exchange::Asked,
     market::{Listing, UnixMs},
     service::{Foreseen, ServiceError, Value},
     telemetry::DataKind,
+    upstream::Charge,
 };
 
 impl CandleSeries {
@@ -60,7 +62,7 @@ impl CandleSeries {
                 prospect: Prospect::Hit,
                 held: Some(stamp.facts(now)),
                 flight: None,
-                family: Family::Candles,
+                charge: self.charge(),
                 on_disk: None,
             }]);
         }
@@ -76,7 +78,7 @@ impl CandleSeries {
     ) -> Vec<Foreseen> {
         let mut parts = Vec::new();
         if want.head || want.is_void() {
-            parts.push(self.foresee_head(which, &ask));
+            parts.push(self.foresee_head(which, &want, &ask));
         }
         if want.is_void() {
             return parts;
@@ -95,16 +97,24 @@ impl CandleSeries {
             Found::Rows(rows) if want.is_past(rows.rows.len()) => {
                 parts.push(self.foresee_finals(which, &rows, &want, at, &ask));
             }
-            Found::Rows(_) => parts.push(self.foresee_head(which, &ask)),
+            Found::Rows(_) => parts.push(self.foresee_head(which, &want, &ask)),
         }
         parts
     }
 
-    fn foresee_head(&self, which: &Which, ask: &Ask) -> Foreseen {
+    /// What any call for candles costs that brings as many as there can be.
+    fn charge(&self) -> Charge {
+        let shelf = &self.learner.shelf;
+        shelf.charge(Asked::Candles { limit: shelf.exchange.profile().max_candles })
+    }
+
+    fn foresee_head(&self, which: &Which, want: &Want, ask: &Ask) -> Foreseen {
         let enough =
             |value: &Value| value.track().is_some_and(|track: &Track| track.head.is_some());
-        let shelf = &self.learner.shelf;
-        shelf.foresee(which.product(), DataKind::Ohlcv, Family::Candles, ask, enough)
+        let held = self.learner.held(which);
+        let limit = self.learner.size(held.as_ref().and_then(|entry| entry.value.track()), want);
+        let (shelf, asked) = (&self.learner.shelf, Asked::Candles { limit });
+        shelf.foresee(which.product(), DataKind::Ohlcv, asked, ask, enough)
     }
 
     async fn foresee_gap(
@@ -150,7 +160,7 @@ impl CandleSeries {
             prospect,
             held: None,
             flight,
-            family: Family::Candles,
+            charge: self.learner.shelf.charge(Request::of(&self.learner, which, gap).asked()),
             on_disk,
         }
     }
@@ -177,7 +187,7 @@ impl CandleSeries {
             prospect,
             held: Some(stamp.facts(now)),
             flight: None,
-            family: Family::Candles,
+            charge: self.charge(),
             on_disk: None,
         }
     }

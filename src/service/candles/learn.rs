@@ -154,7 +154,7 @@ impl Learner {
     }
 
     /// How many rows the request for the newest ones asks for.
-    fn size(&self, track: Option<&Track>, want: &Want) -> u32 {
+    pub(super) fn size(&self, track: Option<&Track>, want: &Want) -> u32 {
         let profile = self.shelf.exchange.profile();
         let (most, timeframe) = (profile.max_candles, want.timeframe);
         let needed = match want.from {

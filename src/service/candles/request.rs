@@ -11,6 +11,7 @@ use super::{
     which::Which,
 };
 use crate::{
+    exchange::Asked,
     market::{Candle, CandleQuery, Span, UnixMs},
     service::ServiceError,
     telemetry::{Payer, Wait},
@@ -59,6 +60,11 @@ impl Request {
         let (witness, more) = more.map_or((None, 0), |(witness, more)| (Some(witness), more));
         let limit = u32::try_from(needed + more).unwrap_or(max).max(1);
         Self { which: which.clone(), gap, limit, is_whole, witness }
+    }
+
+    /// What it is, as far as its price is concerned.
+    pub(super) fn asked(&self) -> Asked {
+        Asked::Candles { limit: self.limit }
     }
 
     /// What it brings for certain.

@@ -34,8 +34,8 @@ use sink::LiveSink;
 use super::{Markets, Product, ServiceError, Shelf};
 use crate::{
     config::Config,
-    exchange::{Stream, Topic},
-    feed::{Bell, Feed, Follower, Hub, Lease, Mode, Sink, Standing, TooManyTopics},
+    exchange::{Asked, Family, Stream, Topic},
+    feed::{Bell, Feed, Follower, Hub, Lease, Mode, Reads, Sink, Standing, TooManyTopics},
     market::{Channel, Identity, Listing, Precision},
     tasks::Tasks,
 };
@@ -207,8 +207,8 @@ impl Live {
         }
     }
 
-    /// Reads a minute of the topics that requests are answered from.
-    fn reads(&self, heat: &mut Heat, markets: &Markets, now: Instant) -> Vec<(Arc<Topic>, f64)> {
+    /// How often the topics are read that requests are answered from.
+    fn reads(&self, heat: &mut Heat, markets: &Markets, now: Instant) -> Vec<Reads> {
         let Some(directory) = markets.held() else { return Vec::new() };
         let entries = self.shelf.cache.entries();
         let own = entries.into_iter().filter(|(key, _)| key.exchange == self.shelf.name());
@@ -217,7 +217,28 @@ impl Live {
             directory.registry.by_id(&topic.id)?;
             Some((topic, entry.stamp.hits()))
         });
-        heat.measure(hits, now)
+        let short = Family::ALL.map(|family| self.shelf.upstream.is_short(family));
+        let is_short = |family: Family| {
+            Family::ALL.iter().zip(short).any(|(other, short)| short && *other == family)
+        };
+        let warm = heat.measure(hits, now).into_iter();
+        warm.map(|(topic, a_minute)| {
+            let is_short =
+                self.spares_calls(&topic) && topics::families(&topic).iter().copied().any(is_short);
+            Reads { topic, a_minute, is_short }
+        })
+        .collect()
+    }
+
+    /// True if a channel spares calls from the first read on. One of a book that has to be fetched
+    /// whole first does not where that costs more than the book that is read.
+    fn spares_calls(&self, topic: &Topic) -> bool {
+        let profile = self.shelf.exchange.profile();
+        let cost = |depth| (profile.cost)(Asked::Book { depth });
+        match (&topic.stream, profile.live.begins_with) {
+            (Stream::Book { depth, .. }, Some(whole)) => cost(whole) <= cost(*depth),
+            _ => true,
+        }
     }
 
     /// Wants what settings name live for good, once it is known which markets there are; false

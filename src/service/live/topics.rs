@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::tail::Tail;
 use crate::{
     cache::Stamp,
-    exchange::{self, Stream, Topic},
+    exchange::{self, Family, Stream, Topic},
     market::{Candle, Ticker, Trade},
     service::Product,
     telemetry::DataKind,
@@ -134,6 +134,17 @@ pub(super) fn product(topic: &Topic) -> Option<(Product, DataKind)> {
         }
         Stream::Native(_) => return None,
     })
+}
+
+/// Whose calls bring a topic where no channel does.
+pub(super) fn families(topic: &Topic) -> &'static [Family] {
+    match topic.stream {
+        Stream::Ticker => &[Family::Ticker, Family::Tickers],
+        Stream::Trades => &[Family::Trades],
+        Stream::Book { .. } => &[Family::Book],
+        Stream::Candles(_) => &[Family::Candles],
+        Stream::Native(_) => &[],
+    }
 }
 
 /// The topic that brings a product; `None` for what no channel brings.

@@ -1,7 +1,13 @@
 //! What an exchange lacks is told, and not asked for.
 
 use super::*;
-use crate::{exchange::TradeHistory, market::Precision, service::TradeView};
+use crate::{
+    exchange::{Asked, Family, Pool, TradeHistory, Unit},
+    market::{Precision, Timeframe},
+    service::{CandleView, Foreseen, TradeView},
+    telemetry::Wait,
+    upstream::Charge,
+};
 
 const PAIRS: &[(&str, &str)] = &[("BTC", "USD"), ("ETH", "USD")];
 
@@ -94,4 +100,90 @@ async fn precisions_that_are_not_offered_are_refused() {
     assert_eq!(books.offers(Precision::P0), Ok(()));
     let text = unsupported(books.offers(Precision::P2));
     assert_eq!(text, "coinbase tells no books of precision P2; it offers P0");
+}
+
+/// Prices by which every part of the answer differs.
+fn priced(asked: Asked) -> u32 {
+    match asked {
+        Asked::Markets => 20,
+        Asked::Ticker => 2,
+        Asked::Tickers { count } => count.map_or(80, |_| 40),
+        Asked::Book { depth } => depth / 5,
+        Asked::Candles { limit } => limit / 10,
+        Asked::Trades { .. } => 4,
+        Asked::Native(_) => 1,
+    }
+}
+
+async fn priced_town() -> Town {
+    town(|it| {
+        it.cost = priced;
+        it.pools = &[Pool {
+            name: "weight",
+            about: "",
+            unit: Unit::Weight,
+            per_minute: 3000,
+            burst: None,
+            families: &Family::ALL,
+        }];
+    })
+    .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_request_costs_what_it_costs() {
+    let town = priced_town().await;
+    let (desk, market) = (&town.desks[0], town.market("BTC/USD").await);
+    let used = || desk.shelf.upstream.snapshot().pools[0].used;
+    let mut before = used();
+    assert_eq!(before, 20);
+    let mut costs = || {
+        let now = used();
+        now - std::mem::replace(&mut before, now)
+    };
+    desk.tickers.get(&market, ask()).await.unwrap();
+    assert_eq!(costs(), 2, "one ticker");
+    desk.books.get(&market, Precision::P0, 100, ask()).await.unwrap();
+    assert_eq!(costs(), 20, "a book");
+    desk.tickers.all(ask()).await.unwrap();
+    assert_eq!(costs(), 80, "all tickers");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forecast_tells_the_price_of_the_call_and_its_turn() {
+    let town = priced_town().await;
+    let (desk, market) = (&town.desks[0], town.market("BTC/USD").await);
+    let latest = TradeView { limit: 10, since: None, until: None };
+    let timeframe = Timeframe::M5;
+    let view = CandleView { timeframe, limit: 600, since: None, until: None, closed_only: false };
+    let patient = ask();
+    let units = |foreseen: &Foreseen| foreseen.charge.units();
+    let book = |levels| desk.books.foresee(&market, Precision::P0, levels, &patient);
+    let candles = desk.candles.foresee(&market, view, patient).await.unwrap();
+    let prices = [
+        units(&desk.tickers.foresee(&market, &patient)),
+        units(&desk.tickers.foresee_all(&patient)),
+        units(&book(20)),
+        units(&book(250)),
+        units(&desk.trades.foresee(&market, latest, &patient)),
+        units(&candles[0]),
+    ];
+    assert_eq!(prices, [2, 80, 5, 50, 4, 100]);
+
+    // A third of the minute is gone: a small call goes at once, a large one waits for its units.
+    let upstream = &desk.shelf.upstream;
+    let most = Charge::new(Family::Stats, 33_000);
+    let _ = upstream.call(most, Wait::Client, patient.deadline, || async { Ok(()) }).await;
+    let told = |foreseen: &Foreseen, ask: &Ask| {
+        let outlook = desk.shelf.outlook(foreseen, ask);
+        let refusal = desk.shelf.refusal(foreseen, outlook.as_ref(), ask);
+        (outlook.unwrap().next_slot_in, refusal)
+    };
+    assert_eq!(told(&book(20), &patient), (ms(0), None));
+    let costly = Foreseen { charge: Charge::new(Family::Book, 5_000), ..book(250) };
+    let (wait, refusal) = told(&costly, &patient);
+    assert!(wait > ms(2_000) && refusal.is_none(), "{wait:?} {refusal:?}");
+    let hasty = Ask { deadline: Instant::now() + ms(1_000), ..patient };
+    let refusal = told(&costly, &hasty).1;
+    assert_eq!(refusal, Some(ServiceError::BudgetExhausted { retry_after: wait }));
 }

@@ -155,3 +155,44 @@ async fn a_lower_limit_that_the_exchange_names_is_kept_to_until_it_names_another
     assert_eq!(named(5000).await, (200, 160));
     assert_eq!(named(100).await, (200, 100));
 }
+
+/// Readers that ask again as soon as they have been answered, each for a key of its own.
+async fn read_without_pause(rig: &Rig, readers: usize, length: Duration, call: Call) {
+    let (mut all, until) = (JoinSet::new(), Instant::now() + length);
+    for _ in 0..readers {
+        let (rig, call) = (rig.clone(), call.clone());
+        all.spawn(async move {
+            while Instant::now() < until {
+                let _ = rig.call(call.clone()).await;
+                sleep(millis(250)).await;
+            }
+        });
+    }
+    all.join_all().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_is_short_while_its_calls_have_to_wait_and_at_ease_it_is_not() {
+    let rig = rig_of(&POOL, 60, None);
+    let client = Call::within(secs(10));
+    read_without_pause(&rig, 2, secs(10), client.clone().class(Wait::Background)).await;
+    assert!(!rig.upstream.is_short(Family::Candles), "what is not urgent does not count");
+    sleep(secs(60)).await;
+    read_without_pause(&rig, 6, secs(30), client.clone()).await;
+    assert!(rig.upstream.is_short(Family::Candles));
+    assert!(rig.upstream.is_short(Family::Book), "all families of the pool");
+    assert!(!rig.upstream.is_short(Family::Trades), "which has no budget");
+    sleep(secs(240)).await;
+    assert!(!rig.upstream.is_short(Family::Candles), "nobody asks any more");
+
+    // 24 calls a minute of 30.
+    let rig = rig_of(&WHOLE, 30, None);
+    for _ in 0..100 {
+        rig.call(client.clone()).await.unwrap();
+        assert!(!rig.upstream.is_short(Family::Candles));
+        sleep(millis(2_350)).await;
+    }
+    // Who is refused had to wait as well.
+    read_without_pause(&rig, 3, secs(60), Call::within(millis(500))).await;
+    assert!(rig.upstream.is_short(Family::Candles));
+}

@@ -219,3 +219,24 @@ async fn who_hangs_up_with_many_units_in_his_hands_leaves_them_all() {
     let asked = Instant::now();
     assert_eq!(rig.call(Call::within(secs(60)).costing(50)).await, Ok(asked));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_outlook_is_that_of_the_call_that_is_asked_about() {
+    let rig = Rig::new(3000);
+    for cost in [400, 350] {
+        rig.call(Call::within(secs(1)).costing(cost)).await.unwrap();
+    }
+    let turn = |units| {
+        let charge = Charge::new(Family::Candles, units);
+        rig.upstream.outlook(charge, Wait::Client).unwrap().next_slot_in
+    };
+    assert_eq!((turn(1), turn(250), rig.candles().next_slot_in), (secs(0), secs(0), secs(0)));
+    rig.call(Call::within(secs(1)).costing(200)).await.unwrap();
+    assert_eq!((turn(1), rig.candles().next_slot_in), (secs(0), secs(0)));
+    let told = turn(250);
+    assert!(told > secs(3), "{told:?}");
+    let before = Instant::now();
+    let sent = rig.call(Call::within(secs(60)).costing(250)).await.unwrap();
+    assert_about(sent - before, told);
+    assert!(rig.upstream.outlook(Family::Book, Wait::Client).is_none());
+}

@@ -1,5 +1,6 @@
 use super::*;
 use crate::{
+    exchange::{Asked, Live},
     market::Channel,
     registry::Registry,
     service::{
@@ -10,6 +11,7 @@ use crate::{
             topics,
         },
     },
+    telemetry::Wait,
 };
 
 #[tokio::test(start_paused = true)]
@@ -110,9 +112,45 @@ async fn what_answers_requests_counts_as_read_and_nothing_else() {
     bench.follow(&bench.ticker_topic());
     sleep(secs(2)).await;
     let mut reads = bench.desk.live.reads(&mut heat, &bench.desk.markets, Instant::now());
-    reads.sort_by(|one, other| one.1.total_cmp(&other.1));
+    reads.sort_by(|one, other| one.a_minute.total_cmp(&other.a_minute));
     let reads: Vec<(String, f64)> =
-        reads.into_iter().map(|(topic, reads)| (topic.to_string(), reads)).collect();
+        reads.into_iter().map(|it| (it.topic.to_string(), it.a_minute)).collect();
     let expected = [("trades tBTCUSD", 1.0), ("orderbook tBTCUSD P0 100", 3.0)];
     assert_eq!(reads, expected.map(|(topic, reads)| (topic.to_owned(), reads)));
+}
+
+/// A fetch of five levels a unit.
+fn by_depth(asked: Asked) -> u32 {
+    if let Asked::Book { depth } = asked { depth / 5 } else { 1 }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_is_told_short_of_calls_where_a_channel_would_spare_them() {
+    let live = Live { begins_with: Some(100), ..PROFILE.live };
+    let profile = Some(Profile { live, cost: by_depth, ..PROFILE.clone() });
+    let bench = Bench::at(Fake { profile, ..Fake::default() }, Config::default()).await;
+    bench.script(|script| (script.book, script.trades) = (50, vec![trade(1)]));
+    for levels in [25, 100] {
+        let got = bench.desk.books.get(&bench.market, Precision::P0, levels, bench.ask()).await;
+        got.unwrap().stamp().hit();
+    }
+    bench.trades(1, bench.ask()).await.got().stamp().hit();
+    let mut heat = Heat::new(Instant::now());
+    let mut short = || {
+        let reads = bench.desk.live.reads(&mut heat, &bench.desk.markets, Instant::now());
+        let short = reads.into_iter().filter(|it| it.is_short);
+        let mut short: Vec<_> = short.map(|it| it.topic.to_string()).collect();
+        short.sort();
+        short
+    };
+    assert_eq!(short(), [""; 0]);
+    let charge = bench.desk.shelf.charge(Asked::Book { depth: 1000 });
+    let now = async || {
+        let call = || async { Ok(()) };
+        bench.desk.shelf.upstream.call(charge, Wait::Client, Instant::now() + ms(1), call).await
+    };
+    for _ in 0..10 {
+        let _ = now().await;
+    }
+    assert_eq!(short(), ["orderbook tBTCUSD P0 100"], "25 levels cost less than to begin with 100");
 }
