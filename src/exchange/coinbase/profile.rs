@@ -56,6 +56,7 @@ pub static PROFILE: Profile = Profile {
     live: Live {
         channels_per_socket: 100,
         books_per_socket: 30,
+        one_depth_per_socket: false,
         book_depths: &[25, 100, 250],
         // There are candles of five minutes, but a row comes every ten seconds, at times none
         // between a bucket's last trade and its end, and the list that comes first leaves out
