@@ -178,6 +178,9 @@ pub struct Live {
     pub channels_per_socket: usize,
     /// Channels of books among them.
     pub books_per_socket: usize,
+    /// A connection has one book of a market at most: its messages do not tell which depth they are
+    /// of.
+    pub one_depth_per_socket: bool,
     /// Depths of books that have a channel, smallest first; of [`Profile::book_depths`].
     pub book_depths: &'static [u32],
     /// The depth of the book that has to be fetched whenever a channel of one begins; `None`: the

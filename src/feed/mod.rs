@@ -44,12 +44,12 @@ pub use status::{FeedSnapshot, FeedState, SocketSnapshot, SocketState, TopicSnap
 pub use wire::{BadUrl, ConnectError, Connector, WebSocket, Wire, WireError};
 
 use pacer::Pacer;
-use plan::Plan;
+use plan::{Plan, Room};
 use socket::Parts;
 
 use crate::{
     config,
-    exchange::{Data, Exchange, Live, Refused, SessionSettings, Topic},
+    exchange::{Data, Exchange, Refused, SessionSettings, Topic},
     market::Book,
     tasks::Tasks,
     telemetry::{FeedTotals, Metrics},
@@ -136,9 +136,9 @@ struct Shared {
 }
 
 impl Shared {
-    /// `seats` are the channels of a socket, and the books among them.
-    fn new(settings: &config::Feed, seats: (usize, usize)) -> Arc<Self> {
-        let plan = Plan::new(settings, seats, Instant::now());
+    /// Every socket has so much room.
+    fn new(settings: &config::Feed, room: Room) -> Arc<Self> {
+        let plan = Plan::new(settings, room, Instant::now());
         let (plan, changed) = (Mutex::new(plan), Notify::new());
         Arc::new(Self { plan, changed, max_channels: settings.max_channels })
     }
@@ -151,7 +151,7 @@ impl Shared {
 impl Feed {
     /// A feed that opens nothing.
     pub fn disabled() -> Self {
-        Self { shared: Shared::new(&config::Feed::default(), (1, 1)), parts: None }
+        Self { shared: Shared::new(&config::Feed::default(), Room::LEAST), parts: None }
     }
 
     /// Starts the feed of an exchange: nothing is opened before something is wanted, and no
@@ -172,10 +172,9 @@ impl Feed {
             return Self::disabled();
         }
         let profile = exchange.profile();
-        let &Live { channels_per_socket, books_per_socket, connect_interval, .. } = &profile.live;
-        let shared = Shared::new(settings, (channels_per_socket, books_per_socket));
+        let shared = Shared::new(settings, Room::from(&profile.live));
         let metrics = metrics.feed(profile.name);
-        let pacer = Pacer::new(settings, connect_interval, Instant::now());
+        let pacer = Pacer::new(settings, profile.live.connect_interval, Instant::now());
         let parts = Arc::new(Parts {
             exchange,
             session,

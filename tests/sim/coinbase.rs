@@ -244,9 +244,17 @@ fn who_does_not_subscribe_soon_or_says_too_much_is_shown() {
     assert!(talk.end.is_some(), "nothing was subscribed to within five seconds");
 
     let mut talk = coinbase();
-    for _ in 0..9 {
+    let mut other = talk.another();
+    for _ in 0..4 {
         talk.say(&subscribe("ticker", &["BTC-USD"]));
+        other.say(&subscribe("ticker", &["BTC-USD"]));
     }
-    let last = talk.json(talk.texts.len() - 1);
-    assert_eq!(last, json!({"type":"error","message":"rate limit exceeded"}));
+    let last = |talk: &Plain| talk.json(talk.texts.len() - 1);
+    assert_eq!(last(&other)["channel"], "subscriptions");
+    talk.say(&subscribe("ticker", &["BTC-USD"]));
+    let refused = json!({"type":"error","message":"rate limit exceeded"});
+    assert_eq!(last(&talk), refused, "connections are counted together");
+    talk.run(1_000);
+    talk.say(&subscribe("ticker", &["BTC-USD"]));
+    assert_ne!(last(&talk), refused);
 }

@@ -276,6 +276,15 @@ pub(crate) struct Plain {
 impl Plain {
     pub(crate) fn new(config: SimConfig) -> Self {
         let (venue, time) = venue(config);
+        Self::with(venue, time)
+    }
+
+    /// A further connection to the same exchange.
+    pub(crate) fn another(&self) -> Self {
+        Self::with(self.venue.clone(), self.time.clone())
+    }
+
+    fn with(venue: Venue, time: ManualTime) -> Self {
         let mut conversation = venue.connect().unwrap();
         let mut frames = Vec::new();
         conversation.open(&mut frames);

@@ -102,7 +102,7 @@ impl Following {
     ) -> Result<Joined, Problem> {
         let topic = desk.live.topic(&subject.market, subject.channel)?;
         let mode = || desk.live.mode(&topic).into();
-        if self.place(desk, &topic).is_some() {
+        if self.place(desk, subject, &topic).is_some() {
             return Ok(Joined { mode: mode(), resume: None });
         }
         if self.topics() >= self.most {
@@ -137,7 +137,7 @@ impl Following {
     /// The exchange does not offer it.
     pub(super) fn leave(&mut self, desk: &Desk, subject: &Subject) -> Result<bool, Problem> {
         let topic = desk.live.topic(&subject.market, subject.channel)?;
-        let Some((group, place)) = self.place(desk, &topic) else { return Ok(false) };
+        let Some((group, place)) = self.place(desk, subject, &topic) else { return Ok(false) };
         self.exchanges[group].followed.swap_remove(place);
         if self.exchanges[group].followed.is_empty() {
             self.exchanges.swap_remove(group);
@@ -146,10 +146,14 @@ impl Following {
         Ok(true)
     }
 
-    fn place(&self, desk: &Desk, topic: &Topic) -> Option<(usize, usize)> {
+    /// Where a topic is that is followed under this name: aliases of a market share its topics.
+    fn place(&self, desk: &Desk, subject: &Subject, topic: &Topic) -> Option<(usize, usize)> {
         let group = self.exchanges.iter().position(|group| group.name == desk.shelf.name())?;
         let followed = &self.exchanges[group].followed;
-        let is_it = |(_, followed): &(_, Followed)| **followed.follower.line().topic() == *topic;
+        let is_it = |(known, followed): &(Subject, Followed)| {
+            known.market.symbol == subject.market.symbol
+                && **followed.follower.line().topic() == *topic
+        };
         Some((group, followed.iter().position(is_it)?))
     }
 
@@ -191,10 +195,13 @@ impl Group {
         // A picture may be newer than what was taken of other topics: who goes on from it would
         // miss what they brought meanwhile.
         let id = self.hub.token(item.number().min(self.upto));
+        let named = followed.follower.line().market().map(|market| &market.symbol);
+        let is_own_name = named.is_none_or(|symbol| *symbol == subject.market.symbol);
         match item {
             Item::Update(update) => {
                 let event = message::event(&update.news)?;
-                let text = match update.number <= self.upto {
+                // A text is made once for all, under the name by which its market is known.
+                let text = match update.number <= self.upto && is_own_name {
                     true => update.text(|update| message::text(subject, update, &id)).clone(),
                     false => message::text(subject, update, &id),
                 };

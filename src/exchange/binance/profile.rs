@@ -66,6 +66,7 @@ pub static PROFILE: Profile = Profile {
     live: Live {
         channels_per_socket: 200,
         books_per_socket: 200,
+        one_depth_per_socket: false,
         book_depths: &[25, 100, 250],
         begins_with: Some(LADDER_DEPTH),
         timeframes: &TIMEFRAMES,

@@ -66,6 +66,7 @@ pub static PROFILE: Profile = Profile {
         // docs.bitfinex.com/docs/ws-public, 2025-11; another page says 30.
         channels_per_socket: 25,
         books_per_socket: 25,
+        one_depth_per_socket: false,
         book_depths: &[1, 25, 100, 250],
         begins_with: None,
         timeframes: &TIMEFRAMES,

@@ -56,6 +56,7 @@ pub static PROFILE: Profile = Profile {
     live: Live {
         channels_per_socket: 100,
         books_per_socket: 30,
+        one_depth_per_socket: false,
         book_depths: &[25, 100, 250],
         begins_with: None,
         // There are candles of five minutes, but a row comes every ten seconds, at times none
@@ -66,7 +67,10 @@ pub static PROFILE: Profile = Profile {
         is_numbered: true,
         lifetime: None,
         connect_interval: Duration::from_secs(1),
-        messages_per_second: 5,
+        // 8 for one address, over all connections (docs.cdp.coinbase.com, Advanced Trade WebSocket
+        // Rate Limits, 2026-07). Four begin at once where each has 30 books to ask for and they are
+        // opened as far apart as by default.
+        messages_per_second: 2,
         // The snapshot of BTC-USD has 5 MB (recorded 2026-08).
         max_message_bytes: 16 * 1024 * 1024,
     },

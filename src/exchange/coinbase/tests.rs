@@ -7,6 +7,18 @@ use crate::{
     market::{Precision, Timeframe, UnixMs},
 };
 
+/// Sockets that ask for all their books one after the other, each opened one of the feed's pauses
+/// after the one before, send no more than the exchange takes from one address.
+#[test]
+fn all_sockets_together_send_no_more_than_an_address_may() {
+    let Profile { live, .. } = &PROFILE;
+    let texts = u32::try_from(live.books_per_socket).unwrap() + 1;
+    let asking = Duration::from_secs(1) * texts / live.messages_per_second;
+    let pause = crate::config::Feed::default().connect_interval.max(live.connect_interval);
+    let at_once = u32::try_from(asking.as_millis().div_ceil(pause.as_millis())).unwrap();
+    assert!(at_once * live.messages_per_second <= 8, "{at_once} at once");
+}
+
 const PRODUCTS: &str = r#"{"products":[
     {"product_id":"BTC-USD","price":"10","base_currency_id":"BTC","quote_currency_id":"USD","product_type":"SPOT","status":"online","base_increment":"1","quote_increment":"1","base_min_size":"1","base_max_size":"9","alias":""},
     {"product_id":"BTC-USDC","price":"10","base_currency_id":"BTC","quote_currency_id":"USDC","product_type":"SPOT","status":"online","base_increment":"1","quote_increment":"1","base_min_size":"1","base_max_size":"9","alias":"BTC-USD"}]}"#;

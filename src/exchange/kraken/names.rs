@@ -27,6 +27,9 @@ const MAX_ID_LEN: usize = 40;
 /// More than any price or amount has.
 const MAX_DECIMALS: u32 = 28;
 
+/// States of a pair in which it takes orders, if not every kind of them; the other one is
+/// `cancel_only` (docs.kraken.com, Get Tradable Asset Pairs, 2026-09).
+const OPEN: [&str; 4] = ["online", "limit_only", "post_only", "reduce_only"];
 /// Codes by which the WebSocket, version 2, knows currencies that lists call otherwise.
 const STREAMED: [(&str, &str); 2] = [("XBT", "BTC"), ("XDG", "DOGE")];
 /// Codes that mean something else everywhere else: here LUNA and UST are what was left of them in
@@ -52,7 +55,7 @@ struct Pair {
 /// Every pair that is traded in public, from the result of a request for all pairs.
 ///
 /// Left out are pairs without a name that tells their currencies, those of the dark pool (`.d`)
-/// and of other venues (`:`), and those that are not fully open.
+/// and of other venues (`:`), and those that take no orders.
 pub fn markets(result: &Bytes) -> Result<Vec<Listing>, UpstreamError> {
     let Fields(pairs) = json::body("AssetPairs", result)?;
     let mut listings = Vec::with_capacity(pairs.len());
@@ -77,7 +80,7 @@ pub fn markets(result: &Bytes) -> Result<Vec<Listing>, UpstreamError> {
 
 fn listing(id: &str, pair: &Pair) -> Option<Listing> {
     let (base, quote) = pair.wsname.as_deref()?.split_once('/')?;
-    let is_open = pair.status.as_deref().is_none_or(|status| status == "online");
+    let is_open = pair.status.as_deref().is_none_or(|status| OPEN.contains(&status));
     let is_plain = |text: &str| {
         !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.')
     };

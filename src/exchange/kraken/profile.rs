@@ -62,6 +62,7 @@ pub static PROFILE: Profile = Profile {
         // to refuse them ("Exceeded msg rate").
         channels_per_socket: 200,
         books_per_socket: 200,
+        one_depth_per_socket: true,
         book_depths: &[25, 100, 500],
         begins_with: None,
         timeframes: &TIMEFRAMES,

@@ -27,7 +27,7 @@ use crate::{
     exchange::{Refused, Topic},
 };
 
-pub(super) use places::{Opened, Orders, SocketView};
+pub(super) use places::{Opened, Orders, Room, SocketView};
 
 use entry::{Entry, Seat, Told};
 use places::Places;
@@ -72,8 +72,8 @@ pub(super) struct Made {
 }
 
 impl Plan {
-    /// `seats` are the channels that a socket may have, and the books among them.
-    pub(super) fn new(settings: &config::Feed, seats: (usize, usize), epoch: Instant) -> Self {
+    /// Every socket has so much room.
+    pub(super) fn new(settings: &config::Feed, room: Room, epoch: Instant) -> Self {
         Self {
             max_channels: settings.max_channels,
             cordoned: false,
@@ -82,7 +82,7 @@ impl Plan {
             backoff_max: settings.backoff_max,
             epoch,
             entries: HashMap::new(),
-            places: Places::new(seats, epoch),
+            places: Places::new(room, epoch),
             next_number: 0,
         }
     }

@@ -11,7 +11,7 @@ use std::{
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    exchange::Topic,
+    exchange::{Live, Topic},
     feed::{SocketState, channel::Mark},
 };
 
@@ -64,6 +64,26 @@ pub(in crate::feed) struct Opened {
     pub(in crate::feed) view: Arc<SocketView>,
 }
 
+/// What a socket has room for.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::feed) struct Room {
+    all: usize,
+    books: usize,
+    one_depth: bool,
+}
+
+impl Room {
+    /// For one topic.
+    pub(in crate::feed) const LEAST: Self = Self { all: 1, books: 1, one_depth: false };
+}
+
+impl From<&Live> for Room {
+    fn from(live: &Live) -> Self {
+        let (all, books) = (live.channels_per_socket, live.books_per_socket);
+        Self { all, books, one_depth: live.one_depth_per_socket }
+    }
+}
+
 /// Seats for topics, and for books among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Seats {
@@ -103,12 +123,19 @@ impl Place {
         let has_seat = taken.all < self.capacity.all.min(learnt.all);
         has_seat && (!topic.is_book() || taken.books < self.capacity.books.min(learnt.books))
     }
+
+    /// True if it has a book of the topic's market.
+    fn has_book_beside(&self, topic: &Topic) -> bool {
+        let is_other = |sitter: &Sitter| sitter.topic.is_book() && sitter.topic.id == topic.id;
+        topic.is_book() && self.sitters.iter().any(is_other)
+    }
 }
 
 /// Every socket.
 #[derive(Debug)]
 pub(super) struct Places {
     per_socket: Seats,
+    one_depth: bool,
     /// What the exchange was seen to allow a socket, if that is less.
     learnt: Seats,
     epoch: Instant,
@@ -117,11 +144,12 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// A socket may have `all` channels, `books` of them books.
-    pub(super) fn new((all, books): (usize, usize), epoch: Instant) -> Self {
-        let all = all.max(1);
-        let per_socket = Seats { all, books: books.clamp(1, all) };
-        Self { per_socket, learnt: per_socket, epoch, places: BTreeMap::new(), next_id: 0 }
+    /// A socket has so much room.
+    pub(super) fn new(room: Room, epoch: Instant) -> Self {
+        let all = room.all.max(1);
+        let per_socket = Seats { all, books: room.books.clamp(1, all) };
+        let (one_depth, places) = (room.one_depth, BTreeMap::new());
+        Self { per_socket, one_depth, learnt: per_socket, epoch, places, next_id: 0 }
     }
 
     /// Seats in all, with those that are being given up.
@@ -136,7 +164,10 @@ impl Places {
         mark: &Arc<Mark>,
         start: &mut Vec<Opened>,
     ) -> u64 {
-        let roomy = self.places.iter().filter(|(_, place)| place.has_room(topic, self.learnt));
+        let has_room = |place: &Place| {
+            place.has_room(topic, self.learnt) && !(self.one_depth && place.has_book_beside(topic))
+        };
+        let roomy = self.places.iter().filter(|(_, place)| has_room(place));
         // The first of several that are equally full.
         let fullest = roomy.rev().max_by_key(|(_, place)| place.sitters.len()).map(|(id, _)| *id);
         let id = fullest.unwrap_or_else(|| {
@@ -244,5 +275,25 @@ impl Places {
         self.places
             .iter()
             .map(|(id, place)| (*id, &place.view, place.sitters.len(), place.capacity.all))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{exchange::Stream, market::Precision};
+
+    /// A refusal would have taught that the first socket has no room for anything.
+    #[test]
+    fn books_that_messages_do_not_tell_apart_have_sockets_of_their_own() {
+        let now = Instant::now();
+        let topic = |id: &str, stream: Stream| Arc::new(Topic { id: id.into(), stream });
+        let book = |id, depth| topic(id, Stream::Book { precision: Precision::P0, depth });
+        let topics = [book("A", 25), book("A", 100), book("B", 25), topic("A", Stream::Ticker)];
+        for (one_depth, seats) in [(true, [1, 2, 1, 1]), (false, [1, 1, 1, 1])] {
+            let mut places = Places::new(Room { all: 9, books: 9, one_depth }, now);
+            let mut sit = |topic| places.sit(topic, &Mark::new(now), &mut Vec::new());
+            assert_eq!(topics.each_ref().map(&mut sit), seats);
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use compact_str::format_compact;
+use compact_str::{CompactString, format_compact};
 use futures_util::FutureExt as _;
 use tokio::time::sleep;
 
@@ -31,7 +31,12 @@ pub(crate) struct State {
     pub(crate) ticker: Option<UpstreamError>,
     /// Why there is no book.
     pub(crate) book: Option<UpstreamError>,
+    /// A market that it lists no more, since its list was read.
+    pub(crate) gone: Option<&'static str>,
 }
+
+/// What is said of a market that is not listed.
+const REFUSED: UpstreamError = UpstreamError::Rejected { code: 0, message: String::new() };
 
 pub(crate) fn number(text: &str) -> Number {
     text.parse().unwrap()
@@ -47,7 +52,7 @@ impl Venue {
         pairs: &'static [(&'static str, &'static str)],
         (bid, ask): (&'static str, &'static str),
     ) -> Self {
-        let state = State { bid, ask, delay: ms(100), ticker: None, book: None };
+        let state = State { bid, ask, delay: ms(100), ticker: None, book: None, gone: None };
         Self { profile, pairs, state: Mutex::new(state), asked: Mutex::default() }
     }
 
@@ -79,6 +84,10 @@ impl Venue {
         .boxed()
     }
 
+    fn is_gone(&self, id: &str) -> bool {
+        self.state.lock().unwrap().gone == Some(id)
+    }
+
     fn one(&self, last: &str) -> Ticker {
         let state = self.state.lock().unwrap();
         let (bid, ask) = (Some(number(state.bid)), Some(number(state.ask)));
@@ -107,7 +116,7 @@ impl Exchange for Venue {
         let listing = |(base, quote): &(&str, &str)| Listing {
             symbol: Symbol::spot(base, quote),
             id: format_compact!("{base}-{quote}"),
-            listed_as: None,
+            listed_as: Some(listed_as(base, quote)),
             base: (*base).into(),
             quote: (*quote).into(),
             settle: None,
@@ -125,19 +134,30 @@ impl Exchange for Venue {
     }
 
     fn ticker<'a>(&'a self, market: &'a Listing) -> Fetch<'a, Ticker> {
-        self.after(format!("ticker {}", market.id), |it| it.ticker.clone(), self.one("100"))
+        let fails = match self.is_gone(&market.id) {
+            true => |_: &State| Some(REFUSED),
+            false => |it: &State| it.ticker.clone(),
+        };
+        self.after(format!("ticker {}", market.id), fails, self.one("100"))
     }
 
     fn tickers<'a>(&'a self, markets: Option<&'a [Arc<Listing>]>) -> Fetch<'a, TickerList> {
-        let all = self.pairs.iter().map(|(base, quote)| format!("{base}-{quote}"));
+        let all =
+            self.pairs.iter().filter(|(base, quote)| !self.is_gone(&format!("{base}-{quote}")));
+        let all = all.map(|(base, quote)| listed_as(base, quote).into());
         let ids: Vec<String> = match markets {
             Some(markets) => markets.iter().map(|market| market.id.to_string()).collect(),
             None => all.collect(),
         };
         let what = format!("tickers {}", markets.map_or(0, <[_]>::len));
-        let rows = ids.into_iter().map(|id| (id, self.one("101"))).collect();
+        let fails = match markets.is_some() && ids.iter().any(|id| self.is_gone(id)) {
+            true => |_: &State| Some(REFUSED),
+            false => |it: &State| it.ticker.clone(),
+        };
+        let listed = ids.into_iter().filter(|id| !self.is_gone(id));
+        let rows = listed.map(|id| (id, self.one("101"))).collect();
         let list = TickerList { rows, body: bytes::Bytes::new() };
-        self.after(what, |it| it.ticker.clone(), list)
+        self.after(what, fails, list)
     }
 
     fn book<'a>(&'a self, query: &'a BookQuery) -> Fetch<'a, Book> {
@@ -173,4 +193,9 @@ impl Exchange for Venue {
         let rows = (first..=last).take(query.limit as usize).map(Self::trade).collect();
         self.after(format!("trades {limit} {since:?} {until:?}"), |_| None, rows)
     }
+}
+
+/// The name of a market in lists of all.
+fn listed_as(base: &str, quote: &str) -> CompactString {
+    format_compact!("X{base}Z{quote}")
 }

@@ -27,6 +27,7 @@ use rest::refused;
 
 pub(super) struct Coinbase {
     products: Arc<Products>,
+    spoke: Arc<ws::Spoke>,
 }
 
 /// Its prices are lower by this fraction than the engine's.
@@ -35,7 +36,7 @@ const ROOT: &str = "/api/v3/brokerage/market/";
 
 impl Coinbase {
     pub(super) fn new(engine: &MarketEngine) -> Self {
-        Self { products: Arc::new(Products::new(engine, BASIS)) }
+        Self { products: Arc::new(Products::new(engine, BASIS)), spoke: Arc::default() }
     }
 }
 
@@ -100,6 +101,11 @@ impl Dialect for Coinbase {
     }
 
     fn talk(&self, state: &Arc<State>, opening: Opening<'_>) -> Box<dyn Talk> {
-        Box::new(ws::CoinbaseTalk::new(state.clone(), self.products.clone(), &opening))
+        Box::new(ws::CoinbaseTalk::new(
+            state.clone(),
+            self.products.clone(),
+            self.spoke.clone(),
+            &opening,
+        ))
     }
 }

@@ -1,6 +1,9 @@
 //! Coinbase's side of a WebSocket connection.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use serde_json::Value;
 
@@ -23,7 +26,7 @@ use super::{
 
 /// Products of the book's channel on one connection.
 const MOST_BOOKS: usize = 30;
-/// Messages of a client within a second.
+/// Messages of clients within a second, over all their connections.
 const MOST_MESSAGES: u32 = 8;
 const SECOND_MS: i64 = 1_000;
 /// The first subscription has to come within so long.
@@ -44,11 +47,25 @@ pub(super) struct CoinbaseTalk {
     subscribed: bool,
     /// When something was last said.
     said: UnixMs,
-    /// The second in which the client last spoke, and how often it did in it.
-    spoke: (i64, u32),
+    spoke: Arc<Spoke>,
     beat: i64,
     acks: Vec<i64>,
     paused: bool,
+}
+
+/// The second in which a client last spoke, and how often one did in it.
+#[derive(Default)]
+pub(super) struct Spoke(Mutex<(i64, u32)>);
+
+impl Spoke {
+    /// How often it was in this second, this time included.
+    fn again(&self, now: UnixMs) -> u32 {
+        let now = now.millis().div_euclid(SECOND_MS);
+        let mut spoke = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (second, times) = *spoke;
+        *spoke = (now, if second == now { times + 1 } else { 1 });
+        spoke.1
+    }
 }
 
 struct Channel {
@@ -64,7 +81,12 @@ struct Channel {
 }
 
 impl CoinbaseTalk {
-    pub(super) fn new(state: Arc<State>, products: Arc<Products>, opening: &Opening<'_>) -> Self {
+    pub(super) fn new(
+        state: Arc<State>,
+        products: Arc<Products>,
+        spoke: Arc<Spoke>,
+        opening: &Opening<'_>,
+    ) -> Self {
         Self {
             state,
             products,
@@ -74,7 +96,7 @@ impl CoinbaseTalk {
             began: opening.now,
             subscribed: false,
             said: opening.now,
-            spoke: (0, 0),
+            spoke,
             beat: opening.now.millis().div_euclid(SECOND_MS),
             acks: Vec::new(),
             paused: opening.in_maintenance,
@@ -267,9 +289,7 @@ impl Talk for CoinbaseTalk {
     fn open(&mut self, _: UnixMs, _: &mut Vec<Frame>) {}
 
     fn on_text(&mut self, text: &str, now: UnixMs, out: &mut Vec<Frame>) {
-        let second = now.millis().div_euclid(SECOND_MS);
-        self.spoke = if self.spoke.0 == second { (second, self.spoke.1 + 1) } else { (second, 1) };
-        if self.spoke.1 > MOST_MESSAGES {
+        if self.spoke.again(now) > MOST_MESSAGES {
             return self.refuse("rate limit exceeded", out);
         }
         let body: Value = serde_json::from_str(text).unwrap_or(Value::Null);

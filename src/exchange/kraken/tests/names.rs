@@ -12,6 +12,7 @@ const PAIRS: &str = r#"{
  "LUNAUSD":{"altname":"LUNAUSD","wsname":"LUNA/USD","status":"online"},
  "LUNA2USD":{"altname":"LUNA2USD","wsname":"LUNA2/USD","status":"online"},
  "USTUSD":{"altname":"USTUSD","wsname":"UST/USD","status":"online"},
+ "NEWUSD":{"altname":"NEWUSD","wsname":"NEW/USD","status":"limit_only"},
  "HALTUSD":{"altname":"HALTUSD","wsname":"HALT/USD","status":"cancel_only"},
  "NAMELESS":{"altname":"NAMELESS","status":"online"},
  "BTNL:XBTUSD":{"altname":"x","wsname":"QQQ/USD","status":"online"},
@@ -39,6 +40,7 @@ fn pairs_become_markets_by_the_name_that_tells_their_currencies() {
             ("LUNC/USD", "LUNA/USD", "LUNAUSD"),
             ("LUNA/USD", "LUNA2/USD", "LUNA2USD"),
             ("USTC/USD", "UST/USD", "USTUSD"),
+            ("NEW/USD", "NEW/USD", "NEWUSD"),
         ]
     );
     let bitcoin = &listings[0];
