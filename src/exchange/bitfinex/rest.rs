@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::{profile::timeframe_name, wire};
 use crate::{
     exchange::{Answer, UpstreamError},
-    market::{BookQuery, Candle, CandleQuery, Listing, Timeframe, Trade, TradeQuery, UnixMs},
+    market::{BookQuery, CandleQuery, Listing, Timeframe, TradeQuery, UnixMs},
 };
 
 /// Numbers of errors (docs.bitfinex.com/docs/abbreviations-glossary, 2025-11).
@@ -144,44 +144,6 @@ fn next_opening(timeframe: Timeframe, since: UnixMs) -> UnixMs {
     };
     let opening = width.start_of(since);
     if opening == since { since } else { width.end_of(opening) }
-}
-
-/// Refuses an answer that is larger than asked for, or reaches beyond the times asked for.
-pub(super) fn candles_as_asked(
-    query: &CandleQuery,
-    candles: Vec<Candle>,
-) -> Result<Vec<Candle>, UpstreamError> {
-    let times = candles.iter().map(|candle| candle.open_time);
-    as_asked("candles", times, query.limit, (query.since, query.until))?;
-    Ok(candles)
-}
-
-/// As [`candles_as_asked`].
-pub(super) fn trades_as_asked(
-    query: &TradeQuery,
-    trades: Vec<Trade>,
-) -> Result<Vec<Trade>, UpstreamError> {
-    let times = trades.iter().map(|trade| trade.at);
-    as_asked("trades", times, query.limit, (query.since, query.until))?;
-    Ok(trades)
-}
-
-fn as_asked(
-    what: &str,
-    mut times: impl ExactSizeIterator<Item = UnixMs>,
-    limit: u32,
-    (since, until): (Option<UnixMs>, Option<UnixMs>),
-) -> Result<(), UpstreamError> {
-    if times.len() > usize::try_from(limit).unwrap_or(usize::MAX) {
-        return Err(wire::invalid(what, "more rows than asked for"));
-    }
-    let outside =
-        |at: UnixMs| since.is_some_and(|since| at < since) || until.is_some_and(|until| at > until);
-    if times.any(outside) {
-        Err(wire::invalid(what, "times that were not asked for"))
-    } else {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

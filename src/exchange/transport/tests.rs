@@ -8,6 +8,7 @@ use std::{
 use flate2::{Compression, write::GzEncoder};
 
 use super::*;
+use crate::exchange::Endpoints;
 
 const PATIENT: Duration = Duration::from_secs(20);
 
@@ -33,6 +34,11 @@ pub(in crate::exchange) fn server(answers: Vec<Vec<u8>>) -> (String, mpsc::Recei
         }
     });
     (root, received)
+}
+
+/// Where [`server`] is found.
+pub(in crate::exchange) fn endpoints(root: &str) -> Endpoints {
+    Endpoints { rest_url: root.to_owned(), request_timeout: PATIENT }
 }
 
 pub(in crate::exchange) fn answer(head: &str, body: &[u8]) -> Vec<u8> {
