@@ -79,7 +79,8 @@ async fn retry_after_is_read_in_both_forms() {
     for (head, seconds) in [
         ("429 Too Many Requests\r\nretry-after: 17", Some(17)),
         (date, Some(42)),
-        ("429 Too Many Requests\r\nretry-after: 99999999999999", Some(86_400)),
+        ("418 I'm a teapot\r\nretry-after: 259200", Some(259_200)),
+        ("429 Too Many Requests\r\nretry-after: 99999999999999", Some(259_200)),
         ("429 Too Many Requests\r\nretry-after: soon", None),
         ("429 Too Many Requests", None),
     ] {

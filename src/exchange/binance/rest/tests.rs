@@ -52,7 +52,10 @@ fn limits_and_bans_say_when_to_come_back() {
     assert_eq!(answer(418, ban), banned(Some(120)));
     assert_eq!(answer(429, ban), banned(Some(120)), "a ban is one whatever the status");
     assert_eq!(answer(418, &ban.replace("1790000120000", "1789999999999")), banned(Some(0)));
-    assert_eq!(answer(418, &ban.replace("1790000120000", "9790000120000")), banned(Some(86_400)));
+    let of_three_days = ban.replace("1790000120000", "1790259200000");
+    assert_eq!(answer(418, &of_three_days), banned(Some(3 * 86_400)));
+    let endless = ban.replace("1790000120000", "9790000120000");
+    assert_eq!(answer(418, &endless), banned(Some(3 * 86_400)));
     for body in ["", "<html>", &ban.replace("1790000120000", "soon")] {
         assert_eq!(answer(418, body), banned(None), "{body}");
     }
