@@ -8,7 +8,10 @@ use serde_json::value::RawValue;
 
 use super::{profile::timeframe_name, wire};
 use crate::{
-    exchange::{Answer, UpstreamError},
+    exchange::{
+        Answer, UpstreamError,
+        json::{first_byte, words},
+    },
     market::{BookQuery, CandleQuery, Listing, Timeframe, TradeQuery, UnixMs},
 };
 
@@ -70,10 +73,6 @@ pub(super) fn json(body: Bytes) -> Result<Bytes, UpstreamError> {
     Ok(body)
 }
 
-fn first_byte(body: &[u8]) -> Option<u8> {
-    body.iter().copied().find(|byte| !byte.is_ascii_whitespace())
-}
-
 /// `{"error":"ERR_RATE_LIMIT"}` (docs.bitfinex.com/docs/requirements-and-limitations, 2025-11).
 fn says_rate_limit(body: &[u8]) -> bool {
     #[derive(serde::Deserialize)]
@@ -93,8 +92,7 @@ fn error_array(body: &[u8]) -> Option<(i64, String)> {
     let columns = serde_json::from_slice::<Vec<&RawValue>>(body).unwrap_or_default();
     let code = columns.get(1).and_then(|raw| raw.get().parse().ok()).unwrap_or(0);
     let text: Option<String> = columns.get(2).and_then(|raw| serde_json::from_str(raw.get()).ok());
-    let message = text.unwrap_or_else(|| "error".to_owned());
-    Some((code, message.chars().filter(|c| !c.is_control()).take(200).collect()))
+    Some((code, words(text.as_deref().unwrap_or("error"))))
 }
 
 pub(super) fn book_path(query: &BookQuery) -> String {
