@@ -1,6 +1,6 @@
 //! Candles page by page, computed ones, and those who wait for a bar to close.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
