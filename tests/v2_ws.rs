@@ -20,8 +20,8 @@ use tidegate::{
     clock::Clock,
     config::Config,
     exchange::{
-        Event, Output, Session as _, SessionSettings, Topic,
-        bitfinex::{Bitfinex, Conversation, Subscription},
+        Endpoints, Event, Output, Session as _, SessionSettings, Topic,
+        bitfinex::{self, Conversation, Subscription},
     },
     feed::{Feed, Line, Sink, Turn},
     sim::Family,
@@ -50,12 +50,13 @@ impl Gateway {
         let mut into = None;
         let make = async |config: Config, listener| {
             let settings = &config.exchanges["bitfinex"];
-            let exchange = Bitfinex::new(&settings.rest_url, settings.request_timeout).unwrap();
+            let (rest_url, request_timeout) = (settings.rest_url.clone(), settings.request_timeout);
+            let exchange = bitfinex::SPEC.open(&Endpoints { rest_url, request_timeout }).unwrap();
             let open = |sink, _: &_, _: &_| {
                 into = Some(sink);
                 Feed::disabled()
             };
-            App::with_parts(config, Arc::new(exchange), open, Clock::system(), listener).await
+            App::with_parts(config, exchange, open, Clock::system(), listener).await
         };
         let rig = Rig::with(lenient(), config, make).await;
         Self { rig, sink: into.expect("a sink") }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tidegate::{
-    exchange::{Exchange as _, Output, SessionSettings, Stream, Topic, bitfinex::Bitfinex},
+    exchange::{Output, Session as _, SessionSettings, Stream, Topic, bitfinex::Conversation},
     market::Precision,
     sim::Sim,
 };
@@ -19,8 +19,7 @@ const MESSAGES: usize = 20_000;
 /// Prints how many updates of a book are read and applied in a second on one core.
 pub(crate) fn decoding() {
     let settings = SessionSettings { ack_timeout: Duration::from_secs(10) };
-    let exchange = Bitfinex::new("http://127.0.0.1:1", Duration::from_secs(1)).unwrap();
-    let mut session = exchange.session(settings).expect("Bitfinex has a live feed");
+    let mut session = Conversation::new(settings);
     let stream = Stream::Book { precision: Precision::P0, depth: 25 };
     let topic = Arc::new(Topic { id: "tBTCUSD".into(), stream });
     let (now, mut out) = (Instant::now(), Vec::<Output>::new());

@@ -5,6 +5,7 @@
 
 pub mod binance;
 pub mod bitfinex;
+mod bounds;
 mod catalogue;
 pub mod coinbase;
 mod error;

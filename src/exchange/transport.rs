@@ -21,8 +21,9 @@ const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Shorter than the 60 s and more after which servers tend to close an idle connection.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
-/// The longest `Retry-After` that is believed.
-pub(super) const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
+/// The longest `Retry-After` that is believed: bans last for days (binance/binance-spot-api-docs,
+/// rest-api.md, 2026-07: "from 2 minutes to 3 days").
+pub(super) const MAX_RETRY_AFTER: Duration = Duration::from_secs(3 * 86_400);
 
 /// Why no [`Transport`] can be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -63,10 +63,17 @@ DIFFERENCES = {
     ("coinbase", "ticker", "open"): UNCHANGED,
     ("coinbase", "ticker", "change"): UNCHANGED,
     ("coinbase", "ticker", "percentage"): UNCHANGED,
-    ("coinbase", "ohlcv", "timeframe"): "`4h` is the exchange's own; ccxt does not offer it",
+    ("kraken", "ohlcv", "timeframe"): "ccxt's `2w`, which is 15 days, is not offered",
+    ("coinbase", "ohlcv", "timeframe"): "`4h` is the exchange's own, and ccxt does not offer it; "
+    "its `2h` is not offered",
+    ("binance", "ohlcv", "timeframe"): "its `1s`, `3m`, `2h`, `8h` and `3d` are not offered",
     ("coinbase", "trades", "side"): "the taker's; ccxt copies the maker's",
     ("coinbase", "trades", "datetime"): "in milliseconds; ccxt copies the exchange's text",
 }
+
+
+# Widths that ccxt has and the gateway has not.
+NOT_OFFERED = {"kraken": {"2w"}, "coinbase": {"2h"}, "binance": {"1s", "3m", "2h", "8h", "3d"}}
 
 
 @pytest.fixture(scope="module", params=EXCHANGES)
@@ -243,11 +250,14 @@ def check_candles(name, ask, client):
 
 
 def check_timeframes(name, http, base, client):
-    """No width is the exchange's own that ccxt does not know under the same name."""
+    """Widths are the same under the same names, but for those that the table names."""
     exchanges = http.get(f"{base}/api/market-data/exchanges", timeout=15).json()["exchanges"]
     (one,) = [one for one in exchanges if one["exchange"] == name]
     beyond = set(one["timeframes"]) - set(client.timeframes)
-    assert beyond == ({"4h"} if meant(name, "ohlcv", "timeframe") else set())
+    assert beyond == ({"4h"} if name == "coinbase" else set())
+    missing = set(client.timeframes) - {*one["timeframes"], *one["derived_timeframes"]}
+    assert missing == NOT_OFFERED.get(name, set())
+    assert all(f"`{width}`" in DIFFERENCES[name, "ohlcv", "timeframe"] for width in missing | beyond)
 
 
 def check_trades(name, ask, client):

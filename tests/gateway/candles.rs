@@ -1,13 +1,13 @@
 //! Candles page by page, computed ones, and those who wait for a bar to close.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tidegate::{
     app::App,
     clock::Clock,
-    exchange::bitfinex::Bitfinex,
+    exchange::{Endpoints, bitfinex},
     feed::Feed,
     market::{Timeframe, UnixMs},
     sim::{Family, Fault, ManualTime, SimClock, SimConfig},
@@ -30,9 +30,10 @@ async fn at(start: Clock, sim: SimClock) -> Rig {
     let sim = SimConfig { clock: sim, ..lenient() };
     let rig = Rig::with(sim, settings(), async |config: tidegate::config::Config, listener| {
         let bitfinex = &config.exchanges["bitfinex"];
-        let exchange = Bitfinex::new(&bitfinex.rest_url, bitfinex.request_timeout)?;
+        let (rest_url, request_timeout) = (bitfinex.rest_url.clone(), bitfinex.request_timeout);
+        let exchange = bitfinex::SPEC.open(&Endpoints { rest_url, request_timeout })?;
         let open = |_, _: &_, _: &_| Feed::disabled();
-        App::with_parts(config, Arc::new(exchange), open, start, listener).await
+        App::with_parts(config, exchange, open, start, listener).await
     });
     rig.await
 }

@@ -9,7 +9,7 @@ mod rest;
 mod session;
 pub mod wire;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -19,8 +19,8 @@ pub use profile::PROFILE;
 pub use session::Conversation;
 
 use super::{
-    BadTransport, Exchange, Fetch, MarketList, Meter, Profile, Session, SessionSettings, Spec,
-    TickerList, Transport, UpstreamError, json,
+    Exchange, Fetch, MarketList, Meter, Profile, Session, SessionSettings, Spec, TickerList,
+    Transport, UpstreamError, bounds, json,
 };
 use crate::market::{Book, BookQuery, Candle, CandleQuery, Listing, Ticker, Trade, TradeQuery};
 
@@ -32,16 +32,12 @@ pub static SPEC: Spec = Spec {
     rest_suffix: "/api/v3",
     ws_url: "wss://stream.binance.com:9443/stream",
     ws_path: "/stream",
-    over,
+    over: |transport| Arc::new(Binance::over(transport)),
 };
 
 /// The weight that this address has spent in the present minute (binance/binance-spot-api-docs,
 /// rest-api.md, 2026-07).
 const USED_WEIGHT: &str = "x-mbx-used-weight-1m";
-
-fn over(transport: Transport) -> Arc<dyn Exchange> {
-    Arc::new(Binance::over(transport))
-}
 
 /// The adapter: one method is one GET.
 #[derive(Clone)]
@@ -51,12 +47,6 @@ pub struct Binance {
 }
 
 impl Binance {
-    /// The exchange at `rest_url` (`https://api.binance.com`, without `/api/v3`); no connection is
-    /// made yet. `request_timeout` bounds each request as a whole.
-    pub fn new(rest_url: &str, request_timeout: Duration) -> Result<Self, BadTransport> {
-        Ok(Self::over(Transport::new(rest_url, request_timeout)?))
-    }
-
     /// The exchange that `transport` asks.
     pub fn over(transport: Transport) -> Self {
         let meter = Meter::default();
@@ -112,7 +102,7 @@ impl Exchange for Binance {
     fn candles<'a>(&'a self, query: &'a CandleQuery) -> Fetch<'a, Vec<Candle>> {
         async move {
             let body = self.get(&rest::candles_path(query)).await?;
-            rest::candles_as_asked(query, wire::candles(&body, query.timeframe)?)
+            bounds::candles(query, wire::candles(&body, query.timeframe)?)
         }
         .boxed()
     }

@@ -7,11 +7,11 @@ use serde::Deserialize;
 
 use crate::{
     exchange::{
-        Answer, UpstreamError,
+        Answer, UpstreamError, bounds,
         json::{first_byte, invalid, words},
         transport::MAX_RETRY_AFTER,
     },
-    market::{BookQuery, Candle, CandleQuery, Listing, Timeframe, Trade, TradeQuery, UnixMs},
+    market::{BookQuery, CandleQuery, Listing, Timeframe, Trade, TradeQuery, UnixMs},
 };
 
 /// Everything that is listed, without the groups of accounts that may trade it: most of the answer.
@@ -160,43 +160,19 @@ fn next_opening(timeframe: Timeframe, since: UnixMs) -> UnixMs {
     if opening == since { since } else { timeframe.end_of(opening) }
 }
 
-/// Refuses an answer that is larger than asked for, or reaches beyond the times asked for.
-pub(super) fn candles_as_asked(
-    query: &CandleQuery,
-    candles: Vec<Candle>,
-) -> Result<Vec<Candle>, UpstreamError> {
-    let times = candles.iter().map(|candle| candle.open_time);
-    as_asked("candles", times, query.limit, (query.since, query.until))?;
-    Ok(candles)
-}
-
-/// As [`candles_as_asked`]; trades after `until` are cut where the exchange was not told of it
-/// (see [`trades_path`]).
+/// Refuses what was not asked for, and cuts trades after `until` where the exchange was not told of
+/// it (see [`trades_path`]).
 pub(super) fn trades_as_asked(
     query: &TradeQuery,
-    mut trades: Vec<Trade>,
+    trades: Vec<Trade>,
 ) -> Result<Vec<Trade>, UpstreamError> {
-    let told = if query.since.is_some() { None } else { query.until };
-    let times = trades.iter().map(|trade| trade.at);
-    as_asked("trades", times, query.limit, (query.since, told))?;
-    if let Some(until) = query.until {
-        trades.retain(|trade| trade.at <= until);
-    }
+    let Some((_, until)) = query.since.zip(query.until) else {
+        return bounds::trades(query, trades);
+    };
+    let told = TradeQuery { until: None, ..query.clone() };
+    let mut trades = bounds::trades(&told, trades)?;
+    trades.retain(|trade| trade.at <= until);
     Ok(trades)
-}
-
-fn as_asked(
-    what: &str,
-    mut times: impl ExactSizeIterator<Item = UnixMs>,
-    limit: u32,
-    (since, until): (Option<UnixMs>, Option<UnixMs>),
-) -> Result<(), UpstreamError> {
-    if times.len() > usize::try_from(limit).unwrap_or(usize::MAX) {
-        return Err(invalid(what, "more rows than asked for"));
-    }
-    let outside =
-        |at: UnixMs| since.is_some_and(|since| at < since) || until.is_some_and(|until| at > until);
-    if times.any(outside) { Err(invalid(what, "times that were not asked for")) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     exchange::{
         Asked, Family, Reading,
-        transport::tests::{answer, server},
+        transport::tests::{answer, endpoints, server},
     },
     market::{Precision, Timeframe, UnixMs},
 };
@@ -30,7 +30,7 @@ async fn one_method_is_one_request() {
         answer(&head, body.1.as_bytes())
     };
     let (root, heads) = server(bodies.iter().enumerate().map(used).collect());
-    let exchange = Binance::new(&root, Duration::from_secs(20)).unwrap();
+    let exchange = SPEC.open(&endpoints(&root)).unwrap();
     let meter = exchange.meter().unwrap();
 
     let list = exchange.markets().await.unwrap();
@@ -80,7 +80,7 @@ async fn failures_are_told_apart_and_metered() {
         answer("200 OK", br#"{"symbol":"BTCUSDT","last"#),
     ];
     let (root, _heads) = server(answers);
-    let exchange = Binance::new(&root, Duration::from_secs(20)).unwrap();
+    let exchange = SPEC.open(&endpoints(&root)).unwrap();
     let list = names::markets(&Bytes::from_static(INFO.as_bytes())).unwrap();
     let mut labels = Vec::new();
     for expected in [Some(6001), None, None, None, None, None] {

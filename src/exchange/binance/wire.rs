@@ -255,11 +255,14 @@ fn in_bucket(candle: Candle, timeframe: Timeframe) -> Result<Candle, UpstreamErr
 /// Trades, oldest first: fills of one order at one price and time are one trade
 /// `{"a":ID,"p":"PRICE","q":"QTY","f":…,"l":…,"T":TIME,"m":BUYER_WAS_MAKER,…}` (rest-api.md,
 /// Compressed/Aggregate trades list, 2026-07).
+///
+/// A row that stands for no trade is left out: zero of everything and -1 for its first and last
+/// trade, such as 1195416 and 1195417 of BTCUSDT (data.binance.vision, aggTrades, 2017-12).
 pub fn trades(body: &Bytes) -> Result<Vec<Trade>, UpstreamError> {
     let rows: Vec<&RawValue> = json::body("trades", body)?;
     let mut trades = Vec::with_capacity(rows.len());
     for row in rows {
-        trades.push(trade(row, Raw::slice_of(body, row))?);
+        trades.extend(aggregate(row, Raw::slice_of(body, row))?);
     }
     trades.sort_by_key(|trade| (trade.at, trade.id));
     if trades.windows(2).any(|pair| pair[0].id == pair[1].id) {
@@ -268,25 +271,35 @@ pub fn trades(body: &Bytes) -> Result<Vec<Trade>, UpstreamError> {
     Ok(trades)
 }
 
-/// One trade of either interface: a stream's event has the same fields and some more.
-pub(super) fn trade(row: &RawValue, raw: Raw) -> Result<Trade, UpstreamError> {
+/// The trade of a stream's event, which has the same fields and some more.
+pub(super) fn trade(event: &RawValue, raw: Raw) -> Result<Trade, UpstreamError> {
+    aggregate(event, raw)?.ok_or_else(|| invalid("trades", "an event without a trade"))
+}
+
+/// One trade of either interface; `None`: it stands for no trade.
+fn aggregate(row: &RawValue, raw: Raw) -> Result<Option<Trade>, UpstreamError> {
     #[derive(Deserialize)]
     struct Row<'a> {
         a: i64,
         p: Quoted,
         q: Quoted,
+        f: Option<i64>,
+        l: Option<i64>,
         #[serde(rename = "T", borrow)]
         at: &'a RawValue,
         m: bool,
     }
-    let Row { a: id, p: Quoted(price), q: Quoted(amount), at, m } =
+    let Row { a: id, p: Quoted(price), q: Quoted(amount), f, l, at, m } =
         json::parse("trades", row.get())?;
+    if (f, l) == (Some(-1), Some(-1)) && price.is_zero() && amount.is_zero() {
+        return Ok(None);
+    }
     if !is_positive(&price) || !is_positive(&amount) {
         return Err(invalid("trades", "a trade without price or amount"));
     }
     // The buyer stood in the book, so the taker sold.
     let side = if m { Side::Sell } else { Side::Buy };
-    Ok(Trade { id, at: json::millis("trades", at)?, side, price, amount, raw })
+    Ok(Some(Trade { id, at: json::millis("trades", at)?, side, price, amount, raw }))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ mod rest;
 mod session;
 pub mod wire;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -21,8 +21,8 @@ pub use profile::PROFILE;
 pub use session::{Conversation, Subscription};
 
 use super::{
-    BadTransport, Exchange, Fetch, MarketList, NativeQuery, Profile, Session, SessionSettings,
-    Spec, TickerList, Transport, UpstreamError,
+    Exchange, Fetch, MarketList, NativeQuery, Profile, Session, SessionSettings, Spec, TickerList,
+    Transport, UpstreamError, bounds,
 };
 use crate::market::{Book, BookQuery, Candle, CandleQuery, Listing, Ticker, Trade, TradeQuery};
 
@@ -34,12 +34,8 @@ pub static SPEC: Spec = Spec {
     rest_suffix: "/v2",
     ws_url: "wss://api-pub.bitfinex.com/ws/2",
     ws_path: "/ws/2",
-    over,
+    over: |transport| Arc::new(Bitfinex::over(transport)),
 };
-
-fn over(transport: Transport) -> Arc<dyn Exchange> {
-    Arc::new(Bitfinex::over(transport))
-}
 
 /// The adapter: one method is one GET.
 #[derive(Clone)]
@@ -48,12 +44,6 @@ pub struct Bitfinex {
 }
 
 impl Bitfinex {
-    /// The exchange at `rest_url` (`https://api-pub.bitfinex.com`, without `/v2`); no connection
-    /// is made yet. `request_timeout` bounds each request as a whole.
-    pub fn new(rest_url: &str, request_timeout: Duration) -> Result<Self, BadTransport> {
-        Ok(Self::over(Transport::new(rest_url, request_timeout)?))
-    }
-
     /// The exchange that `transport` asks.
     pub fn over(transport: Transport) -> Self {
         Self { transport }
@@ -97,7 +87,7 @@ impl Exchange for Bitfinex {
     fn candles<'a>(&'a self, query: &'a CandleQuery) -> Fetch<'a, Vec<Candle>> {
         async move {
             let body = self.get(&rest::candles_path(query)).await?;
-            rest::candles_as_asked(query, wire::candles(&body, query.timeframe)?)
+            bounds::candles(query, wire::candles(&body, query.timeframe)?)
         }
         .boxed()
     }
@@ -105,7 +95,7 @@ impl Exchange for Bitfinex {
     fn trades<'a>(&'a self, query: &'a TradeQuery) -> Fetch<'a, Vec<Trade>> {
         async move {
             let body = self.get(&rest::trades_path(query)).await?;
-            rest::trades_as_asked(query, wire::trades(&body)?)
+            bounds::trades(query, wire::trades(&body)?)
         }
         .boxed()
     }

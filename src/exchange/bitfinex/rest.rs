@@ -8,8 +8,11 @@ use serde_json::value::RawValue;
 
 use super::{profile::timeframe_name, wire};
 use crate::{
-    exchange::{Answer, UpstreamError},
-    market::{BookQuery, Candle, CandleQuery, Listing, Timeframe, Trade, TradeQuery, UnixMs},
+    exchange::{
+        Answer, UpstreamError,
+        json::{first_byte, words},
+    },
+    market::{BookQuery, CandleQuery, Listing, Timeframe, TradeQuery, UnixMs},
 };
 
 /// Numbers of errors (docs.bitfinex.com/docs/abbreviations-glossary, 2025-11).
@@ -70,10 +73,6 @@ pub(super) fn json(body: Bytes) -> Result<Bytes, UpstreamError> {
     Ok(body)
 }
 
-fn first_byte(body: &[u8]) -> Option<u8> {
-    body.iter().copied().find(|byte| !byte.is_ascii_whitespace())
-}
-
 /// `{"error":"ERR_RATE_LIMIT"}` (docs.bitfinex.com/docs/requirements-and-limitations, 2025-11).
 fn says_rate_limit(body: &[u8]) -> bool {
     #[derive(serde::Deserialize)]
@@ -93,8 +92,7 @@ fn error_array(body: &[u8]) -> Option<(i64, String)> {
     let columns = serde_json::from_slice::<Vec<&RawValue>>(body).unwrap_or_default();
     let code = columns.get(1).and_then(|raw| raw.get().parse().ok()).unwrap_or(0);
     let text: Option<String> = columns.get(2).and_then(|raw| serde_json::from_str(raw.get()).ok());
-    let message = text.unwrap_or_else(|| "error".to_owned());
-    Some((code, message.chars().filter(|c| !c.is_control()).take(200).collect()))
+    Some((code, words(text.as_deref().unwrap_or("error"))))
 }
 
 pub(super) fn book_path(query: &BookQuery) -> String {
@@ -144,44 +142,6 @@ fn next_opening(timeframe: Timeframe, since: UnixMs) -> UnixMs {
     };
     let opening = width.start_of(since);
     if opening == since { since } else { width.end_of(opening) }
-}
-
-/// Refuses an answer that is larger than asked for, or reaches beyond the times asked for.
-pub(super) fn candles_as_asked(
-    query: &CandleQuery,
-    candles: Vec<Candle>,
-) -> Result<Vec<Candle>, UpstreamError> {
-    let times = candles.iter().map(|candle| candle.open_time);
-    as_asked("candles", times, query.limit, (query.since, query.until))?;
-    Ok(candles)
-}
-
-/// As [`candles_as_asked`].
-pub(super) fn trades_as_asked(
-    query: &TradeQuery,
-    trades: Vec<Trade>,
-) -> Result<Vec<Trade>, UpstreamError> {
-    let times = trades.iter().map(|trade| trade.at);
-    as_asked("trades", times, query.limit, (query.since, query.until))?;
-    Ok(trades)
-}
-
-fn as_asked(
-    what: &str,
-    mut times: impl ExactSizeIterator<Item = UnixMs>,
-    limit: u32,
-    (since, until): (Option<UnixMs>, Option<UnixMs>),
-) -> Result<(), UpstreamError> {
-    if times.len() > usize::try_from(limit).unwrap_or(usize::MAX) {
-        return Err(wire::invalid(what, "more rows than asked for"));
-    }
-    let outside =
-        |at: UnixMs| since.is_some_and(|since| at < since) || until.is_some_and(|until| at > until);
-    if times.any(outside) {
-        Err(wire::invalid(what, "times that were not asked for"))
-    } else {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

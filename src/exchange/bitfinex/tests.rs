@@ -1,6 +1,8 @@
+use std::time::Duration;
+
 use super::*;
 use crate::{
-    exchange::transport::tests::{answer, server},
+    exchange::transport::tests::{answer, endpoints, server},
     market::{Precision, Timeframe, UnixMs},
 };
 
@@ -21,7 +23,7 @@ async fn one_method_is_one_request() {
     ];
     let (root, heads) =
         server(bodies.iter().map(|body| answer("200 OK", body.as_bytes())).collect());
-    let exchange = Bitfinex::new(&root, Duration::from_secs(20)).unwrap();
+    let exchange = SPEC.open(&endpoints(&root)).unwrap();
 
     let list = exchange.markets().await.unwrap();
     let markets: Vec<Arc<Listing>> = list.listings.into_iter().map(Arc::new).collect();
@@ -73,7 +75,7 @@ async fn failures_are_told_apart() {
         answer("200 OK", b"<!DOCTYPE html>"),
     ];
     let (root, _heads) = server(answers);
-    let exchange = Bitfinex::new(&root, Duration::from_secs(20)).unwrap();
+    let exchange = SPEC.open(&endpoints(&root)).unwrap();
     let list = names::markets(&Bytes::from_static(CONF.as_bytes())).unwrap();
     let mut labels = Vec::new();
     let mut wait = None;
@@ -97,7 +99,7 @@ fn the_profile_covers_every_family_and_nothing_unproved() {
 
 #[test]
 fn its_sessions_begin_with_their_flags() {
-    let exchange = Bitfinex::new("http://127.0.0.1:9", Duration::from_secs(1)).unwrap();
+    let exchange = SPEC.open(&endpoints("http://127.0.0.1:9")).unwrap();
     let settings = SessionSettings { ack_timeout: Duration::from_secs(1) };
     let mut session = exchange.session(settings).unwrap();
     let mut out = Vec::new();

@@ -9,7 +9,7 @@ mod rest;
 mod session;
 pub mod wire;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -19,8 +19,8 @@ pub use profile::PROFILE;
 pub use session::Conversation;
 
 use super::{
-    BadTransport, Exchange, Fetch, MarketList, Profile, Session, SessionSettings, Spec, TickerList,
-    Transport, UpstreamError,
+    Exchange, Fetch, MarketList, Profile, Session, SessionSettings, Spec, TickerList, Transport,
+    UpstreamError,
 };
 use crate::market::{Book, BookQuery, Candle, CandleQuery, Listing, Ticker, Trade, TradeQuery};
 
@@ -32,12 +32,8 @@ pub static SPEC: Spec = Spec {
     rest_suffix: "/api/v3/brokerage/market",
     ws_url: "wss://advanced-trade-ws.coinbase.com",
     ws_path: "/",
-    over,
+    over: |transport| Arc::new(Coinbase::over(transport)),
 };
-
-fn over(transport: Transport) -> Arc<dyn Exchange> {
-    Arc::new(Coinbase::over(transport))
-}
 
 /// The adapter: one method is one GET.
 #[derive(Clone)]
@@ -46,12 +42,6 @@ pub struct Coinbase {
 }
 
 impl Coinbase {
-    /// The exchange at `rest_url` (`https://api.coinbase.com`); no connection is made yet.
-    /// `request_timeout` bounds each request as a whole.
-    pub fn new(rest_url: &str, request_timeout: Duration) -> Result<Self, BadTransport> {
-        Ok(Self::over(Transport::new(rest_url, request_timeout)?))
-    }
-
     /// The exchange that `transport` asks.
     pub fn over(transport: Transport) -> Self {
         // Without it answers may be a second old (docs.cdp.coinbase.com, Public Endpoints,

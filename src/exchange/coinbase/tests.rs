@@ -1,8 +1,10 @@
+use std::time::Duration;
+
 use super::*;
 use crate::{
     exchange::{
         Family, Output,
-        transport::tests::{answer, server},
+        transport::tests::{answer, endpoints, server},
     },
     market::{Precision, Timeframe, UnixMs},
 };
@@ -34,7 +36,7 @@ async fn one_method_is_one_request() {
     let bodies = [PRODUCTS, TRADES, PRODUCTS, PRODUCTS, BOOK, CANDLES, TRADES];
     let (root, heads) =
         server(bodies.iter().map(|body| answer("200 OK", body.as_bytes())).collect());
-    let exchange = Coinbase::new(&root, Duration::from_secs(20)).unwrap();
+    let exchange = SPEC.open(&endpoints(&root)).unwrap();
 
     let list = exchange.markets().await.unwrap();
     let markets: Vec<Arc<Listing>> = list.listings.into_iter().map(Arc::new).collect();
@@ -88,7 +90,7 @@ async fn failures_are_told_apart() {
         answer("200 OK", &TRADES.as_bytes()[..50]),
     ];
     let (root, _heads) = server(answers);
-    let exchange = Coinbase::new(&root, Duration::from_secs(20)).unwrap();
+    let exchange = SPEC.open(&endpoints(&root)).unwrap();
     let list = names::markets(&Bytes::from_static(PRODUCTS.as_bytes())).unwrap();
     let mut labels = Vec::new();
     let mut wait = None;
@@ -118,7 +120,7 @@ fn the_profile_covers_what_is_asked() {
 
 #[test]
 fn its_sessions_begin_with_heartbeats() {
-    let exchange = Coinbase::new("http://127.0.0.1:9", Duration::from_secs(1)).unwrap();
+    let exchange = SPEC.open(&endpoints("http://127.0.0.1:9")).unwrap();
     let settings = SessionSettings { ack_timeout: Duration::from_secs(1) };
     let mut session = exchange.session(settings).unwrap();
     let mut out = Vec::new();

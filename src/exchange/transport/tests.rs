@@ -8,6 +8,7 @@ use std::{
 use flate2::{Compression, write::GzEncoder};
 
 use super::*;
+use crate::exchange::Endpoints;
 
 const PATIENT: Duration = Duration::from_secs(20);
 
@@ -33,6 +34,11 @@ pub(in crate::exchange) fn server(answers: Vec<Vec<u8>>) -> (String, mpsc::Recei
         }
     });
     (root, received)
+}
+
+/// Where [`server`] is found.
+pub(in crate::exchange) fn endpoints(root: &str) -> Endpoints {
+    Endpoints { rest_url: root.to_owned(), request_timeout: PATIENT }
 }
 
 pub(in crate::exchange) fn answer(head: &str, body: &[u8]) -> Vec<u8> {
@@ -73,7 +79,8 @@ async fn retry_after_is_read_in_both_forms() {
     for (head, seconds) in [
         ("429 Too Many Requests\r\nretry-after: 17", Some(17)),
         (date, Some(42)),
-        ("429 Too Many Requests\r\nretry-after: 99999999999999", Some(86_400)),
+        ("418 I'm a teapot\r\nretry-after: 259200", Some(259_200)),
+        ("429 Too Many Requests\r\nretry-after: 99999999999999", Some(259_200)),
         ("429 Too Many Requests\r\nretry-after: soon", None),
         ("429 Too Many Requests", None),
     ] {

@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::{
     exchange::binance::names,
-    market::{Precision, Side},
+    market::{Candle, Precision, Side},
 };
 
 const NOW: UnixMs = UnixMs::from_millis(1_790_000_000_000);
@@ -52,7 +52,10 @@ fn limits_and_bans_say_when_to_come_back() {
     assert_eq!(answer(418, ban), banned(Some(120)));
     assert_eq!(answer(429, ban), banned(Some(120)), "a ban is one whatever the status");
     assert_eq!(answer(418, &ban.replace("1790000120000", "1789999999999")), banned(Some(0)));
-    assert_eq!(answer(418, &ban.replace("1790000120000", "9790000120000")), banned(Some(86_400)));
+    let of_three_days = ban.replace("1790000120000", "1790259200000");
+    assert_eq!(answer(418, &of_three_days), banned(Some(3 * 86_400)));
+    let endless = ban.replace("1790000120000", "9790000120000");
+    assert_eq!(answer(418, &endless), banned(Some(3 * 86_400)));
     for body in ["", "<html>", &ban.replace("1790000120000", "soon")] {
         assert_eq!(answer(418, body), banned(None), "{body}");
     }
@@ -180,9 +183,9 @@ fn what_was_not_asked_for_is_no_answer() {
     let (market, timeframe, limit) = (market("BTCUSDT"), Timeframe::M1, 3);
     let query =
         CandleQuery { market: market.clone(), timeframe, limit, since: at(60), until: at(90) };
-    assert_eq!(candles_as_asked(&query, candles(&[60, 70, 90])).unwrap().len(), 3);
+    assert_eq!(bounds::candles(&query, candles(&[60, 70, 90])).unwrap().len(), 3);
     for times in [&[60, 70, 80, 90][..], &[59], &[91]] {
-        assert!(candles_as_asked(&query, candles(times)).is_err(), "{times:?}");
+        assert!(bounds::candles(&query, candles(times)).is_err(), "{times:?}");
     }
     let query = TradeQuery { market, limit, since: at(60), until: at(90) };
     let told = trades_as_asked(&query, trades(&[60, 90, 91])).unwrap();

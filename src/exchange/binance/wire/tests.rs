@@ -190,6 +190,28 @@ fn a_trade_is_its_takers() {
 }
 
 #[test]
+fn a_row_without_a_trade_is_none_and_spoils_no_other() {
+    let nothing = r#"{"a":26131,"p":"0.00000000","q":"0.00000000","f":-1,"l":-1,"T":1498793709154,"m":true,"M":true}"#;
+    let body = TRADES.replace("},{", &format!("}},{nothing},{{"));
+    let ids: Vec<_> = trades(&bytes(&body)).unwrap().iter().map(|trade| trade.id).collect();
+    assert_eq!(ids, [26129, 26130]);
+    assert_eq!(trades(&bytes(&format!("[{nothing}]"))).unwrap(), []);
+    let event: &RawValue = serde_json::from_str(nothing).unwrap();
+    assert!(trade(event, Raw::copy_of(event)).is_err(), "no stream tells what is none");
+    // Of any other the exchange says that it happened.
+    for (from, to) in [
+        ("\"f\":-1", "\"f\":27791"),
+        ("\"l\":-1", "\"l\":27791"),
+        ("\"f\":-1,\"l\":-1,", ""),
+        ("\"p\":\"0.00000000\"", "\"p\":\"0.01\""),
+        ("\"q\":\"0.00000000\"", "\"q\":\"5\""),
+    ] {
+        let odd = body.replace(nothing, &nothing.replace(from, to));
+        assert!(trades(&bytes(&odd)).is_err(), "{to}");
+    }
+}
+
+#[test]
 fn a_streamed_candle_is_that_of_its_market_and_width() {
     let event = r#"{"e":"kline","E":1672515782136,"s":"BNBBTC","k":{"t":1672515780000,"T":1672515839999,"s":"BNBBTC","i":"1m","f":100,"L":200,"o":"0.0010","c":"0.0020","h":"0.0025","l":"0.0009","v":"1000","n":100,"x":false,"q":"1.0000","V":"500","Q":"0.500","B":"123456"}}"#;
     let read = |event: &str, id, timeframe| {

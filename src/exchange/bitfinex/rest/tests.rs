@@ -147,16 +147,3 @@ fn requests_are_explicit() {
     );
     assert_eq!(tickers_path(None::<std::iter::Empty<&Listing>>), "v2/tickers?symbols=ALL");
 }
-
-#[test]
-fn an_answer_to_another_question_is_refused() {
-    let times = [60_000, 120_000, 180_000].map(UnixMs::from_millis);
-    let check = |limit, since: Option<i64>, until: Option<i64>| {
-        let bounds = (since.map(UnixMs::from_millis), until.map(UnixMs::from_millis));
-        as_asked("candles", times.into_iter(), limit, bounds).is_ok()
-    };
-    assert!(check(3, Some(60_000), Some(180_000)));
-    assert!(!check(2, None, None));
-    assert!(!check(3, Some(60_001), None));
-    assert!(!check(3, None, Some(179_999)));
-}

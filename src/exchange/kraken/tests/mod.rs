@@ -1,8 +1,10 @@
+use std::time::Duration;
+
 use super::*;
 use crate::{
     exchange::{
         CATALOGUE, Family, Output,
-        transport::tests::{answer, server},
+        transport::tests::{answer, endpoints, server},
     },
     market::{Precision, Timeframe, UnixMs},
 };
@@ -31,7 +33,7 @@ async fn one_method_is_one_request() {
     ];
     let (root, heads) =
         server(bodies.iter().map(|body| answer("200 OK", body.as_bytes())).collect());
-    let exchange = Kraken::new(&root, Duration::from_secs(20)).unwrap();
+    let exchange = SPEC.open(&endpoints(&root)).unwrap();
 
     let list = exchange.markets().await.unwrap();
     assert_eq!(list.documents, []);
@@ -82,7 +84,7 @@ async fn failures_come_with_status_200() {
         answer("200 OK", br#"{"error":[],"result":{"X":[]}}"#),
     ];
     let (root, _heads) = server(answers);
-    let exchange = Kraken::new(&root, Duration::from_secs(20)).unwrap();
+    let exchange = SPEC.open(&endpoints(&root)).unwrap();
     let list = Bytes::from_static(br#"{"XXBTZUSD":{"wsname":"XBT/USD"}}"#);
     let market = market_list(&list).unwrap().remove(0);
     let mut labels = Vec::new();
@@ -108,7 +110,7 @@ fn the_profile_is_of_what_is_offered() {
 
 #[test]
 fn its_sessions_begin_without_a_word() {
-    let exchange = Kraken::new("http://127.0.0.1:9", Duration::from_secs(1)).unwrap();
+    let exchange = SPEC.open(&endpoints("http://127.0.0.1:9")).unwrap();
     let mut session =
         exchange.session(SessionSettings { ack_timeout: Duration::from_secs(1) }).unwrap();
     let mut out: Vec<Output> = Vec::new();
