@@ -16,11 +16,11 @@ use super::{
 };
 use crate::{
     cache::{Ask, Loaded, Stamp},
-    exchange::{Asked, Family},
+    exchange::{Asked, Family, UpstreamError},
     market::{Listing, Ticker},
     tasks::Tasks,
     telemetry::{DataKind, Payer, Wait},
-    upstream::Merge,
+    upstream::{CallError, Merge},
 };
 
 /// A market as the key of a gathered request.
@@ -230,6 +230,9 @@ async fn one(
 
 /// Fetches gathered tickers in one request: the endpoint for one where it is only one and that
 /// family has a call left, else the endpoint for many.
+///
+/// A market that is listed no more since the list was read may have a request for many refused as a
+/// whole: the others' tickers are in the list of all.
 async fn fetch(
     shelf: &Shelf,
     asked: Vec<ById>,
@@ -246,7 +249,13 @@ async fn fetch(
     let markets: Vec<Arc<Listing>> = asked.into_iter().map(|ById(market)| market).collect();
     let call = || exchange.tickers(Some(&markets));
     let charge = shelf.charge(Asked::Tickers { count: Some(markets.len()) });
-    let list = upstream.call(charge, payer, deadline, call).await?;
+    let list = match upstream.call(charge, payer, deadline, call).await {
+        Err(CallError::Upstream(UpstreamError::Rejected { .. })) if markets.len() > 1 => {
+            let charge = shelf.charge(Asked::Tickers { count: None });
+            upstream.call(charge, payer, deadline, || exchange.tickers(None)).await?
+        }
+        list => list?,
+    };
     let mut by_id: HashMap<String, Ticker> = list.rows.into_iter().collect();
     let found = markets.into_iter().filter_map(|market| {
         let ticker = by_id.remove(market.id.as_str())?;

@@ -42,6 +42,22 @@ async fn whole_tickers_are_gathered_as_before() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_market_that_is_gone_spoils_no_others_ticker() {
+    let town = town(|_| {}).await;
+    let (tickers, venue) = (&town.desks[0].tickers, &town.venues[0]);
+    let (bitcoin, ether) = (town.market("BTC/USD").await, town.market("ETH/USD").await);
+    venue.set(|it| it.gone = Some("ETH-USD"));
+    let (one, other) = tokio::join!(tickers.get(&bitcoin, ask()), tickers.get(&ether, ask()));
+    assert_eq!(one.unwrap().last.as_ref().unwrap().as_str(), "101");
+    assert!(matches!(other, Err(ServiceError::Invalid(_))));
+    assert_eq!(venue.asked(), ["tickers 2", "tickers 0"]);
+    tokio::time::sleep(ms(20)).await;
+    let alone = tickers.get(&ether, ask()).await;
+    assert!(matches!(alone, Err(ServiceError::Rejected { .. })));
+    assert_eq!(venue.asked(), ["ticker ETH-USD"], "the list of all is not asked for one");
+}
+
+#[tokio::test(start_paused = true)]
 async fn only_the_newest_trades_are_told() {
     let town = town(|it| {
         it.trade_history = TradeHistory::Newest;

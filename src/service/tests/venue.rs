@@ -31,7 +31,12 @@ pub(crate) struct State {
     pub(crate) ticker: Option<UpstreamError>,
     /// Why there is no book.
     pub(crate) book: Option<UpstreamError>,
+    /// A market that it lists no more, since its list was read.
+    pub(crate) gone: Option<&'static str>,
 }
+
+/// What is said of a market that is not listed.
+const REFUSED: UpstreamError = UpstreamError::Rejected { code: 0, message: String::new() };
 
 pub(crate) fn number(text: &str) -> Number {
     text.parse().unwrap()
@@ -47,7 +52,7 @@ impl Venue {
         pairs: &'static [(&'static str, &'static str)],
         (bid, ask): (&'static str, &'static str),
     ) -> Self {
-        let state = State { bid, ask, delay: ms(100), ticker: None, book: None };
+        let state = State { bid, ask, delay: ms(100), ticker: None, book: None, gone: None };
         Self { profile, pairs, state: Mutex::new(state), asked: Mutex::default() }
     }
 
@@ -77,6 +82,10 @@ impl Venue {
             }
         }
         .boxed()
+    }
+
+    fn is_gone(&self, id: &str) -> bool {
+        self.state.lock().unwrap().gone == Some(id)
     }
 
     fn one(&self, last: &str) -> Ticker {
@@ -125,7 +134,11 @@ impl Exchange for Venue {
     }
 
     fn ticker<'a>(&'a self, market: &'a Listing) -> Fetch<'a, Ticker> {
-        self.after(format!("ticker {}", market.id), |it| it.ticker.clone(), self.one("100"))
+        let fails = match self.is_gone(&market.id) {
+            true => |_: &State| Some(REFUSED),
+            false => |it: &State| it.ticker.clone(),
+        };
+        self.after(format!("ticker {}", market.id), fails, self.one("100"))
     }
 
     fn tickers<'a>(&'a self, markets: Option<&'a [Arc<Listing>]>) -> Fetch<'a, TickerList> {
@@ -135,9 +148,14 @@ impl Exchange for Venue {
             None => all.collect(),
         };
         let what = format!("tickers {}", markets.map_or(0, <[_]>::len));
-        let rows = ids.into_iter().map(|id| (id, self.one("101"))).collect();
+        let fails = match markets.is_some() && ids.iter().any(|id| self.is_gone(id)) {
+            true => |_: &State| Some(REFUSED),
+            false => |it: &State| it.ticker.clone(),
+        };
+        let listed = ids.into_iter().filter(|id| !self.is_gone(id));
+        let rows = listed.map(|id| (id, self.one("101"))).collect();
         let list = TickerList { rows, body: bytes::Bytes::new() };
-        self.after(what, |it| it.ticker.clone(), list)
+        self.after(what, fails, list)
     }
 
     fn book<'a>(&'a self, query: &'a BookQuery) -> Fetch<'a, Book> {
