@@ -1,6 +1,6 @@
 //! Entries of the cache that a channel keeps up to date.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -10,7 +10,7 @@ use super::{
     topics::{Content, State},
 };
 use crate::{
-    cache::{Ask, Entry, Loaded, Source},
+    cache::{Ask, Demand, Entry, Loaded, Source},
     exchange::{Data, EmptyBuckets, Stream, Topic},
     feed::Line,
     market::{Candle, Span, Ticker, Timeframe, Trade, UnixMs},
@@ -146,15 +146,16 @@ impl LiveSink {
         }
     }
 
-    /// Has the newest candles fetched for those who follow them, unless they are fresh.
+    /// Has the newest candles fetched for those who follow them.
     fn ask_for_quiet(&self, topic: &Arc<Topic>, timeframe: Timeframe) {
         let Some(market) = self.market(topic) else { return };
         let (sink, topic) = (self.clone(), topic.clone());
         self.tasks.spawn_until_stop("quiet candles", async move {
             let (since, until, closed_only) = (None, None, false);
             let view = CandleView { timeframe, limit: 2, since, until, closed_only };
+            let demand = Demand { max_age: Some(Duration::ZERO), ..Demand::default() };
             let ask = Ask::by(Instant::now() + sink.refresh_deadline);
-            let ask = Ask { payer: Wait::Refresh.into(), ..ask };
+            let ask = Ask { demand, payer: Wait::Refresh.into(), ..ask };
             if let Err(error) = sink.candles.get(&market, view, ask).await {
                 tracing::debug!(%topic, %error, "candles without a trade were not fetched");
             }
