@@ -21,6 +21,9 @@ use crate::{
     telemetry::{DataKind, Wait},
 };
 
+/// More candles of the past than this are not told one by one.
+const QUIET_AT_ONCE: usize = 8;
+
 /// What a channel of candles has just told.
 #[derive(Clone, Copy)]
 pub(super) enum News<'a> {
@@ -106,8 +109,8 @@ impl LiveSink {
             if is_filled {
                 let blank = Track::default();
                 let track = held.unwrap_or(&blank);
-                quiet = track.besides(from, &rows);
-                rows.extend(quiet.iter().cloned());
+                quiet = track.besides(first, tail.rows());
+                rows.extend(quiet.iter().filter(|row| row.open_time >= from).cloned());
                 rows.sort_by_key(|row| row.open_time);
                 let end = Page::newest(timeframe, from, rows.clone(), seen).settled;
                 let start = track.whole_from(timeframe, (from, end), &rows);
@@ -138,6 +141,9 @@ impl LiveSink {
     /// Candles of buckets without a trade, of which only the exchange's answers tell.
     fn tell_quiet(&self, state: &mut State, line: Option<&Line>, quiet: &[Candle], at: Instant) {
         let Content::Candles(tail) = &mut state.content else { return };
+        if let Some(line) = line.filter(|_| quiet.len() > QUIET_AT_ONCE) {
+            line.fill(quiet, at);
+        }
         for candle in quiet {
             tail.take(candle);
             if let Some(line) = line {

@@ -73,6 +73,7 @@ async fn those_who_follow_are_told_of_it_at_once() {
     bench.open(&topic, Data::Candles(rows(-9..=0)));
     let mut listener = bench.follow(&topic);
     confirmed_until(&bench, &topic, 121).await;
+    sleep(ms(500)).await;
     listener.news();
     let all = [rows(-9..=0), vec![flat(1, 1), candle(2, 7)]].concat();
     bench.script(|script| script.candles = all);
@@ -87,6 +88,27 @@ async fn those_who_follow_are_told_of_it_at_once() {
     bench.data(&topic, Data::Candle(candle(2, 8)));
     assert_eq!(listener.news(), [News::Candle(candle(2, 8), false)]);
     assert_eq!(bench.asked(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_follow_are_told_of_several() {
+    let bench = bench().await;
+    let topic = bench.candles_topic();
+    bench.open(&topic, Data::Candles(rows(-9..=0)));
+    let mut listener = bench.follow(&topic);
+    bench.until(62_500).await;
+    bench.turn(&topic, Turn::Confirmed);
+    listener.news();
+    bench.until(182_500).await;
+    bench.script(|script| {
+        script.candles = [rows(-9..=0), (1..=3).map(|minute| flat(minute, 1)).collect()].concat();
+    });
+    bench.turn(&topic, Turn::Confirmed);
+    sleep(ms(500)).await;
+    bench.turn(&topic, Turn::Confirmed);
+    let told = |minute, closed| News::Candle(flat(minute, 1), closed);
+    assert_eq!(listener.news(), [told(1, true), told(2, true), told(3, false)]);
+    assert_eq!(bench.asked().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
