@@ -153,10 +153,10 @@ struct Quiet {
 impl Quiet {
     /// A minute's candle as it stands at a second.
     fn minute(&self, minute: i64, second: i64) -> Candle {
-        let known = self.trades.iter().filter(|(at, _)| *at <= second);
+        let mut known = self.trades.iter().filter(|(at, _)| *at <= second);
         let of = |(at, _): &&(i64, i64)| at.div_euclid(60) == minute;
         let volume = known.clone().filter(of).count();
-        let last = known.filter(|(at, _)| at.div_euclid(60) <= minute).next_back();
+        let last = known.rfind(|(at, _)| at.div_euclid(60) <= minute);
         let close = last.map_or(1, |(_, price)| *price);
         Candle { volume: number(volume), ..candle(minute, close) }
     }
