@@ -23,8 +23,10 @@ use crate::{
     telemetry::Reconnect,
 };
 
-/// Topics that have not moved after this long come along as after any other reconnect.
-const MOVE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Topics that have not moved after this long come along as after any other reconnect: an exchange
+/// that is asked for a snapshot of each book may have a budget of sixty a minute, and the old
+/// connection goes on for as long as it is left.
+const MOVE_TIMEOUT: Duration = Duration::from_secs(900);
 
 /// How far it is.
 pub(super) enum Relief {

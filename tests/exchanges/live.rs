@@ -204,7 +204,9 @@ pub(crate) async fn streams_tell_clients_what_channels_bring(case: Case) {
     assert!(ended.is_ok(), "snapshots and changes: {counts:?}, {updates} trades");
     for (channel, messages) in &seen {
         let snapshots = messages.iter().filter(|message| message["type"] == "snapshot").count();
-        assert_eq!((snapshots, &messages[0]["type"]), (1, &"snapshot".into()), "{channel}");
+        assert_eq!(messages[0]["type"], "snapshot", "{channel}");
+        // A client that is slow to take a book's changes is given the whole of it instead.
+        assert!(snapshots == 1 || channel == "orderbook", "{channel}: {snapshots} snapshots");
     }
     let mut distinct = told.clone();
     distinct.sort_unstable();

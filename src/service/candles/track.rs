@@ -201,6 +201,45 @@ impl Track {
         rows
     }
 
+    /// Held candles that open at `from` or later and that `rows`, in order, do not have.
+    pub(in crate::service) fn besides(&self, from: UnixMs, rows: &[Candle]) -> Vec<Candle> {
+        let end = UnixMs::from_millis(i64::MAX);
+        let open = self.head.as_ref().map_or(&[][..], |head| &head.rows);
+        let held = self.bars.rows(Span::new(from, end));
+        let held = held.chain(open.iter().filter(|row| row.open_time >= from));
+        let is_other =
+            |row: &&Candle| rows.binary_search_by_key(&row.open_time, |row| row.open_time).is_err();
+        held.filter(is_other).cloned().collect()
+    }
+
+    /// Where the time begins that ends with `end` and in which every bucket has one of `rows`, or is
+    /// known to have none; not before `from`. `None` if the last one has not.
+    pub(in crate::service) fn whole_from(
+        &self,
+        timeframe: Timeframe,
+        (from, end): (UnixMs, UnixMs),
+        rows: &[Candle],
+    ) -> Option<UnixMs> {
+        let known = |at: UnixMs| Some(self.bars.coverage().at(at)?.0.to);
+        let reaches = |mut at: UnixMs, to: UnixMs| {
+            while timeframe.end_of(at) <= to {
+                match known(at) {
+                    Some(end) => at = end,
+                    None => return false,
+                }
+            }
+            true
+        };
+        let (mut start, mut at) = (from, from);
+        for row in rows {
+            if !reaches(at, row.open_time) {
+                start = row.open_time;
+            }
+            at = timeframe.end_of(row.open_time);
+        }
+        reaches(at, end).then_some(start)
+    }
+
     /// Where the time ends that is known up to the newest candles.
     pub(in crate::service) fn known_to(&self) -> Option<UnixMs> {
         self.bars.coverage().spans().last().map(|(span, _)| span.to)

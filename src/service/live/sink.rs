@@ -137,7 +137,8 @@ impl LiveSink {
             }
             Data::Candles(candles) => {
                 state.content = Content::Candles(Tail::of(candles));
-                let hole = self.keep_candles(state, topic, &entry, News::Snapshot);
+                let kept = (&entry, line.as_deref());
+                let hole = self.keep_candles(state, topic, kept, News::Snapshot);
                 self.close_candle(state, topic, line.as_deref(), received);
                 if let Some(line) = line {
                     self.heal(topic, line, &entry.key, hole, is_behind_gap);
@@ -146,7 +147,8 @@ impl LiveSink {
             Data::Candle(candle) => {
                 let Content::Candles(tail) = &mut state.content else { return };
                 tail.take(candle);
-                self.keep_candles(state, topic, &entry, News::Candle(candle));
+                let kept = (&entry, line.as_deref());
+                self.keep_candles(state, topic, kept, News::Candle(candle));
                 self.close_candle(state, topic, line.as_deref(), received);
             }
             Data::Row(_) => {}
@@ -219,7 +221,8 @@ impl LiveSink {
             Content::Candles(tail) => {
                 // Answers that say "not closed" are kept for as long as their stamp is the newest.
                 if self.ends(tail, topic, &entry.key, now) || !self.confirm(&state, &entry) {
-                    self.keep_candles(&mut state, topic, &entry, News::Nothing);
+                    let kept = (&entry, line.as_deref());
+                    self.keep_candles(&mut state, topic, kept, News::Nothing);
                 }
                 self.close_candle(&state, topic, line.as_deref(), now);
             }

@@ -7,6 +7,7 @@ mod clear;
 mod gather;
 mod polls;
 mod property;
+mod quiet;
 mod reads;
 mod tickers;
 mod trades;
