@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     hash::{Hash, Hasher},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -43,6 +43,30 @@ impl Hash for ById {
 
 type Gathered = Merge<ById, Ticker, ServiceError>;
 
+/// So long no list is asked for a market that the list of all was without.
+const GONE_FOR: Duration = Duration::from_secs(60);
+
+/// Markets that the list of all was without, and until when that is believed.
+#[derive(Default)]
+struct Gone(Mutex<HashMap<ById, Instant>>);
+
+impl Gone {
+    fn add(&self, market: ById) {
+        let now = Instant::now();
+        let mut until = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        until.retain(|_, until| *until > now);
+        until.insert(market, now + GONE_FOR);
+    }
+
+    fn has(&self, market: &ById) -> bool {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(market)
+            .is_some_and(|until| *until > Instant::now())
+    }
+}
+
 /// The tickers of one exchange.
 #[derive(Clone)]
 pub struct Tickers {
@@ -60,12 +84,13 @@ impl Tickers {
         deadlines: (Duration, Duration),
         tasks: &Tasks,
     ) -> Self {
+        let gone = Arc::<Gone>::default();
         let gather = |patience: Duration| {
             let max = shelf.exchange.profile().max_tickers;
-            let shelf = shelf.clone();
+            let (shelf, gone) = (shelf.clone(), gone.clone());
             let load = move |asked: Vec<ById>, payer| {
-                let shelf = shelf.clone();
-                async move { fetch(&shelf, asked, payer, Instant::now() + patience).await }
+                let (shelf, gone) = (shelf.clone(), gone.clone());
+                async move { fetch(&shelf, &gone, asked, payer, Instant::now() + patience).await }
             };
             Arc::new(Merge::new(merge_window, max, tasks, load))
         };
@@ -230,14 +255,19 @@ async fn one(
 /// family has a call left, else the endpoint for many.
 ///
 /// A market that is listed no more since the list was read may have a request for many refused as a
-/// whole: the others' tickers are in the list of all.
+/// whole: the others' tickers are in the list of all, and the market that is not is left out of the
+/// requests for many that follow.
 async fn fetch(
     shelf: &Shelf,
-    asked: Vec<ById>,
+    gone: &Gone,
+    mut asked: Vec<ById>,
     payer: Payer,
     deadline: Instant,
 ) -> Result<HashMap<ById, Ticker>, ServiceError> {
     let (exchange, upstream) = (&shelf.exchange, &shelf.upstream);
+    if asked.iter().any(|market| !gone.has(market)) {
+        asked.retain(|market| !gone.has(market));
+    }
     if let [only] = asked.as_slice()
         && asked_of_one(shelf) == Asked::Ticker
     {
@@ -247,9 +277,11 @@ async fn fetch(
     let markets: Vec<Arc<Listing>> = asked.into_iter().map(|ById(market)| market).collect();
     let call = || exchange.tickers(Some(&markets));
     let charge = shelf.charge(Asked::Tickers { count: Some(markets.len()) });
+    let mut is_of_all = false;
     let list = match upstream.call(charge, payer, deadline, call).await {
         Err(CallError::Upstream(UpstreamError::Rejected { .. })) if markets.len() > 1 => {
             let charge = shelf.charge(Asked::Tickers { count: None });
+            is_of_all = true;
             upstream.call(charge, payer, deadline, || exchange.tickers(None)).await?
         }
         list => list?,
@@ -258,8 +290,11 @@ async fn fetch(
     let found = markets.into_iter().filter_map(|market| {
         // The list of all may have another name for it.
         let names = [Some(market.id.as_str()), market.listed_as.as_deref()];
-        let ticker = names.into_iter().flatten().find_map(|name| by_id.remove(name))?;
-        Some((ById(market), ticker))
+        let ticker = names.into_iter().flatten().find_map(|name| by_id.remove(name));
+        if is_of_all && ticker.is_none() {
+            gone.add(ById(market.clone()));
+        }
+        Some((ById(market), ticker?))
     });
     Ok(found.collect())
 }

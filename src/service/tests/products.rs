@@ -61,6 +61,14 @@ async fn a_market_that_is_gone_spoils_no_others_ticker() {
     let alone = tickers.get(&ether, ask()).await;
     assert!(matches!(alone, Err(ServiceError::Rejected { .. })));
     assert_eq!(venue.asked(), ["ticker ETH-USD"], "the list of all is not asked for one");
+    for (later, asked) in
+        [(ms(5_000), &["ticker BTC-USD"][..]), (ms(60_000), &["tickers 2", "tickers 0"])]
+    {
+        tokio::time::sleep(later).await;
+        let (one, other) = tokio::join!(tickers.get(&bitcoin, ask()), tickers.get(&ether, ask()));
+        assert!(one.is_ok() && matches!(other, Err(ServiceError::Invalid(_))));
+        assert_eq!(venue.asked(), asked, "it is asked for again once a minute");
+    }
 }
 
 #[tokio::test(start_paused = true)]
