@@ -223,6 +223,8 @@ pub struct Profile {
     pub max_trades: u32,
     /// Which trades of the past can be asked for.
     pub trade_history: TradeHistory,
+    /// Ids of a market's trades count up by one, so that a missing trade shows at the next.
+    pub trade_ids_are_consecutive: bool,
     /// Depths of a book on offer (levels a side), smallest first.
     pub book_depths: &'static [u32],
     /// Price aggregations on offer.

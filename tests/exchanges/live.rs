@@ -221,6 +221,33 @@ pub(crate) async fn streams_tell_clients_what_channels_bring(case: Case) {
     assert!(missing.is_empty() && last > first, "never told: {missing:?}");
 }
 
+/// Ids count up by one, so that a trade that does not arrive shows at the next: it is fetched.
+#[tokio::test]
+async fn a_lost_trade_is_fetched() {
+    let case = crate::BINANCE;
+    let clock = SimClock::Wall(Clock::anchored(busiest()));
+    let sim = SimConfig { clock, ..lenient(case.kind) };
+    let rig = Rig::before(case, followed(case), vec![sim]).await;
+    rig.is_live().await;
+    let path = format!("/api/market-data/trades/{}?limit=20", case.market);
+    let live = async || {
+        let reply = rig.get(&path).await;
+        let is_live = reply.cache_status().contains("detail=stream");
+        let ids = || ids(&reply.json()).iter().map(|id| id.parse::<i64>().unwrap()).collect();
+        is_live.then(ids).map(|ids: Vec<_>| ids)
+    };
+    let last = *eventually("it is read from the channel", live).await.last().unwrap();
+    rig.sim().reset_counts();
+    rig.sim().ws_fault(WsFault::LoseFrame.times("trades", "BTCUSDT", 1));
+    let newest = eventually("there are further trades", async || {
+        live().await.filter(|ids| *ids.last().unwrap() >= last + 3)
+    })
+    .await;
+    let known: Vec<i64> = newest.into_iter().filter(|id| *id >= last).collect();
+    assert_eq!(known, Vec::from_iter(last..last + known.len() as i64));
+    assert!((1..=2).contains(&rig.calls()), "{} calls", rig.calls());
+}
+
 /// Six readers of a book each, who ask again as soon as they have an answer, before an exchange that
 /// bears one call a second: none of them can read often, and each gets a channel all the same.
 #[tokio::test]

@@ -57,6 +57,9 @@ pub static PROFILE: Profile = Profile {
     empty_buckets: EmptyBuckets::Filled,
     max_trades: 1000,
     trade_history: TradeHistory::Whole,
+    // Those of aggregates: `fromId` pages by them (rest-api.md, Compressed/Aggregate trades list,
+    // 2026-07).
+    trade_ids_are_consecutive: true,
     // The deepest is what live books begin with.
     book_depths: &[25, 100, 250, LADDER_DEPTH],
     precisions: &[Precision::P0],

@@ -57,6 +57,7 @@ pub static PROFILE: Profile = Profile {
     empty_buckets: EmptyBuckets::LeftOut,
     max_trades: 10_000,
     trade_history: TradeHistory::Whole,
+    trade_ids_are_consecutive: false,
     book_depths: &[1, 25, 100, 250],
     precisions: &Precision::ALL,
     // Not documented; at this size the longest request line stays near 2 KiB.

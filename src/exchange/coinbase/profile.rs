@@ -49,6 +49,7 @@ pub static PROFILE: Profile = Profile {
     empty_buckets: EmptyBuckets::LeftOut,
     max_trades: 100,
     trade_history: TradeHistory::Newest,
+    trade_ids_are_consecutive: false,
     book_depths: &[25, 100, 250],
     precisions: &[Precision::P0],
     max_tickers: 100,

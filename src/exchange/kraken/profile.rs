@@ -51,6 +51,7 @@ pub static PROFILE: Profile = Profile {
     empty_buckets: EmptyBuckets::Filled,
     max_trades: 1000,
     trade_history: TradeHistory::Since,
+    trade_ids_are_consecutive: false,
     // docs.kraken.com, Get Order Book: "1..500"; its WebSocket has 10 and 1000 as well.
     book_depths: &[25, 100, 500],
     precisions: &[Precision::P0],

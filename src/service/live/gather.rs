@@ -1,9 +1,9 @@
 //! What channels do not say: the past of those that begin without a snapshot, and the books of
-//! those that tell changes only. Both are fetched, behind the clients that wait.
+//! those that tell changes only; and trades that one has left out. All are fetched, behind the clients that wait.
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
     sink::LiveSink,
@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     exchange::{Asked, Data, Stream, Topic},
+    feed::{Lapse, Mode},
     market::{Book, BookQuery, CandleQuery, TradeQuery},
     telemetry::Wait,
     upstream::CallError,
@@ -24,6 +25,8 @@ const TRADES: u32 = 100;
 /// The pause after a fetch that failed, doubled with each further one.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// The least time between the first fetches for two holes of a channel.
+const HOLE_PAUSE: Duration = Duration::from_secs(5);
 
 /// True for the snapshot of a channel that says nothing of the past.
 pub(super) fn is_silent(data: &Data) -> bool {
@@ -62,14 +65,57 @@ impl LiveSink {
         if state.phase == Phase::Live {
             return;
         }
-        state.phase = Phase::Gathering;
-        state.content = match data {
+        let content = match data {
             Data::Candles(_) => Content::Candles(Tail::of(&[])),
             _ => Content::Trades(Tail::of(&[])),
         };
+        self.fetch_past(shared, state, topic, content, Instant::now());
+    }
+
+    /// True if a live channel has left out trades before this one.
+    pub(super) fn leaves_out(&self, state: &State, data: &Data) -> bool {
+        let (Content::Trades(tail), Data::Trade(trade, _)) = (&state.content, data) else {
+            return false;
+        };
+        self.shelf.exchange.profile().trade_ids_are_consecutive && tail.lacks_before(trade)
+    }
+
+    /// A live channel has left out trades before what it brings now. The topic is live again once
+    /// the exchange has told them, or that there are none.
+    pub(super) fn close_hole(
+        &self,
+        shared: &Shared,
+        state: &mut State,
+        topic: &Arc<Topic>,
+        data: &Data,
+        now: Instant,
+    ) {
+        tracing::debug!(%topic, "its channel has left out trades");
+        self.leave(state, topic, true, now);
+        if let Some(line) = self.hub.line(topic) {
+            line.feed_by(Mode::Stale(Lapse::Lost), now);
+        }
+        let due = state.hole_due.max(now);
+        state.hole_due = due + HOLE_PAUSE;
+        self.fetch_past(shared, state, topic, Content::Trades(Tail::of(&[])), due);
+        note(state, data);
+    }
+
+    /// Fetches, not before `due`, what was before that with which `content` begins.
+    fn fetch_past(
+        &self,
+        shared: &Shared,
+        state: &mut State,
+        topic: &Arc<Topic>,
+        content: Content,
+        due: Instant,
+    ) {
+        state.phase = Phase::Gathering;
+        state.content = content;
         let (sink, shared, topic, opening) =
             (self.clone(), shared.clone(), topic.clone(), state.openings);
         self.tasks.spawn_until_stop("live history", async move {
+            sleep_until(due).await;
             let mut pause = PAUSE_MIN;
             loop {
                 let newest = sink.newest(&topic).await;
@@ -108,8 +154,8 @@ impl LiveSink {
         newest.inspect_err(|error| not_fetched(topic, error)).ok()
     }
 
-    /// Joins what was fetched with what came meanwhile; the topic is live then. True if that is
-    /// done, or there is nothing to be done any more.
+    /// Joins what was fetched with what came meanwhile, if nothing is missing in between; the topic
+    /// is live then. True if that is done, or there is nothing to be done any more.
     fn join(
         &self,
         shared: &Shared,
@@ -122,7 +168,16 @@ impl LiveSink {
             return true;
         }
         let snapshot = match (&state.content, newest) {
-            (Content::Trades(tail), Some(Data::Trades(rows))) => Data::Trades(tail.behind(rows)),
+            (Content::Trades(tail), Some(Data::Trades(rows))) => {
+                let is_counted = self.shelf.exchange.profile().trade_ids_are_consecutive;
+                let joined =
+                    if is_counted { tail.behind_all(rows) } else { Some(tail.behind(rows)) };
+                let Some(joined) = joined else {
+                    tracing::debug!(%topic, "what was fetched ends before what its channel brings");
+                    return false;
+                };
+                Data::Trades(joined)
+            }
             (Content::Candles(tail), Some(Data::Candles(rows))) => Data::Candles(tail.behind(rows)),
             _ => return false,
         };

@@ -57,6 +57,9 @@ impl Sink for LiveSink {
             Phase::Opened | Phase::Live if gather::is_silent(data) => {
                 return self.gather(&shared, &mut state, topic, data);
             }
+            Phase::Live if self.leaves_out(&state, data) => {
+                return self.close_hole(&shared, &mut state, topic, data, received);
+            }
             Phase::Gathering if !gather::is_snapshot(data) => {
                 return gather::note(&mut state, data);
             }
@@ -71,7 +74,7 @@ impl Sink for LiveSink {
         match turn {
             Turn::Opened => {
                 let mut state = topics::lock(&state);
-                self.leave(&mut state, topic, None, now);
+                self.leave(&mut state, topic, false, now);
                 state.phase = Phase::Opened;
                 state.openings += 1;
             }
@@ -297,7 +300,8 @@ impl LiveSink {
     fn shut(&self, state: &Shared, topic: &Arc<Topic>, mode: Mode, now: Instant) {
         let mut state = topics::lock(state);
         let was_live = state.phase == Phase::Live;
-        self.leave(&mut state, topic, Some(mode), now);
+        let was_wrong = matches!(mode, Mode::Stale(Lapse::Checksum | Lapse::Invalid));
+        self.leave(&mut state, topic, was_wrong, now);
         // What is polled stays so until polling fails too.
         let line = self.hub.line(topic);
         if let Some(line) = line.filter(|line| was_live || line.mode() != Mode::Polled) {
@@ -309,7 +313,7 @@ impl LiveSink {
     ///
     /// That its connection lived said nothing of a channel that turns out to be wrong: something
     /// may have been missing since it was put last.
-    fn leave(&self, state: &mut State, topic: &Topic, mode: Option<Mode>, now: Instant) {
+    pub(super) fn leave(&self, state: &mut State, topic: &Topic, was_wrong: bool, now: Instant) {
         if state.phase == Phase::Live {
             state.shut_since = now;
             state.poll_due = now;
@@ -318,7 +322,6 @@ impl LiveSink {
         state.content = Content::Nothing;
         let Some((key, kind)) = self.key(topic).filter(|_| state.kept.is_some()) else { return };
         let policy = self.shelf.policy(kind);
-        let was_wrong = matches!(mode, Some(Mode::Stale(Lapse::Checksum | Lapse::Invalid)));
         self.shelf.cache.restamp(key, |stamp| {
             let known_at = if was_wrong { stamp.received } else { stamp.known_at() };
             is_kept(state, stamp).then_some((policy, known_at))

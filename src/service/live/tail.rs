@@ -114,6 +114,34 @@ impl<T: Row> Tail<T> {
     }
 }
 
+impl Tail<Trade> {
+    /// As [`Tail::behind`], where ids count up by one. `None` if trades are missing that may be told
+    /// yet: what is fetched can be behind what the channel brings. What an answer leaves out between
+    /// two trades that it lists is none.
+    pub(super) fn behind_all(&self, fetched: &[Trade]) -> Option<Vec<Trade>> {
+        let mut rows = self.behind(fetched);
+        let first = fetched.iter().map(|row| row.id).min();
+        let last = fetched.iter().map(|row| row.id).max();
+        let is_listed = |row: &Trade| first <= Some(row.id) && Some(row.id) <= last;
+        let is_hole = |pair: &[Trade]| {
+            skips(&pair[0], &pair[1]) && !(is_listed(&pair[0]) && is_listed(&pair[1]))
+        };
+        let Some(before) = rows.windows(2).rposition(is_hole) else { return Some(rows) };
+        let rest = rows.split_off(before + 1);
+        // A hole before all that was fetched is not told by asking again.
+        rest.first().is_some_and(|row| Some(row.id) <= last).then_some(rest)
+    }
+
+    /// True if there are trades between the newest one and this, where ids count up by one.
+    pub(super) fn lacks_before(&self, trade: &Trade) -> bool {
+        self.rows.last().is_some_and(|newest| skips(newest, trade))
+    }
+}
+
+fn skips(older: &Trade, newer: &Trade) -> bool {
+    newer.id.saturating_sub(older.id) > 1
+}
+
 /// A held series that rows are added to.
 pub(super) struct Held<'a, T> {
     pub(super) series: &'a Series<T>,

@@ -23,7 +23,8 @@ pub(super) enum Phase {
     Shut,
     /// It is, and has brought nothing yet.
     Opened,
-    /// It is, and says nothing of the past: that is being fetched, and what it brings is gathered.
+    /// It is, and says nothing of the past or has left something out: that is being fetched, and
+    /// what it brings is gathered.
     Gathering,
     /// It is, and has brought a snapshot.
     Live,
@@ -49,6 +50,8 @@ pub(super) struct State {
     pub(super) phase: Phase,
     /// How often its channel was opened.
     pub(super) openings: u64,
+    /// Not before this is the exchange asked for what its channel leaves out next.
+    pub(super) hole_due: Instant,
     /// Since when it is not live.
     pub(super) shut_since: Instant,
     pub(super) content: Content,
@@ -66,6 +69,7 @@ impl State {
         Self {
             phase: Phase::Shut,
             openings: 0,
+            hole_due: now,
             shut_since: now,
             content: Content::Nothing,
             kept: None,

@@ -5,6 +5,7 @@ mod books;
 mod candles;
 mod clear;
 mod gather;
+mod holes;
 mod polls;
 mod property;
 mod quiet;
