@@ -16,7 +16,7 @@ MINUTE = 60_000
 PATIENCE = 30
 # Markets rest now and then; of so many, one is traded within this time.
 BUSY = [f"{base}/USDT" for base in "BTC ETH SOL XRP LTC ADA DOGE AVAX DOT LINK TRX XLM UNI SUI ZEC XMR LEO".split()]
-REST = 90
+REST = 300
 
 
 def now_ms():
