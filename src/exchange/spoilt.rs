@@ -3,11 +3,12 @@
 
 use proptest::prelude::*;
 
-/// `valid` with a few bytes changed, taken out or put in; the latter are those that JSON is made of.
+/// `valid` with a few bytes changed, taken out or put in, or its end cut off; what is put in is what
+/// JSON is made of.
 pub(in crate::exchange) fn spoilt<T: Into<Vec<u8>> + std::fmt::Debug>(
     valid: impl Strategy<Value = T>,
 ) -> impl Strategy<Value = Vec<u8>> {
-    let change = (any::<prop::sample::Index>(), any::<u8>(), 0..3_u8);
+    let change = (any::<prop::sample::Index>(), any::<u8>(), 0..4_u8);
     (valid, proptest::collection::vec(change, 0..5)).prop_map(|(text, changes)| {
         let mut bytes = text.into();
         for (at, byte, how) in changes {
@@ -16,6 +17,7 @@ pub(in crate::exchange) fn spoilt<T: Into<Vec<u8>> + std::fmt::Debug>(
                 0 if at < bytes.len() => bytes[at] = byte,
                 1 if at < bytes.len() => _ = bytes.remove(at),
                 2 => bytes.insert(at.min(bytes.len()), b"[]{},:\"019-e."[usize::from(byte) % 13]),
+                3 => bytes.truncate(at),
                 _ => {}
             }
         }

@@ -192,21 +192,7 @@ fn the_takers_side_is_the_other_one() {
 
 fn mutated() -> impl Strategy<Value = Vec<u8>> {
     let valid = prop_oneof![Just(TRADES), Just(PRODUCTS), Just(BOOK), Just(CANDLES), Just(TICKER)];
-    let change = (any::<prop::sample::Index>(), any::<u8>(), 0..4_u8);
-    (valid, proptest::collection::vec(change, 0..4)).prop_map(|(text, changes)| {
-        let mut bytes = text.as_bytes().to_vec();
-        for (at, byte, how) in changes {
-            let at = at.index(bytes.len().max(1));
-            match how {
-                0 if at < bytes.len() => bytes[at] = byte,
-                1 if at < bytes.len() => _ = bytes.remove(at),
-                2 => bytes.insert(at.min(bytes.len()), b"[]{},:\"019-e."[usize::from(byte) % 13]),
-                3 => bytes.truncate(at),
-                _ => {}
-            }
-        }
-        bytes
-    })
+    crate::exchange::spoilt::spoilt(valid)
 }
 
 proptest! {
