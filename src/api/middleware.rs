@@ -41,9 +41,9 @@ pub(super) async fn observe(
     request.headers_mut().insert(X_REQUEST_ID, id.clone());
     request.extensions_mut().insert(Arrived(arrived));
     let matched = request.extensions().get::<MatchedPath>();
-    let path = request.uri().path().to_owned();
-    let query = request.uri().query().map(str::to_owned);
-    let endpoint = bitfinex::endpoint(&path)
+    let uri = request.uri().clone();
+    let path = uri.path();
+    let endpoint = bitfinex::endpoint(path)
         .unwrap_or_else(|| matched.map_or(Endpoint::Unknown, |route| endpoint(route.as_str())));
     let method = request.method().clone();
     let caller = request.extensions().get().copied().unwrap_or(Caller::ANYONE);
@@ -83,10 +83,10 @@ pub(super) async fn observe(
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         reason = Some(Reason::from(&problem));
         let refuse = |explanation: Option<&ExplanationBody>| {
-            refuse(&problem, &method, &path, name, explanation)
+            refuse(&problem, &method, path, name, explanation)
         };
         response = match &explained {
-            Some(it) => it.of_problem(gateway.reader(), &path, |body| refuse(Some(body))),
+            Some(it) => it.of_problem(gateway.reader(), path, |body| refuse(Some(body))),
             None => refuse(None),
         };
         let _entered = span.enter();
@@ -96,15 +96,15 @@ pub(super) async fn observe(
     }
     if let Some(reason) = reason {
         let client = caller.payer.client;
-        let query = query.as_deref();
-        Failing { id: name, client, method: &method, path: &path, query, endpoint }.note(
+        let query = uri.query();
+        Failing { id: name, client, method: &method, path, query, endpoint }.note(
             gateway.reader(),
             response.status(),
             reason,
         );
     }
     if let Some(explained) = explained {
-        explained.complete(gateway.reader(), &path, &mut response);
+        explained.complete(gateway.reader(), path, &mut response);
     }
     response.headers_mut().insert(X_REQUEST_ID, id);
     let known = response.extensions_mut().remove::<Outcome>();

@@ -248,4 +248,11 @@ impl Profile {
     pub fn pool(&self, family: Family) -> Option<&'static Pool> {
         self.pools.iter().find(|pool| pool.families.contains(&family))
     }
+
+    /// True if the channel of a book of this depth spares calls from the first read on. One that
+    /// has to be fetched whole first does not where that costs more than the book that is read.
+    pub fn book_channel_spares_calls(&self, depth: u32) -> bool {
+        let cost = |depth| (self.cost)(Asked::Book { depth });
+        self.live.begins_with.is_none_or(|whole| cost(whole) <= cost(depth))
+    }
 }

@@ -31,8 +31,8 @@ const CONTEXT_LEVELS: u32 = 20;
 const FETCH_SIZES: [u32; 4] = [250, 1000, 2500, 5000];
 
 /// A model, and what its parts stand for.
-pub(super) struct Built {
-    pub(super) model: Model,
+pub(super) struct Built<'a> {
+    pub(super) model: Model<'a>,
     /// The demand that each ask belongs to.
     pub(super) of: Vec<usize>,
     /// Each market as it was first written.
@@ -107,13 +107,13 @@ pub(super) fn source(profile: &Profile, width: Timeframe) -> Option<(Timeframe, 
 
 /// The model of a gateway that starts with nothing in its memory. Events before `counts_from` do
 /// not count. Equal seeds make equal models.
-pub(super) fn build(
+pub(super) fn build<'a>(
     config: &Config,
-    profile: &Profile,
+    profile: &'a Profile,
     workload: &Workload,
     counts_from: Us,
     seed: u64,
-) -> Built {
+) -> Built<'a> {
     let mut keys = Keys {
         config,
         profile,
@@ -183,9 +183,7 @@ pub(super) fn build(
         refresh_deadline: us(upstream.refresh_deadline),
         merge_window: us(upstream.merge_window),
         latency,
-        max_tickers: profile.max_tickers,
-        cost: profile.cost,
-        begins_with: profile.live.begins_with,
+        profile,
         lane_of,
     };
     let live = Live::new(&config.feed, profile.live.channels_per_socket, foreign, latency);

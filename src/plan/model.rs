@@ -12,7 +12,7 @@ use super::{
     tally::{Read, Served, Tally},
     time::{SECOND, Us},
 };
-use crate::exchange::{Asked, Family};
+use crate::exchange::{Asked, Family, Profile};
 
 /// A load ends this much before its caller's patience does.
 const LAST_WORD: Us = 50_000;
@@ -32,21 +32,17 @@ pub(super) struct Ask {
 
 /// What the settings say.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Settings {
+pub(super) struct Settings<'a> {
     pub(super) request_deadline: Us,
     pub(super) refresh_deadline: Us,
     pub(super) merge_window: Us,
     pub(super) latency: Us,
-    pub(super) max_tickers: usize,
-    /// Units that a request costs.
-    pub(super) cost: fn(Asked) -> u32,
-    /// The depth of the book that has to be fetched whenever a channel of one begins.
-    pub(super) begins_with: Option<u32>,
+    pub(super) profile: &'a Profile,
     /// The lane of each of [`Family::ALL`].
     pub(super) lane_of: [usize; Family::ALL.len()],
 }
 
-impl Settings {
+impl Settings<'_> {
     fn lane(&self, asked: Asked) -> usize {
         let family = asked.family();
         let at = Family::ALL.iter().position(|other| *other == family);
@@ -84,8 +80,8 @@ pub(super) struct Batch {
 
 /// The gateway.
 #[derive(Debug)]
-pub(super) struct Model {
-    pub(super) settings: Settings,
+pub(super) struct Model<'a> {
+    pub(super) settings: Settings<'a>,
     pub(super) now: Us,
     /// What happens before this does not count.
     pub(super) counts_from: Us,
@@ -105,10 +101,10 @@ pub(super) struct Model {
     number: u64,
 }
 
-impl Model {
+impl<'a> Model<'a> {
     /// `lanes`: those that the settings name. Equal dice bring equal events.
     pub(super) fn new(
-        settings: Settings,
+        settings: Settings<'a>,
         counts_from: Us,
         keys: Vec<Key>,
         lanes: Vec<Lane>,
@@ -178,9 +174,7 @@ impl Model {
         let is_short = |key: &Key| match key.product {
             Product::Ticker => lane(Asked::Ticker) || lane(Asked::Tickers { count: None }),
             Product::Book { depth } => {
-                let cost = |depth| (settings.cost)(Asked::Book { depth });
-                let spares = settings.begins_with.is_none_or(|whole| cost(whole) <= cost(depth));
-                spares && lane(key.asked)
+                settings.profile.book_channel_spares_calls(depth) && lane(key.asked)
             }
             Product::Trades | Product::Candles(_) => lane(key.asked),
         };
@@ -260,7 +254,7 @@ impl Model {
         };
         let others: Vec<usize> = (0..self.keys.len())
             .filter(|key| *key != first && is_due(&self.keys[*key]))
-            .take(self.settings.max_tickers.saturating_sub(1))
+            .take(self.settings.profile.max_tickers.saturating_sub(1))
             .collect();
         for key in others {
             self.keys[key].flight = Some(Flight { waiters: Vec::new(), lands: None });
@@ -276,7 +270,7 @@ impl Model {
             self.at(self.now + self.settings.merge_window, close);
         }
         self.batches[at].keys.push(key);
-        if self.batches[at].keys.len() >= self.settings.max_tickers {
+        if self.batches[at].keys.len() >= self.settings.profile.max_tickers {
             self.close(at);
         }
     }
@@ -300,12 +294,12 @@ impl Model {
     }
 
     fn call(&self, asked: Asked, keys: Vec<usize>) -> Call {
-        let (lane, units) = (self.settings.lane(asked), (self.settings.cost)(asked));
+        let (lane, units) = (self.settings.lane(asked), (self.settings.profile.cost)(asked));
         Call { lane, units, keys, is_ticket: false }
     }
 
     fn is_ready(&self, asked: Asked) -> bool {
-        let units = (self.settings.cost)(asked);
+        let units = (self.settings.profile.cost)(asked);
         self.lanes[self.settings.lane(asked)].is_ready(units, self.now)
     }
 

@@ -31,7 +31,7 @@ enum Part {
     },
 }
 
-impl Model {
+impl Model<'_> {
     /// Reads what an ask wants, and all the same for those who ask until something may have
     /// changed. Returns when the next one asks after that.
     pub(super) fn read(&mut self, ask: usize) -> Us {

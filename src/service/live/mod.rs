@@ -34,7 +34,7 @@ use sink::LiveSink;
 use super::{Markets, Product, ServiceError, Shelf};
 use crate::{
     config::Config,
-    exchange::{Asked, Family, Stream, Topic},
+    exchange::{Family, Stream, Topic},
     feed::{Bell, Feed, Follower, Hub, Lease, Mode, Reads, Sink, Standing, TooManyTopics},
     market::{Channel, Identity, Listing, Precision},
     tasks::Tasks,
@@ -230,13 +230,12 @@ impl Live {
         .collect()
     }
 
-    /// True if a channel spares calls from the first read on. One of a book that has to be fetched
-    /// whole first does not where that costs more than the book that is read.
+    /// True if a channel spares calls from the first read on.
     fn spares_calls(&self, topic: &Topic) -> bool {
-        let profile = self.shelf.exchange.profile();
-        let cost = |depth| (profile.cost)(Asked::Book { depth });
-        match (&topic.stream, profile.live.begins_with) {
-            (Stream::Book { depth, .. }, Some(whole)) => cost(whole) <= cost(*depth),
+        match &topic.stream {
+            Stream::Book { depth, .. } => {
+                self.shelf.exchange.profile().book_channel_spares_calls(*depth)
+            }
             _ => true,
         }
     }
