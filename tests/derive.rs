@@ -12,7 +12,7 @@ use proptest::{
 };
 use rust_decimal::Decimal;
 use tidegate::{
-    exchange::bitfinex::wire,
+    exchange::bitfinex::{PROFILE, wire},
     market::{Candle, Number, Timeframe, UnixMs, derive},
     sim::{ManualTime, SimClock, SimConfig, Venue, engine::Window},
 };
@@ -41,8 +41,12 @@ fn name(width: Timeframe) -> &'static str {
     if width == Timeframe::D1 { "1D" } else { width.as_str() }
 }
 
-/// What to derive from: the exchange's own candles, or 4h, which it does not offer, out of its 1h.
-/// `None` if those are not certain.
+fn is_offered(width: &Timeframe) -> bool {
+    PROFILE.timeframes.contains(width)
+}
+
+/// What to derive from: the exchange's own candles, or, of a width that it does not offer, those
+/// derived from the widest that it does. `None` if those are not certain.
 fn parts(
     venue: &Venue,
     symbol: &str,
@@ -50,10 +54,11 @@ fn parts(
     from: UnixMs,
     to: UnixMs,
 ) -> Option<Vec<Candle>> {
-    if width != Timeframe::H4 {
+    if is_offered(&width) {
         return Some(own(venue, symbol, width, from, to));
     }
-    derive(&own(venue, symbol, Timeframe::H1, from, to), Timeframe::H1, width, Some(DECIMALS))
+    let source = width.sources().find(is_offered).unwrap();
+    derive(&own(venue, symbol, source, from, to), source, width, Some(DECIMALS))
 }
 
 /// The exchange's own candles of a span of time.
@@ -130,8 +135,8 @@ fn assert_equal_to_own(
 
 /// Every width that the exchange offers, with each that it can be derived from.
 fn widths() -> Vec<[Timeframe; 2]> {
-    let offered = Timeframe::ALL.into_iter().filter(|whole| *whole != Timeframe::H4);
-    offered.flat_map(|whole| whole.sources().map(move |part| [part, whole])).collect()
+    let wholes = Timeframe::ALL.into_iter().filter(is_offered);
+    wholes.flat_map(|whole| whole.sources().map(move |part| [part, whole])).collect()
 }
 
 /// The end of the newest bucket that is complete.
@@ -146,7 +151,7 @@ fn before(end: UnixMs, by: Duration) -> UnixMs {
 #[test]
 fn any_candles_derived_equal_the_exchanges_own() {
     let widths = widths();
-    assert_eq!(widths.len(), 1 + 2 + 3 + 4 + 5 + 6 + 8 + 9);
+    assert_eq!(widths.len(), 1 + 3 + 4 + 5 + 6 + 8 + 10 + 12);
     let tally = Tally::default();
     let config = ProptestConfig { cases: 300, failure_persistence: None, ..Default::default() };
     let mut runner = TestRunner::new(config);
@@ -184,26 +189,29 @@ fn candles_of_the_great_markets_are_always_derived() {
     }
 }
 
-/// The width that the exchange does not offer, against the market behind its answers.
+/// The widths that the exchange does not offer, against the market behind its answers.
 #[test]
-fn four_hours_equal_what_traded() {
-    let (from, whole) = (UnixMs::from_millis(NOW - 10 * DAY.as_millis() as i64), Timeframe::H4);
-    let (from, to) = (whole.start_of(from), whole.start_of(UnixMs::from_millis(NOW)));
+fn widths_of_our_own_equal_what_traded() {
     let venue = &VENUES[0];
-    for symbol in ["tBTCUSD", "tETHUSD", "tBTCF0:USTF0"] {
+    let own_widths = [Timeframe::H2, Timeframe::H4, Timeframe::H8];
+    for (symbol, whole) in ["tBTCUSD", "tETHUSD", "tBTCF0:USTF0"]
+        .into_iter()
+        .flat_map(|symbol| own_widths.map(|whole| (symbol, whole)))
+    {
+        let width = whole.fixed().unwrap();
+        let end = whole.start_of(UnixMs::from_millis(NOW));
+        let start = before(end, 10 * DAY);
         let instrument = venue.market().find(symbol).unwrap();
         let window =
-            Window { start: from.millis(), end: to.millis() - 1, limit: 1_000, ascending: true };
+            Window { start: start.millis(), end: end.millis() - 1, limit: 1_000, ascending: true };
         let bars = venue.market().candles(instrument, whole, &(0..=0), window, venue.now());
-        assert_eq!(bars.len(), 60);
         for part in whole.sources() {
-            let minutes = part == Timeframe::M1;
-            let middle = UnixMs::from_millis(to.millis() - 2 * DAY.as_millis() as i64);
-            let from = if minutes { middle } else { from };
-            let parts = own(venue, symbol, part, from, to);
+            // Ten days of minutes are more than a page holds.
+            let days = if part < Timeframe::M5 { 2 } else { 10 };
+            let parts = parts(venue, symbol, part, before(end, days * DAY), end).unwrap();
             let derived = derive(&parts, part, whole, Some(DECIMALS)).unwrap();
+            assert_eq!(derived.len() as u64, u64::from(days) * DAY.as_secs() / width.as_secs());
             let bars = &bars[bars.len() - derived.len()..];
-            assert_eq!(derived.len(), if minutes { 12 } else { 60 });
             for (derived, bar) in derived.iter().zip(bars) {
                 let Candle { open_time, open, high, low, close, volume } = derived;
                 assert_eq!(open_time.millis(), bar.start);

@@ -116,7 +116,7 @@ fn a_wrong_line_is_refused_with_code_2() {
         "tidegate candles BTC/USD --limit 10001",
         "tidegate candles BTC/USD --since yesterday",
         "tidegate backfill --symbol BTC/USD --timeframe 1m",
-        "tidegate backfill --symbol BTC/USD --timeframe 2h --since 2024-01-01",
+        "tidegate backfill --symbol BTC/USD --timeframe 7h --since 2024-01-01",
         "tidegate backfill --timeframe 1m --since 2024-01-01",
     ] {
         assert_eq!(parsed(line).unwrap_err().exit_code(), 2, "{line}");
@@ -125,9 +125,9 @@ fn a_wrong_line_is_refused_with_code_2() {
 
 #[test]
 fn a_wrong_width_is_told_the_right_ones() {
-    let line = "tidegate backfill --symbol BTC/USD --timeframe 1m,2h --since 2024-01-01";
+    let line = "tidegate backfill --symbol BTC/USD --timeframe 1m,7h --since 2024-01-01";
     let told = parsed(line).unwrap_err().to_string();
-    assert!(told.contains("'2h'") && told.contains("must be one of 1m, 5m, 15m"), "{told}");
+    assert!(told.contains("'7h'") && told.contains("must be one of 1m, 3m, 5m"), "{told}");
 }
 
 #[test]

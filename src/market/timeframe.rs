@@ -9,13 +9,16 @@ use super::UnixMs;
 #[expect(missing_docs, reason = "the variants are their names")]
 pub enum Timeframe {
     M1,
+    M3,
     M5,
     M15,
     M30,
     H1,
+    H2,
     H3,
     H4,
     H6,
+    H8,
     H12,
     D1,
     W1,
@@ -35,15 +38,18 @@ const MONDAY_MS: i64 = 4 * DAY_MS;
 
 impl Timeframe {
     /// Every timeframe, narrowest first.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::M1,
+        Self::M3,
         Self::M5,
         Self::M15,
         Self::M30,
         Self::H1,
+        Self::H2,
         Self::H3,
         Self::H4,
         Self::H6,
+        Self::H8,
         Self::H12,
         Self::D1,
         Self::W1,
@@ -55,13 +61,16 @@ impl Timeframe {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::M1 => "1m",
+            Self::M3 => "3m",
             Self::M5 => "5m",
             Self::M15 => "15m",
             Self::M30 => "30m",
             Self::H1 => "1h",
+            Self::H2 => "2h",
             Self::H3 => "3h",
             Self::H4 => "4h",
             Self::H6 => "6h",
+            Self::H8 => "8h",
             Self::H12 => "12h",
             Self::D1 => "1d",
             Self::W1 => "1w",
@@ -74,13 +83,16 @@ impl Timeframe {
     pub const fn fixed(self) -> Option<Duration> {
         let ms = match self {
             Self::M1 => 60_000,
+            Self::M3 => 180_000,
             Self::M5 => 300_000,
             Self::M15 => 900_000,
             Self::M30 => 1_800_000,
             Self::H1 => 3_600_000,
+            Self::H2 => 7_200_000,
             Self::H3 => 10_800_000,
             Self::H4 => 14_400_000,
             Self::H6 => 21_600_000,
+            Self::H8 => 28_800_000,
             Self::H12 => 43_200_000,
             Self::D1 => 86_400_000,
             Self::W1 => 604_800_000,
@@ -192,12 +204,15 @@ mod tests {
         for (timeframe, expected) in [
             (M1, &[] as &[Timeframe]),
             (M5, &[M1]),
-            (M30, &[M15, M5, M1]),
-            (H3, &[H1, M30, M15, M5, M1]),
-            (H4, &[H1, M30, M15, M5, M1]),
-            (H6, &[H3, H1, M30, M15, M5, M1]),
-            (H12, &[H6, H4, H3, H1, M30, M15, M5, M1]),
-            (D1, &[H12, H6, H4, H3, H1, M30, M15, M5, M1]),
+            (M15, &[M5, M3, M1]),
+            (M30, &[M15, M5, M3, M1]),
+            (H2, &[H1, M30, M15, M5, M3, M1]),
+            (H3, &[H1, M30, M15, M5, M3, M1]),
+            (H4, &[H2, H1, M30, M15, M5, M3, M1]),
+            (H6, &[H3, H2, H1, M30, M15, M5, M3, M1]),
+            (H8, &[H4, H2, H1, M30, M15, M5, M3, M1]),
+            (H12, &[H6, H4, H3, H2, H1, M30, M15, M5, M3, M1]),
+            (D1, &[H12, H8, H6, H4, H3, H2, H1, M30, M15, M5, M3, M1]),
             (W1, &[]),
             (W2, &[]),
             (Month, &[]),
@@ -226,6 +241,6 @@ mod tests {
         assert_eq!("1m".parse(), Ok(Timeframe::M1));
         assert_eq!("1M".parse(), Ok(Timeframe::Month));
         assert_eq!("1D".parse(), Ok(Timeframe::D1));
-        assert!("2h".parse::<Timeframe>().is_err());
+        assert!("7h".parse::<Timeframe>().is_err());
     }
 }

@@ -64,16 +64,15 @@ DIFFERENCES = {
     ("coinbase", "ticker", "change"): UNCHANGED,
     ("coinbase", "ticker", "percentage"): UNCHANGED,
     ("kraken", "ohlcv", "timeframe"): "ccxt's `2w`, which is 15 days, is not offered",
-    ("coinbase", "ohlcv", "timeframe"): "`4h` is the exchange's own, and ccxt does not offer it; "
-    "its `2h` is not offered",
-    ("binance", "ohlcv", "timeframe"): "its `1s`, `3m`, `2h`, `8h` and `3d` are not offered",
+    ("coinbase", "ohlcv", "timeframe"): "`4h` is the exchange's own, and ccxt does not offer it",
+    ("binance", "ohlcv", "timeframe"): "its `1s` and `3d` are not offered",
     ("coinbase", "trades", "side"): "the taker's; ccxt copies the maker's",
     ("coinbase", "trades", "datetime"): "in milliseconds; ccxt copies the exchange's text",
 }
 
 
 # Widths that ccxt has and the gateway has not.
-NOT_OFFERED = {"kraken": {"2w"}, "coinbase": {"2h"}, "binance": {"1s", "3m", "2h", "8h", "3d"}}
+NOT_OFFERED = {"kraken": {"2w"}, "binance": {"1s", "3d"}}
 
 
 @pytest.fixture(scope="module", params=EXCHANGES)

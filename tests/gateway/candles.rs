@@ -228,7 +228,7 @@ async fn four_hours_are_four_times_one() {
     );
     let exchanges = rig.get("/api/market-data/exchanges").await.json();
     let exchange = &exchanges["exchanges"][0];
-    assert_eq!(exchange["derived_timeframes"], json!(["4h"]));
+    assert_eq!(exchange["derived_timeframes"], json!(["3m", "2h", "4h", "8h"]));
     assert!(!exchange["timeframes"].as_array().unwrap().contains(&json!("4h")));
     let stream = "/api/market-data/stream?symbols=ETH/USD&channels=ohlcv:4h";
     rig.get(stream).await.problem(stream, 501, "unsupported");

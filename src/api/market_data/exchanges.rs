@@ -38,7 +38,7 @@ pub(crate) struct ExchangeBody {
     /// Those that it offers.
     timeframes: Vec<&'static str>,
     /// Those that are computed from them, exactly. They are not streamed.
-    #[schema(example = json!(["4h"]))]
+    #[schema(example = json!(["3m", "2h", "4h", "8h"]))]
     derived_timeframes: Vec<&'static str>,
     /// Most candles in one answer of the exchange.
     max_candles: u32,

@@ -116,7 +116,7 @@ fn a_budget_of_weight_is_planned_by_weight() {
 #[test]
 fn every_mistake_is_told_with_its_place() {
     let answer =
-        run("tidegate plan --symbols BTC/USD,§ --timeframes 1m,2h --clients 0 --every soon \
+        run("tidegate plan --symbols BTC/USD,§ --timeframes 1m,7h --clients 0 --every soon \
          --set cache.ticker.ttl=never");
     assert_eq!((answer.code, answer.out.as_str()), (2, ""));
     assert_eq!(
@@ -125,8 +125,8 @@ fn every_mistake_is_told_with_its_place() {
          flag: cache.ticker.ttl: expected a duration from 1ms to 24h, found \"never\"\n\
          4 mistakes in the workload:\n  \
          --symbols: expected a market such as BTC/USD, got \"§\"\n  \
-         --timeframes: unknown timeframe \"2h\"; known are 1m, 5m, 15m, 30m, 1h, 3h, 4h, 6h, 12h, \
-         1d, 1w, 2w, 1M\n  \
+         --timeframes: unknown timeframe \"7h\"; known are 1m, 3m, 5m, 15m, 30m, 1h, 2h, 3h, 4h, \
+         6h, 8h, 12h, 1d, 1w, 2w, 1M\n  \
          --clients: expected a whole number from 1 to 1000000, got \"0\"\n  \
          --every: expected a duration from 1ms to 24h, such as 5s, got \"soon\"\n"
     );

@@ -14,14 +14,17 @@ use crate::{
 /// to leave them as it does a quarter of them, at twice the weight.
 pub(super) const LADDER_DEPTH: u32 = 1000;
 
-const TIMEFRAMES: [Timeframe; 11] = [
+const TIMEFRAMES: [Timeframe; 14] = [
     Timeframe::M1,
+    Timeframe::M3,
     Timeframe::M5,
     Timeframe::M15,
     Timeframe::M30,
     Timeframe::H1,
+    Timeframe::H2,
     Timeframe::H4,
     Timeframe::H6,
+    Timeframe::H8,
     Timeframe::H12,
     Timeframe::D1,
     Timeframe::W1,

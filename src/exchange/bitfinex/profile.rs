@@ -88,13 +88,16 @@ pub(super) const fn timeframe_name(timeframe: Timeframe) -> &'static str {
         Timeframe::W1 => "7D",
         Timeframe::W2 => "14D",
         Timeframe::M1
+        | Timeframe::M3
         | Timeframe::M5
         | Timeframe::M15
         | Timeframe::M30
         | Timeframe::H1
+        | Timeframe::H2
         | Timeframe::H3
         | Timeframe::H4
         | Timeframe::H6
+        | Timeframe::H8
         | Timeframe::H12
         | Timeframe::Month => timeframe.as_str(),
     }
