@@ -123,10 +123,12 @@ impl CandleSeries {
                 continue;
             }
             let demand = Demand { only_if_cached: ask.demand.only_if_cached, ..Demand::default() };
-            let asked = Ask { demand, deadline: until, ..ask };
+            let asked = Ask { demand, ..ask };
             let want = Want::new(&view, shelf.clock.now(), self.anchor(which));
             let covers = |track: &Track| track.bars.coverage().covers(&bucket);
-            if self.head(which, &want, asked, covers).await.is_err() {
+            // The fetch goes on for those who wait for longer.
+            let fetched = timeout_at(until, self.head(which, &want, asked, covers)).await;
+            if !matches!(fetched, Ok(Ok(_))) {
                 not_before = Instant::now() + PAUSE;
                 sleep_until(not_before.min(until)).await;
             }

@@ -102,6 +102,22 @@ async fn an_empty_bucket_is_told_as_such_and_an_unknown_one_as_pending() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_waits_for_a_moment_only_cuts_nobodys_fetch_short() {
+    let bench = Bench::new().await;
+    bench.until(secs(125)).await;
+    bench.get(last(2)).await;
+    bench.market.delay.store(400, Ordering::SeqCst);
+    bench.until(secs(183)).await;
+    assert_eq!(bench.asked().len(), 1);
+    let get = || bench.desk.candles.get_final(&bench.listing, last(2), ms(300), bench.ask());
+    let mut due = Due { open_time: minute(2), state: DueState::Pending };
+    assert_eq!((get().await.unwrap().1, bench.market.now()), (Some(due), minute(3) + ms(3_300)));
+    due.state = DueState::Final;
+    assert_eq!((get().await.unwrap().1, bench.market.now()), (Some(due), minute(3) + ms(3_400)));
+    assert_eq!(bench.asked().len(), 1, "the fetch went on");
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_message_of_a_channel_releases_all_who_wait() {
     let bench = Bench::new().await;
     bench.until(secs(50)).await;
