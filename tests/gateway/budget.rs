@@ -10,7 +10,10 @@ use tidegate::{
 };
 use tokio::time::Instant;
 
-use crate::rig::{Rig, eventually, ms, settings};
+use crate::{
+    rig::{Rig, eventually, ms, settings},
+    time::passes,
+};
 
 const WINDOW: Duration = ms(2_000);
 const LIMIT: u32 = 6;
@@ -41,8 +44,9 @@ fn scarce(limit: u32, window: Duration) -> (SimConfig, Config) {
 }
 
 /// Demand beyond the budget is refused with a wait after which coming back succeeds.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn who_is_refused_is_told_when_to_come_back() {
+    passes();
     // One at once, then one a second.
     let window = ms(3_000);
     let (sim, config) = scarce(3, window);
@@ -74,8 +78,9 @@ async fn who_is_refused_is_told_when_to_come_back() {
 }
 
 /// Clients who never stop asking get as much as there is, and the exchange never has to refuse.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn no_window_holds_more_calls_than_the_limit() {
+    passes();
     let (sim, mut config) = scarce(LIMIT, WINDOW);
     config.cache.orderbook = crate::rig::policy([1, 0, 0, 0]);
     let rig = Rig::before(sim, config).await;
@@ -107,8 +112,9 @@ async fn no_window_holds_more_calls_than_the_limit() {
 
 /// A 429 in either form is not repeated, closes the family for every key and no other, and after
 /// the ban one call finds out.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn a_429_closes_the_family_until_one_probe_has_passed() {
+    passes();
     // Without a time of the exchange's own, the setting counts.
     let forms = [
         (Fault::RateLimited { retry_after: None }, 1_500),
@@ -165,8 +171,9 @@ async fn banned(fault: Fault, ban: Duration) {
 
 /// Limits of the exchange's own that are lower than believed: the ban is kept, and the family
 /// opens again by itself.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn a_limit_lower_than_believed_is_learned() {
+    passes();
     let limits = Limits { book: 4, ..Limits::all(1_000) };
     let ban = ms(800);
     let sim = SimConfig { limits: Some(limits), window: ms(800), ban, ..SimConfig::default() };

@@ -5,49 +5,27 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tidegate::{
-    app::App,
     clock::Clock,
-    exchange::{Endpoints, bitfinex},
-    feed::Feed,
     market::{Timeframe, UnixMs},
-    sim::{Family, Fault, ManualTime, SimClock, SimConfig},
+    sim::{Family, Fault, SimClock},
 };
 
 use crate::{
     client::{Reply, ask},
-    rig::{Rig, eventually, lenient, ms, settings},
+    rig::{BUSY, Rig, eventually, ms, settings},
+    time::{passes, stands_still},
 };
-
-/// The end of a minute in which the simulated market had a trade, as it had in the one before and
-/// in the one after.
-const BUSY: UnixMs = UnixMs::from_millis(1_772_452_980_000);
 
 /// The end of a minute without a trade, after one with trades.
 const QUIET: UnixMs = UnixMs::from_millis(1_772_453_160_000);
 
-/// The gateway shows `start` now, and goes on from there; the market as `sim` says.
-async fn at(start: Clock, sim: SimClock) -> Rig {
-    let sim = SimConfig { clock: sim, ..lenient() };
-    let rig = Rig::with(sim, settings(), async |config: tidegate::config::Config, listener| {
-        let bitfinex = &config.exchanges["bitfinex"];
-        let (rest_url, request_timeout) = (bitfinex.rest_url.clone(), bitfinex.request_timeout);
-        let exchange = bitfinex::SPEC.open(&Endpoints { rest_url, request_timeout })?;
-        let open = |_, _: &_, _: &_| Feed::disabled();
-        App::with_parts(config, exchange, open, start, listener).await
-    });
-    rig.await
-}
-
-/// A market that stands still: its own answer is the same however often it is asked.
-async fn still() -> (Rig, UnixMs) {
-    let now = BUSY + ms(20_000);
-    (at(Clock::anchored(now), SimClock::Manual(ManualTime::new(now))).await, now)
-}
-
 /// A market that goes on from `start`.
 async fn moving(start: UnixMs) -> (Rig, Clock) {
     let clock = Clock::anchored(start);
-    (at(clock.clone(), SimClock::Wall(clock.clone())).await, clock)
+    let mut config = settings();
+    config.exchanges["bitfinex"].request_timeout = ms(6_000);
+    config.server.request_deadline = ms(8_000);
+    (Rig::at(clock.clone(), SimClock::Wall(clock.clone()), config).await, clock)
 }
 
 /// The exchange's own rows in the order of the gateway's: `[time, open, high, low, close, volume]`.
@@ -87,9 +65,10 @@ fn last_due(reply: &Reply) -> Value {
     reply.json()["last_due"].clone()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn next_leads_through_every_row_once() {
-    let (rig, now) = still().await;
+    let _time = stands_still();
+    let (rig, now) = Rig::still().await;
     let hours = |hours: i64| UnixMs::from_millis(now.millis() - hours * 3_600_000);
     let (since, limit) = (hours(5), 41);
     let base = "/api/market-data/ohlcv/BTC%2FUSD?timeframe=1m&format=arrays";
@@ -138,7 +117,7 @@ async fn next_leads_through_every_row_once() {
 /// The header belongs to the answer however it is given.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_form_of_an_answer_tells_what_is_next() {
-    let (rig, now) = still().await;
+    let (rig, now) = Rig::still().await;
     let since = Timeframe::H1.start_of(now - Duration::from_secs(86_400)).millis();
     let path = format!("/api/market-data/ohlcv/BTC/USD?since={since}&timeframe=1h&limit=5");
     let next = path.replace(&since.to_string(), &(since + 5 * 3_600_000).to_string());
@@ -175,7 +154,7 @@ fn sum(rows: &[&Value], name: &str) -> f64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn four_hours_are_four_times_one() {
-    let (rig, now) = still().await;
+    let (rig, now) = Rig::still().await;
     let end = Timeframe::H4.start_of(now);
     let since = end - Duration::from_secs(3 * 86_400);
     let until = end.millis() - 1;
@@ -235,14 +214,15 @@ async fn four_hours_are_four_times_one() {
 }
 
 /// Two hundred wait for the same minute, a hundred before it is over and a hundred after.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn who_waits_for_a_bar_gets_it_for_one_call() {
+    passes();
     let end = BUSY;
     let minute = |back: i64| end.millis() - back * 60_000;
     let (rig, clock) = moving(end - ms(4_000)).await;
     let path = "/api/market-data/ohlcv/BTC/USD?timeframe=1m&limit=20&wait_final=6000";
     let early = rig.crowd(100, path).await;
-    assert!(clock.now() < end, "too slow for this test");
+    assert!(clock.now() < end, "before the minute is over");
     for reply in &early {
         assert_eq!(last_due(reply), json!({ "timestamp": minute(2), "state": "final" }));
         assert_eq!(reply.header("x-tidegate-last-due"), Some(&*format!("{}; final", minute(2))));
@@ -276,8 +256,9 @@ async fn who_waits_for_a_bar_gets_it_for_one_call() {
     assert!(again.took < ms(1_000) && rig.calls(Family::Candles) == 2, "{again:?}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn what_is_pending_is_told_in_time_and_never_again() {
+    passes();
     let end = BUSY;
     let (rig, clock) = moving(end - ms(1_500)).await;
     let path = "/api/market-data/ohlcv/BTC/USD?timeframe=1m&limit=5";
@@ -322,8 +303,9 @@ async fn what_is_pending_is_told_in_time_and_never_again() {
 }
 
 /// A minute without a trade has no candle, and nobody waits for one.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn that_nothing_was_traded_is_told() {
+    passes();
     let (rig, _) = moving(QUIET + ms(2_500)).await;
     let reply =
         rig.get("/api/market-data/ohlcv/BTC/USD?timeframe=1m&limit=3&wait_final=8000").await;
@@ -337,8 +319,9 @@ async fn that_nothing_was_traded_is_told() {
 }
 
 /// `Priority: u=7` is background work (RFC 9218): clients who come later go before.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn background_work_waits_behind_clients() {
+    passes();
     let mut config = settings();
     // One call at once, then one a second.
     config.exchanges["bitfinex"].budget["candles"] = 3;
@@ -380,7 +363,7 @@ async fn background_work_waits_behind_clients() {
 /// Two hundred at once for the past, whole and in parts: what is missing is fetched, each of it once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crowd_for_the_past_costs_what_is_missing_once() {
-    let (rig, _) = still().await;
+    let (rig, _) = Rig::still().await;
     let path = |first: i64, last: i64| {
         let at = |hour: i64| BUSY.millis() - hour * 3_600_000;
         let (since, until) = (at(first), at(last));

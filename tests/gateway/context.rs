@@ -4,7 +4,10 @@ use serde_json::Value;
 use tidegate::sim::{Family, Fault};
 use tokio::time::Instant;
 
-use crate::rig::{Rig, eventually, for_each_product, ms, policy, settings};
+use crate::{
+    rig::{Rig, SOON, eventually, for_each_product, ms, policy, settings},
+    time::passes,
+};
 
 const PATH: &str = "/api/market-data/market-context/BTC-USD?limit=20";
 const SINGLE: [(&str, &str, Family); 3] = [
@@ -64,8 +67,9 @@ async fn its_parts_are_those_of_the_single_endpoints() {
 }
 
 /// The time taken is that of the slowest part, not of their sum.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn its_parts_are_fetched_at_once() {
+    passes();
     let rig = Rig::start(settings()).await;
     rig.sim.fault(Fault::delay(ms(900)).always());
     let reply = rig.get(PATH).await;
@@ -74,8 +78,9 @@ async fn its_parts_are_fetched_at_once() {
 }
 
 /// Between two answers from the same parts their age grows, and is told.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn its_age_grows_between_answers() {
+    passes();
     let rig = Rig::start(settings()).await;
     let first = rig.get(PATH).await.json();
     let since = Instant::now();
@@ -126,7 +131,7 @@ async fn without_a_book_it_is_degraded() {
     rig.sim.clear_faults();
     let whole =
         async || Some(rig.get(PATH).await.json()).filter(|body| !body["orderbook"].is_null());
-    let body = eventually(ms(5_000), "a whole context", whole).await;
+    let body = eventually(SOON, "a whole context", whole).await;
     assert_eq!(body["data_quality"]["degraded"], serde_json::json!([]));
 }
 
@@ -154,11 +159,11 @@ async fn without_ticker_or_candles_there_is_none() {
                 let reply = rig.get_with(single, "cache-control", "no-cache").await;
                 (reply.status == 200).then_some(())
             };
-            eventually(ms(5_000), "the part alone", anew).await;
+            eventually(SOON, "the part alone", anew).await;
         }
     }
     assert_eq!(
-        rig.recovers(ms(5_000), PATH).await.json()["data_quality"]["degraded"],
+        rig.recovers(SOON, PATH).await.json()["data_quality"]["degraded"],
         serde_json::json!([])
     );
 }
@@ -181,9 +186,9 @@ async fn a_stale_part_keeps_it_whole() {
 }
 
 /// One symbol of a batch that is wrong does not spoil the others.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn a_batch_tells_each_symbols_fate() {
-    // Long enough for both tickers on the busiest machine.
+    passes();
     let mut config = settings();
     config.upstream.merge_window = ms(250);
     let rig = Rig::start(config).await;

@@ -2,22 +2,15 @@
 
 use serde_json::{Value, json};
 use tidegate::{
-    clock::Clock,
     market::{Timeframe, UnixMs},
-    sim::{Family, Fault, ManualTime, SimClock, SimConfig},
+    sim::{Family, Fault},
 };
 
 use crate::{
     client::{Reply, ask},
-    rig::{Rig, lenient, says, settings},
+    rig::{Rig, says, settings},
+    time::stands_still,
 };
-
-/// A market that stands still, so that two answers of the exchange are the same to the byte.
-async fn still() -> (Rig, UnixMs) {
-    let now = Clock::system().now();
-    let sim = SimConfig { clock: SimClock::Manual(ManualTime::new(now)), ..lenient() };
-    (Rig::before(sim, settings()).await, now)
-}
 
 fn times(reply: &Reply) -> Vec<i64> {
     let body = reply.json();
@@ -40,15 +33,15 @@ async fn limits_outside_their_range_are_refused_by_name() {
         ("market-context/BTC-USD", "limit", "from 1 to 10000", &["0", "10001"]),
         ("validate-market/BTC-USD", "limit", "from 1 to 10000", &["0", "10001"]),
         ("orderbook/BTC-USD", "precision", "one of P0, P1, P2, P3, P4", &["P5", "R0", "p0", ""]),
-        ("ohlcv/BTC-USD", "timeframe", "one of 1m, 5m", &["2m", "5M", "", "1"]),
+        ("ohlcv/BTC-USD", "timeframe", "one of 1m, 3m, 5m", &["2m", "5M", "", "1"]),
         ("ohlcv/BTC-USD", "format", "one of objects, arrays, csv, arrow, parquet", &["xml", "CSV"]),
         ("trades/BTC-USD", "format", "one of objects, csv, arrow, parquet", &["arrays", ""]),
         ("ohlcv/BTC-USD", "closed_only", "true or false", &["yes", "2"]),
         (
             "ohlcv/BTC-USD",
             "wait_final",
-            "milliseconds from 1 to 8000",
-            &["0", "8001", "-1", "1.5", "2s", "", "99999999999999999999"],
+            "milliseconds from 1 to 30000",
+            &["0", "30001", "-1", "1.5", "2s", "", "99999999999999999999"],
         ),
         ("ohlcv/BTC-USD", "since", "ISO 8601", &["yesterday", "2024-13-01", "1e3"]),
         ("ohlcv/BTC-USD", "until", "ISO 8601", &["", "2024-02-30"]),
@@ -115,9 +108,10 @@ async fn unknown_and_repeated_parameters_are_refused() {
 }
 
 /// One series, cut in every way that a client may ask for.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn candles_are_cut_as_asked() {
-    let (rig, now) = still().await;
+    let _time = stands_still();
+    let (rig, now) = Rig::still().await;
     let path = |query: &str| format!("/api/market-data/ohlcv/BTC-USD?timeframe=1m&{query}");
     let reply = rig.get(&path("limit=100")).await;
     let all = times(&reply);
@@ -169,7 +163,7 @@ async fn candles_are_cut_as_asked() {
 /// A span that lies before what is held is fetched as such, with the exchange's own bounds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_span_of_the_past_is_one_call() {
-    let (rig, now) = still().await;
+    let (rig, now) = Rig::still().await;
     let start =
         Timeframe::H1.start_of(UnixMs::from_millis(now.millis() - 30 * 86_400_000)).millis();
     let end = start + 9 * 3_600_000;
@@ -236,7 +230,7 @@ async fn numbers_pass_to_the_digit() {
 /// The cheapest markets of the simulated exchange, through the whole gateway.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_exchanges_own_rows_come_through_unchanged() {
-    let (rig, _) = still().await;
+    let (rig, _) = Rig::still().await;
     for id in ["tBTTUSD", "tAPENFT:USD", "tPEPE:USD", "tBTCUSD"] {
         let row = ask(rig.sim.addr(), "GET", &format!("/v2/ticker/{id}"), &[]).await;
         let reply = rig.get(&format!("/api/market-data/ticker/{id}")).await;
@@ -264,7 +258,7 @@ async fn the_exchanges_own_rows_come_through_unchanged() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn books_trades_and_lists_have_their_shapes() {
-    let (rig, _) = still().await;
+    let (rig, _) = Rig::still().await;
     let book = rig.get("/api/market-data/orderbook/BTC-USD?limit=3&precision=P1").await.json();
     let prices = |side: &str| -> Vec<f64> {
         book[side].as_array().unwrap().iter().map(|level| level[0].as_f64().unwrap()).collect()

@@ -12,6 +12,7 @@ use tidegate::{
 use crate::{
     client::Reply,
     rig::{Rig, for_each_product, ms, policy, settings},
+    time::passes,
 };
 
 /// Of one call, where it is to run out; a request may take twice as long.
@@ -122,8 +123,9 @@ async fn befalls(fault: Fault, outcomes: [Outcome; 4]) {
 }
 
 /// The connection is there, and what comes over it is late or broken.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn silent_and_broken_connections() {
+    passes();
     let dripping = Fault::Drip { chunk: 4, ms: 200 };
     join_all([
         befalls(Fault::Hang, [LATE; 4]),
@@ -136,8 +138,9 @@ async fn silent_and_broken_connections() {
 }
 
 /// A whole answer that is none.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn answers_that_say_no() {
+    passes();
     let array = |code, message: &str| Fault::ErrorArray { code, message: message.to_owned() };
     let status = |status| Fault::Status { status, body: None };
     join_all([
@@ -154,8 +157,9 @@ async fn answers_that_say_no() {
 }
 
 /// An answer of the right form whose content cannot be read or cannot be true.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn answers_that_cannot_be_true() {
+    passes();
     let endless = Fault::Oversized { bytes: None };
     let (bodiless, text) = (Fault::Status { status: 200, body: Some(String::new()) }, "soon");
     join_all([
@@ -171,8 +175,9 @@ async fn answers_that_cannot_be_true() {
 }
 
 /// What the exchange does not know is null, or an error where nothing can be said without it.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn nulls_stay_nulls() {
+    passes();
     let rig = Rig::start(config(LONG)).await;
     rig.sim.fault(Fault::Nulls.always());
     let [ticker, ohlcv, orderbook, trades] = PATHS;
@@ -189,8 +194,9 @@ async fn nulls_stay_nulls() {
 }
 
 /// Nothing where nothing was before is believed for a moment; nothing where something was is not.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn emptiness_is_not_taken_for_truth() {
+    passes();
     let rig = Rig::start(config(LONG)).await;
     rig.sim.fault(Fault::Empty.always());
     let [ticker, ohlcv, orderbook, trades] = PATHS;
@@ -218,8 +224,9 @@ async fn emptiness_is_not_taken_for_truth() {
 
 /// After repeated faults the exchange is left alone, whatever the key, and one call finds out
 /// whether it is back.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn an_exchange_that_keeps_failing_is_given_a_rest() {
+    passes();
     let mut config = config(LONG);
     config.upstream.breaker_failures = 4;
     let rig = Rig::start(config).await;

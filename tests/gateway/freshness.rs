@@ -6,7 +6,8 @@ use tidegate::sim::{Family, Fault};
 
 use crate::{
     client::{Reply, ask},
-    rig::{Rig, eventually, for_each_product, ms, policy, settings},
+    rig::{Rig, SOON, eventually, for_each_product, ms, policy, settings},
+    time::{passes, stands_still},
 };
 
 const BOOK: &str = "/api/market-data/orderbook/BTC-USD";
@@ -26,29 +27,29 @@ fn age(reply: &Reply) -> u64 {
     reply.header("age").and_then(|age| age.parse().ok()).unwrap_or_else(|| panic!("{reply:?}"))
 }
 
-async fn aged(rig: &Rig, seconds: u64) -> Reply {
-    let aged = async || {
-        Some(demand(rig, "only-if-cached, max-stale").await).filter(|reply| age(reply) >= seconds)
-    };
-    eventually(ms(1_000 * (seconds + 2)), "an older answer", aged).await
+/// What is held, whatever its age.
+async fn held(rig: &Rig) -> Reply {
+    demand(rig, "only-if-cached, max-stale").await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn an_answer_tells_its_age_and_its_lifetime() {
+    let time = stands_still();
     let rig = rig([20_000, 30_000, 40_000, 1_000]).await;
     let first = rig.get(BOOK).await;
-    assert_eq!((age(&first), first.ttl()), (0, 19));
+    assert_eq!((age(&first), first.ttl()), (0, 20));
     let told = "max-age=20, stale-while-revalidate=30, stale-if-error=40";
     assert_eq!(first.header("cache-control"), Some(told));
-    let later = aged(&rig, 1).await;
-    let left = later.ttl() + i64::try_from(age(&later)).unwrap();
-    assert_eq!((left, &later.body), (19, &first.body));
+    time.pass(ms(1_500)).await;
+    let later = held(&rig).await;
+    assert_eq!((age(&later), later.ttl(), &later.body), (1, 18, &first.body));
     assert_eq!(later.header("cache-control"), Some(told));
     assert_eq!(rig.calls(Family::Book), 1);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn each_way_of_answering_is_told() {
+    passes();
     let rig = rig([900, 0, 0, 0]).await;
     assert_eq!(
         rig.get(BOOK).await.cache_status(),
@@ -57,7 +58,7 @@ async fn each_way_of_answering_is_told() {
     assert_eq!(rig.get(BOOK).await.cache_status(), "tidegate; hit; ttl=0; detail=rest");
     let expired =
         async || Some(rig.get(BOOK).await).filter(|reply| reply.cache_status().contains("fwd="));
-    let reply = eventually(ms(4_000), "the end of its life", expired).await;
+    let reply = eventually(SOON, "the end of its life", expired).await;
     assert_eq!(reply.cache_status(), "tidegate; fwd=stale; stored; ttl=0; detail=rest");
 
     rig.sim.fault(Fault::delay(ms(400)).always());
@@ -69,8 +70,9 @@ async fn each_way_of_answering_is_told() {
     assert_eq!(told[4], "tidegate; fwd=miss; stored; ttl=0; detail=rest");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn demands_for_something_newer_are_met_or_refused() {
+    let time = stands_still();
     let rig = rig([20_000, 0, 20_000, 0]).await;
     let absent = demand(&rig, "only-if-cached").await;
     absent.problem(BOOK, 504, "deadline_exceeded");
@@ -85,15 +87,16 @@ async fn demands_for_something_newer_are_met_or_refused() {
     }
     assert_eq!(rig.calls(Family::Book), 1);
     for anew in ["no-cache", "max-age=0"] {
+        time.pass(ms(1)).await;
         let reply = demand(&rig, anew).await;
         assert_eq!((reply.status, age(&reply)), (200, 0));
         assert!(reply.cache_status().contains("fwd=stale"), "{anew}: {reply:?}");
     }
     assert_eq!(rig.calls(Family::Book), 3);
-    aged(&rig, 2).await;
+    time.pass(ms(2_000)).await;
     let reply = demand(&rig, "max-age=1").await;
     assert_eq!((age(&reply), rig.calls(Family::Book)), (0, 4));
-    aged(&rig, 2).await;
+    time.pass(ms(2_000)).await;
     let reply = demand(&rig, "min-fresh=19").await;
     assert_eq!((age(&reply), rig.calls(Family::Book)), (0, 5));
     demand(&rig, "min-fresh=21").await.problem(BOOK, 504, "deadline_exceeded");
@@ -117,11 +120,13 @@ async fn a_demand_that_cannot_be_met_is_an_error() {
     assert_eq!(rig.get(BOOK).await.status, 200, "who demands nothing gets what is held");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn max_stale_widens_what_may_be_served() {
+    let time = stands_still();
     let rig = rig([500, 0, 0, 0]).await;
     assert_eq!(rig.get(BOOK).await.status, 200);
-    let reply = aged(&rig, 1).await;
+    time.pass(ms(1_000)).await;
+    let reply = held(&rig).await;
     assert!(reply.ttl() < 0 && rig.calls(Family::Book) == 1, "{reply:?}");
     demand(&rig, "only-if-cached").await.problem(BOOK, 504, "deadline_exceeded");
     demand(&rig, "only-if-cached, max-stale=0").await.problem(BOOK, 504, "deadline_exceeded");
@@ -131,31 +136,29 @@ async fn max_stale_widens_what_may_be_served() {
 }
 
 /// A stale answer comes at once, and one call refreshes it, however many ask.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn stale_while_revalidate_answers_at_once_and_refreshes_once() {
+    passes();
     let rig = rig([1_500, 60_000, 0, 0]).await;
     let first = rig.get(BOOK).await;
-    aged(&rig, 2).await;
+    tokio::time::sleep(ms(2_000)).await;
     rig.sim.fault(Fault::delay(ms(1_200)).always());
     let replies = rig.crowd(20, BOOK).await;
-    assert_eq!(rig.calls(Family::Book), 2, "one refresh: {:?}", rig.sim.log());
     for reply in &replies {
         assert_eq!((reply.status, &reply.body), (200, &first.body));
         assert!(reply.ttl() < 0, "{reply:?}");
         assert!(reply.took < ms(1_000), "waited {:?}", reply.took);
         assert!(reply.cache_status().starts_with("tidegate; hit;"), "{reply:?}");
     }
-    let fresh = async || {
-        Some(demand(&rig, "only-if-cached, max-stale").await).filter(|reply| reply.ttl() >= 0)
-    };
-    let reply = eventually(ms(5_000), "the refresh", fresh).await;
+    let fresh = async || Some(held(&rig).await).filter(|reply| reply.ttl() >= 0);
+    let reply = eventually(SOON, "the refresh", fresh).await;
     assert!(reply.json()["timestamp"].as_i64() > first.json()["timestamp"].as_i64());
-    assert_eq!(rig.calls(Family::Book), 2);
+    assert_eq!(rig.calls(Family::Book), 2, "one refresh: {:?}", rig.sim.log());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_holds_the_answer_is_not_sent_it_again() {
-    let rig = rig([20_000, 0, 0, 0]).await;
+    let rig = rig([600_000, 0, 0, 0]).await;
     for path in [BOOK, CANDLES, "/api/market-data/ticker/BTC-USD", "/api/market-data/markets"] {
         let full = rig.get(path).await;
         let tag = full.header("etag").expect("a tag").to_owned();
@@ -178,7 +181,7 @@ async fn who_holds_the_answer_is_not_sent_it_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn gzip_holds_the_same_text_under_a_tag_of_its_own() {
-    let rig = rig([20_000, 0, 0, 0]).await;
+    let rig = rig([600_000, 0, 0, 0]).await;
     for path in [
         "/api/market-data/orderbook/BTC-USD?limit=100",
         CANDLES,
@@ -213,7 +216,7 @@ async fn gzip_holds_the_same_text_under_a_tag_of_its_own() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn head_tells_what_get_would() {
-    let rig = rig([20_000, 0, 0, 0]).await;
+    let rig = rig([600_000, 0, 0, 0]).await;
     let paths = [
         BOOK,
         CANDLES,
@@ -234,7 +237,7 @@ async fn head_tells_what_get_would() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_answer_is_named() {
-    let rig = rig([20_000, 0, 0, 0]).await;
+    let rig = rig([600_000, 0, 0, 0]).await;
     for path in [BOOK, "/livez", "/nothing", "/api/market-data/ticker/NO-PE"] {
         let given = rig.get_with(path, "x-request-id", "order-17").await;
         assert_eq!(given.header("x-request-id"), Some("order-17"), "{path}");

@@ -17,6 +17,7 @@ use crate::{
     client::{Reply, ask},
     fake::{Fake, book, candles},
     rig::{port, settings},
+    time::stands_still,
 };
 
 struct Live {
@@ -93,8 +94,9 @@ impl Live {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn every_endpoint_answers_from_the_channels_without_a_call() {
+    let _time = stands_still();
     let live = Live::start().await;
     live.open(Stream::Ticker, &live.ticker(104));
     live.open(Stream::Book { precision: Precision::P0, depth: 25 }, &live.book());
@@ -125,8 +127,9 @@ async fn every_endpoint_answers_from_the_channels_without_a_call() {
     assert_eq!(live.calls(), Vec::<&str>::new());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn an_encoded_answer_ends_with_the_message_it_was_made_from() {
+    let _time = stands_still();
     let live = Live::start().await;
     const PATH: &str = "/api/market-data/ticker/BTC-USD";
     let topic = live.open(Stream::Ticker, &live.ticker(104));

@@ -1,9 +1,10 @@
 //! The gateway as its clients and operators meet it: a real listener in front of the simulated
-//! exchange, over real sockets, with real but short times.
+//! exchange, over real sockets, with short times: real ones, or a test's own.
 //!
 //! ```text
 //! rig       one gateway before one simulated exchange;  client: sends exactly these bytes
 //! fake      an exchange that answers what no simulated market would
+//! time      that stands still or passes for a test alone
 //! storm     a thousand clients for one cold key
 //! faults    every way in which the exchange goes wrong, and the way back
 //! stale     what may be served meanwhile;  budget: limits and bans
@@ -33,6 +34,7 @@ mod stale;
 mod status;
 mod storm;
 mod symbols;
+mod time;
 mod verdicts;
 mod warm;
 mod wire;

@@ -6,9 +6,12 @@ use futures_util::future::join_all;
 use serde_json::Value;
 use tidegate::{
     app::App,
+    clock::Clock,
     config::{Config, Policy},
-    exchange::Exchange,
-    sim::{Family, Fault, FaultRule, Sim, SimConfig},
+    exchange::{Endpoints, Exchange, bitfinex},
+    feed::Feed,
+    market::UnixMs,
+    sim::{Family, Fault, FaultRule, ManualTime, Sim, SimClock, SimConfig},
     tasks::Tasks,
 };
 use tokio::{net::TcpListener, time::Instant};
@@ -18,6 +21,13 @@ use crate::client::{Reply, ask};
 pub(crate) const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
+
+/// Longer than any step takes that works, on the busiest machine.
+pub(crate) const SOON: Duration = ms(30_000);
+
+/// The end of a minute in which the simulated market had a trade, as it had in the one before and
+/// in the one after.
+pub(crate) const BUSY: UnixMs = UnixMs::from_millis(1_772_452_980_000);
 
 /// Times of a policy in milliseconds: ttl, stale-while-revalidate, stale-if-error, negative ttl.
 pub(crate) const fn policy(times: [u64; 4]) -> Policy {
@@ -34,8 +44,8 @@ pub(crate) const fn policy(times: [u64; 4]) -> Policy {
 pub(crate) fn settings() -> Config {
     let mut config = Config::default();
     config.feed.enabled = false;
-    config.server.request_deadline = ms(8_000);
-    config.exchanges["bitfinex"].request_timeout = ms(6_000);
+    config.server.request_deadline = ms(30_000);
+    config.exchanges["bitfinex"].request_timeout = ms(25_000);
     const PLENTY: u32 = 100_000;
     config.exchanges["bitfinex"].budget.set_all(PLENTY);
     for_each_product(&mut config, policy([60_000, 0, 0, 1_000]));
@@ -49,9 +59,10 @@ pub(crate) fn for_each_product(config: &mut Config, policy: Policy) {
     kinds.into_iter().for_each(|kind| *kind = policy);
 }
 
-/// A simulated exchange that refuses nothing.
+/// A simulated exchange that refuses nothing, and whose clock is the runtime's.
 pub(crate) fn lenient() -> SimConfig {
-    SimConfig { enforce: false, ..SimConfig::default() }
+    let clock = SimClock::Wall(Clock::anchored(Clock::system().now()));
+    SimConfig { enforce: false, clock, ..SimConfig::default() }
 }
 
 pub(crate) async fn port() -> TcpListener {
@@ -74,6 +85,26 @@ impl Rig {
     /// The same before a simulated exchange of another kind.
     pub(crate) async fn before(sim: SimConfig, config: Config) -> Self {
         Self::with(sim, config, App::start).await
+    }
+
+    /// A gateway that shows another time than now, and goes on from there; the market as `sim` says.
+    pub(crate) async fn at(clock: Clock, sim: SimClock, config: Config) -> Self {
+        let sim = SimConfig { clock: sim, ..lenient() };
+        let make = async |config: Config, listener| {
+            let site = &config.exchanges["bitfinex"];
+            let (rest_url, request_timeout) = (site.rest_url.clone(), site.request_timeout);
+            let exchange = bitfinex::SPEC.open(&Endpoints { rest_url, request_timeout })?;
+            let open = |_, _: &_, _: &_| Feed::disabled();
+            App::with_parts(config, exchange, open, clock, listener).await
+        };
+        Self::with(sim, config, make).await
+    }
+
+    /// Before a market that stands still: its own answer is the same however often it is asked.
+    pub(crate) async fn still() -> (Self, UnixMs) {
+        let now = BUSY + ms(20_000);
+        let market = SimClock::Manual(ManualTime::new(now));
+        (Self::at(Clock::anchored(now), market, settings()).await, now)
     }
 
     /// The same with a gateway that is made in another way.

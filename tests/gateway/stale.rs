@@ -67,6 +67,8 @@ async fn stale_answers_do_not_hammer_the_exchange() {
     let (path, family) = PATHS[1];
     assert_eq!(rig.get(path).await.status, 200);
     rig.only_fault(Fault::Html { status: 200 }.on(family));
+    let stale = async || Some(rig.get(path).await).filter(|reply| reply.ttl() < 0);
+    eventually(ms(2_500), "a stale answer", stale).await;
     for _ in 0..3 {
         for reply in rig.crowd(20, path).await {
             assert_eq!(reply.status, 200, "{}", reply.text());

@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 use tidegate::sim::Family;
 
-use crate::rig::{Rig, settings};
+use crate::{
+    rig::{Rig, settings},
+    time::passes,
+};
 
 async fn market(rig: &Rig, id: &str) -> Value {
     let body = rig.get("/api/market-data/markets").await.json();
@@ -100,8 +103,9 @@ async fn an_unknown_symbol_costs_nothing_and_is_told_near_ones() {
     assert_eq!(rig.sim.counts().total(), 0, "{:?}", rig.sim.log());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn single_tickers_asked_at_once_are_one_call() {
+    passes();
     let mut config = settings();
     config.upstream.merge_window = crate::rig::ms(200);
     let rig = Rig::start(config).await;

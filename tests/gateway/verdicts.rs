@@ -10,7 +10,8 @@ use tidegate::{
 use crate::{
     client::ask,
     fake::{Fake, book, candles},
-    rig::{Rig, before, eventually, for_each_product, ms, policy, says, settings},
+    rig::{Rig, SOON, before, eventually, for_each_product, ms, policy, says, settings},
+    time::passes,
 };
 
 const PATH: &str = "/api/market-data/validate-market/BTC-USD?limit=50";
@@ -121,8 +122,9 @@ async fn the_exchanges_own_answers_are_judged_alike() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn old_data_is_not_suitable() {
+    passes();
     let mut config = settings();
     config.validation.max_age = ms(1_000);
     let app = before(Fake::default(), config).await;
@@ -130,7 +132,7 @@ async fn old_data_is_not_suitable() {
     let first = asked().await;
     assert!(verdict(&first).0, "{first}");
     let old = async || Some(asked().await).filter(|body| !verdict(body).0);
-    let body = eventually(ms(5_000), "old data", old).await;
+    let body = eventually(SOON, "old data", old).await;
     let (_, reason, checks) = verdict(&body);
     assert!(reason.starts_with("Data is 1.") && reason.ends_with(" s old"), "{reason}");
     assert_eq!(checks, [true, true, true, false]);
