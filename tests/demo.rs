@@ -25,6 +25,68 @@ fn run(args: &[&str]) -> (Output, String) {
     (output, text)
 }
 
+/// Ends with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _already_over = self.0.kill();
+        let _reaped = self.0.wait();
+    }
+}
+
+/// A row of the table.
+struct Row {
+    seconds: u64,
+    asked: u64,
+    from_streams: String,
+}
+
+impl Row {
+    fn read(line: &str) -> Option<Self> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [time, asked, _, from_streams, ..] = words[..] else { return None };
+        let (minutes, seconds) = time.split_once(':')?;
+        let number = |text: &str| text.replace(',', "").parse::<u64>().ok();
+        Some(Self {
+            seconds: number(minutes)? * 60 + number(seconds)?,
+            asked: number(asked)?,
+            from_streams: from_streams.to_owned(),
+        })
+    }
+}
+
+/// A demo on a free port that is interrupted as soon as it has done enough, which its rows tell,
+/// however fast the machine is. The rows, and all that was printed.
+fn run_until(args: &[&str], is_enough: impl Fn(&[Row]) -> bool) -> (Vec<Row>, String) {
+    // What does not come until then does not come.
+    let args = [&["--listen", "127.0.0.1:0", "--seconds", "180"], args].concat();
+    let mut running = Running(demo(&args).spawn().unwrap());
+    let mut out = BufReader::new(running.0.stdout.take().unwrap());
+    let (mut rows, mut text) = (Vec::new(), String::new());
+    let mut is_in_table = false;
+    while !is_enough(&rows) {
+        let before = text.len();
+        assert_ne!(out.read_line(&mut text).unwrap(), 0, "it ended by itself: {text}");
+        let line = &text[before..];
+        rows.extend(Row::read(line).filter(|_| is_in_table));
+        is_in_table |= line.contains("budget left");
+    }
+    let pid = running.0.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    out.read_to_string(&mut text).unwrap();
+    assert!(running.0.wait().unwrap().success());
+    let mut errors = String::new();
+    running.0.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+    assert_eq!(errors, "", "a demo without trouble logs nothing");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    (rows, text)
+}
+
+fn asked(rows: &[Row]) -> u64 {
+    rows.last().map_or(0, |row| row.asked)
+}
+
 /// The number in `text` that follows `label` at the start of a line.
 fn figure(text: &str, label: &str) -> u64 {
     let rest = text.lines().find_map(|line| line.trim_start().strip_prefix(label));
@@ -47,15 +109,12 @@ fn families(text: &str) -> Vec<(String, u64, u64, u64)> {
 
 #[test]
 fn many_requests_become_few_calls_within_every_limit() {
-    let (output, text) = run(&["--listen", "127.0.0.1:0", "--clients", "20", "--seconds", "8"]);
-    assert!(output.status.success(), "{output:?}");
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "a demo without trouble logs nothing");
-    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let (rows, text) = run_until(&["--clients", "20"], |rows| asked(rows) > 600);
 
     let asked = figure(&text, "asked by 20    clients");
     let from_cache = figure(&text, "answered from the cache");
     let waited = figure(&text, "waited for the exchange");
-    assert!(asked > 200, "{text}");
+    assert!(asked >= rows[rows.len() - 1].asked, "{text}");
     assert!(from_cache * 10 > asked * 8, "{text}");
     assert_eq!(figure(&text, "refused with a reason"), 0, "{text}");
     assert_eq!(figure(&text, "not answered"), 0, "{text}");
@@ -69,9 +128,13 @@ fn many_requests_become_few_calls_within_every_limit() {
     for (family, calls, most, allowed) in &families {
         assert!(most <= calls && most <= allowed, "{family}: {text}");
     }
-    // Twelve tickers are fetched once each; from then on one call refreshes all of them.
+    // Twelve tickers are fetched once each; from then on one call refreshes all of them, not more
+    // often than they grow half as old as they may.
     let calls_of = |name: &str| families.iter().find(|row| row.0 == name).unwrap().1;
-    assert!(calls_of("ticker") <= 18 && calls_of("tickers") <= 6, "{text}");
+    assert!(
+        calls_of("ticker") <= 18 && calls_of("tickers") <= figure(&text, "Summary of"),
+        "{text}"
+    );
 
     let calls: u64 = families.iter().map(|row| row.1).sum();
     assert_eq!(figure(&text, "in all"), calls, "{text}");
@@ -79,9 +142,9 @@ fn many_requests_become_few_calls_within_every_limit() {
     assert!(calls * 3 < asked, "{text}");
     assert!(text.contains("Without the gateway the exchange would have been sent"), "{text}");
 
-    // A row after five seconds, under its head.
-    let row = text.lines().skip_while(|line| !line.contains("budget left")).nth(1).unwrap();
-    assert!(row.trim_start().starts_with("0:05 "), "{text}");
+    // A row after five seconds each, under its head.
+    let times: Vec<u64> = rows.iter().map(|row| row.seconds).collect();
+    assert!(times[0] >= 5 && times.windows(2).all(|pair| pair[1] - pair[0] >= 4), "{text}");
 }
 
 #[test]
@@ -108,19 +171,10 @@ fn calls_of(text: &str, exchange: &str) -> Vec<(String, u64)> {
 fn several_exchanges_are_served_side_by_side_each_within_its_limits() {
     let names = ["bitfinex", "kraken", "coinbase", "binance"];
     let exchanges = names.join(",");
-    let (output, text) = run(&[
-        "--listen",
-        "127.0.0.1:0",
-        "--clients",
-        "24",
-        "--seconds",
-        "15",
-        "--exchanges",
-        &exchanges,
-    ]);
-    assert!(output.status.success(), "{output:?}");
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "a demo without trouble logs nothing");
-    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    // Each client has asked for everything that it watches, and some of it has come from streams.
+    let (_, text) = run_until(&["--clients", "24", "--exchanges", &exchanges], |rows| {
+        rows.len() >= 3 && asked(rows) > 600 && rows[rows.len() - 1].from_streams != "0%"
+    });
     let mut sum = 0;
     for name in names {
         let calls = calls_of(&text, name);
@@ -132,37 +186,16 @@ fn several_exchanges_are_served_side_by_side_each_within_its_limits() {
     assert_eq!(text.matches("\n  answered 429            0\n").count(), names.len(), "{text}");
     assert_eq!(figure(&text, "not answered"), 0, "{text}");
     let asked = figure(&text, "asked by 24    clients");
-    assert!(asked > 100 && figure(&text, "answered from the cache") * 10 > asked * 8, "{text}");
+    assert!(figure(&text, "answered from the cache") * 10 > asked * 8, "{text}");
     assert!(figure(&text, "all of it from streams") > 0, "{text}");
-}
-
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _already_over = self.0.kill();
-        let _reaped = self.0.wait();
-    }
 }
 
 #[test]
 fn an_interrupt_ends_it_with_a_summary() {
-    let mut running =
-        Running(demo(&["--listen", "127.0.0.1:0", "--clients", "5"]).spawn().unwrap());
-    let mut out = BufReader::new(running.0.stdout.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("budget left") {
-        line.clear();
-        assert_ne!(out.read_line(&mut line).unwrap(), 0, "it ended by itself");
-    }
-    let pid = running.0.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
-    let mut rest = String::new();
-    out.read_to_string(&mut rest).unwrap();
-    assert!(running.0.wait().unwrap().success());
-    assert!(rest.contains("\nSummary of "), "{rest}");
-    assert!(figure(&rest, "asked by 5     clients") > 20, "{rest}");
-    assert_eq!(figure(&rest, "answered 429"), 0, "{rest}");
+    let (rows, text) = run_until(&["--clients", "5"], |rows| asked(rows) > 20);
+    let (_, rest) = text.split_once("\nSummary of ").unwrap_or_else(|| panic!("{text}"));
+    assert!(figure(rest, "asked by 5     clients") >= asked(&rows), "{text}");
+    assert_eq!(figure(rest, "answered 429"), 0, "{text}");
 }
 
 #[test]

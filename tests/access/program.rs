@@ -131,11 +131,14 @@ async fn no_key_is_ever_logged() {
     let output = std::fs::File::create(&log).unwrap();
     command.stdout(output.try_clone().unwrap()).stderr(output);
     let mut process = command.spawn().unwrap();
-    let said = || std::fs::read_to_string(&log).unwrap();
-    eventually("where it listens", || said().contains("tidegate is listening on http://")).await;
-    let all = said();
-    let (_, url) = all.split_once("tidegate is listening on ").unwrap();
-    let url = url.lines().next().unwrap();
+    let said = || String::from_utf8_lossy(&std::fs::read(&log).unwrap()).into_owned();
+    let url = || {
+        let all = said();
+        let (url, _) = all.split_once("tidegate is listening on ")?.1.split_once('\n')?;
+        Some(url.to_owned())
+    };
+    eventually("where it listens", || url().is_some()).await;
+    let url = url().unwrap();
     for (key, status) in [(right, 200), (wrong, 401)] {
         for path in ["/api/market-data/ticker/BTC-USD", "/v2/ticker/tBTCUSD"] {
             for (name, value) in

@@ -19,7 +19,7 @@ use tokio::{
 pub(crate) const TICKER: &str = "/api/market-data/ticker/BTC-USD";
 
 /// Beyond this a test is stuck, not slow.
-pub(crate) const STUCK: Duration = Duration::from_secs(20);
+pub(crate) const STUCK: Duration = Duration::from_secs(60);
 
 /// An entry of a keys file for a client with one key.
 pub(crate) fn client(name: &str, key: &str, more: &str) -> String {
@@ -88,6 +88,8 @@ impl Rig {
         let file = dir.path().join("keys.toml");
         std::fs::write(&file, keys).unwrap();
         let mut config = Config::default();
+        config.server.request_deadline = STUCK;
+        config.exchanges["bitfinex"].request_timeout = STUCK;
         config.exchanges["bitfinex"].rest_url = sim.rest_url();
         config.exchanges["bitfinex"].ws_url = sim.ws_url();
         config.feed.enabled = false;

@@ -1,13 +1,11 @@
 //! What would happen, without its happening.
 
 use serde_json::{Value, json};
-use tidegate::sim::{Family, Fault};
+use tidegate::sim::Family;
 
 use crate::{
-    SOON, TICKER,
-    client::ask,
-    explained, only,
-    rig::{Rig, eventually, for_each_product, ms, policy, settings},
+    SOON, TICKER, behind_a_valve, between_candles, during_the_first, explained, only,
+    rig::{Rig, eventually, for_each_product, policy, settings},
 };
 
 /// Every endpoint that can be asked about.
@@ -37,7 +35,7 @@ fn woulds(forecast: &Value) -> Vec<&str> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_forecast_spends_nothing_and_comes_true() {
-    let rig = Rig::start(settings()).await;
+    let rig = between_candles().await;
     for endpoint in ENDPOINTS {
         let told = forecast(&rig, endpoint).await;
         let would = woulds(&told);
@@ -85,17 +83,14 @@ async fn a_forecast_spends_nothing_and_comes_true() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_forecast_sees_what_is_under_way() {
-    let rig = Rig::start(settings()).await;
-    rig.sim.fault(Fault::delay(ms(1_500)).times(Family::Book, 1));
-    let address = rig.app.address();
-    let book = "/api/market-data/orderbook/BTC-USD";
-    let first = ask(address, "GET", book, &[("x-request-id", "the-first")]);
-    let second = async {
-        let sent = async || (rig.calls(Family::Book) == 1).then_some(());
-        eventually(SOON, "the call is sent", sent).await;
-        forecast(&rig, "orderbook/BTC-USD").await
+    let (rig, valve) = behind_a_valve(settings()).await;
+    valve.close();
+    let foreseen = async {
+        let told = forecast(&rig, "orderbook/BTC-USD").await;
+        valve.open();
+        told
     };
-    let (first, told) = tokio::join!(first, second);
+    let (first, told) = during_the_first(&rig, foreseen).await;
     assert_eq!((first.status, &told["would"]), (200, &json!("join")), "{told}");
     let flight = &told["parts"][0]["flight"];
     assert_eq!((&flight["role"], &flight["started_by"]), (&json!("joined"), &json!("the-first")));

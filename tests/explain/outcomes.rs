@@ -6,13 +6,12 @@ use tidegate::{
     config::Config,
     feed::Mode,
     market::Channel,
-    sim::{Family, Fault, Limits, SimConfig},
+    sim::{Family, Limits, SimConfig},
 };
 
 use crate::{
-    SOON, TICKER,
-    client::ask,
-    explained, explained_as, only, only_call,
+    BOOK, SOON, TICKER, ask_through, behind_a_valve, during_the_first, explained, explained_as,
+    only, only_call,
     rig::{Rig, eventually, for_each_product, lenient, ms, policy, port, settings},
 };
 
@@ -80,10 +79,9 @@ async fn a_miss_names_its_call_and_a_hit_its_age() {
 async fn a_stale_answer_names_its_refresh() {
     let mut config = settings();
     for_each_product(&mut config, policy([200, 60_000, 0, 1_000]));
-    let rig = Rig::start(config).await;
+    let (rig, valve) = behind_a_valve(config).await;
     rig.get(TICKER).await;
-    rig.sim.fault(Fault::delay(ms(1_000)).times(Family::Tickers, 1));
-    rig.sim.fault(Fault::delay(ms(1_000)).times(Family::Ticker, 1));
+    valve.close();
     let stale = async || {
         let (reply, told) = explained(&rig, TICKER).await;
         (only(&told)["outcome"] == "stale").then_some((reply, told))
@@ -109,8 +107,8 @@ async fn a_stale_answer_names_its_refresh() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_waited_for_a_turn_is_told_how_long() {
-    // One at once, then one a second.
-    let window = ms(3_000);
+    // One at once, then one in four seconds.
+    let window = ms(12_000);
     let limits = Limits { book: 3, ..Limits::all(1_000) };
     let sim = SimConfig { limits: Some(limits), window, ban: window, ..SimConfig::default() };
     let mut config = settings();
@@ -118,9 +116,12 @@ async fn who_waited_for_a_turn_is_told_how_long() {
     config.upstream.window = window;
     let rig = Rig::before(sim, config).await;
     let book = |symbol: &str| format!("/api/market-data/orderbook/{symbol}");
-    let (_, first) = explained(&rig, &book("BTC-USD")).await;
+    let both = [book("BTC-USD"), book("ETH-USD")];
+    let (one, other) = tokio::join!(explained(&rig, &both[0]), explained(&rig, &both[1]));
+    let mut both = [one, other];
+    both.sort_by_key(|(reply, _)| reply.took);
+    let [(_, first), (reply, second)] = both;
     assert_eq!(only_call(only(&first))["budget_left"], 2, "{first}");
-    let (reply, second) = explained(&rig, &book("ETH-USD")).await;
     let flight = &only(&second)["flight"];
     let (waited, total) = (number(&flight["queue_wait_ms"]), number(&second["total_ms"]));
     assert!(waited >= 100.0 && waited <= total, "{second}");
@@ -133,20 +134,15 @@ async fn who_waited_for_a_turn_is_told_how_long() {
     assert_eq!((&flight["attempts"], &flight["upstream_ms"]), (&json!(1), &call["upstream_ms"]));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn who_shares_a_fetch_is_told_whose_it_is() {
-    let rig = Rig::start(settings()).await;
-    rig.sim.fault(Fault::delay(ms(1_500)).times(Family::Book, 1));
-    let book = "/api/market-data/orderbook/BTC-USD";
-    let address = rig.app.address();
-    let first = ask(address, "GET", book, &[("x-request-id", "the-first")]);
-    let second = async {
-        let sent = async || (rig.calls(Family::Book) == 1).then_some(());
-        eventually(SOON, "the first call is sent", sent).await;
-        explained(&rig, &format!("{book}?limit=3")).await
-    };
-    let (first, (second, told)) = tokio::join!(first, second);
+    let (rig, valve) = behind_a_valve(settings()).await;
+    valve.close();
+    let path = format!("{BOOK}?limit=3&explain=true");
+    let second = ask_through(&rig, &valve, &path);
+    let (first, second) = during_the_first(&rig, second).await;
     assert_eq!((first.status, second.status), (200, 200));
+    let told = second.json()["explain"].clone();
     let part = only(&told);
     assert_eq!(part["outcome"], "collapsed", "{part}");
     let flight = &part["flight"];
@@ -159,7 +155,8 @@ async fn who_shares_a_fetch_is_told_whose_it_is() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_gathered_into_one_call_is_told_of_how_many() {
     let mut config = settings();
-    config.upstream.merge_window = ms(300);
+    // Longer than the machine takes from the first to the last of them.
+    config.upstream.merge_window = ms(2_000);
     let rig = Rig::start(config).await;
     let symbols = "/api/market-data/tickers?symbols=BTC-USD,ETH-USD,XRP-USD";
     let (reply, told) = explained(&rig, symbols).await;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    TICKER,
+    TICKER, between_candles,
     client::{Reply, ask},
     explained, only,
     rig::{Rig, settings},
@@ -69,7 +69,7 @@ async fn an_explained_read_is_a_read() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_has_no_keys_is_told_in_the_header() {
-    let rig = Rig::start(settings()).await;
+    let rig = between_candles().await;
     for path in [
         "/api/market-data/trades/BTC-USD?explain=true",
         "/api/market-data/trades/BTC-USD?format=csv&explain=true",

@@ -1,12 +1,9 @@
 //! The listener of operators: what is served where, and for how long.
 
-use tidegate::{
-    config::Config,
-    sim::{Family, Fault},
-};
+use tidegate::{config::Config, sim::Family};
 use tokio::net::TcpStream;
 
-use crate::rig::{Issued, Rig, TICKER, eventually, exchange_on, ms, plain, secure};
+use crate::rig::{Issued, Rig, STUCK, TICKER, eventually, exchange_on, plain, secure};
 
 fn apart(config: &mut Config) {
     config.server.admin.listen = Some("127.0.0.1:0".parse().unwrap());
@@ -96,10 +93,14 @@ async fn tls_is_for_both_unless_told_otherwise() {
 
 #[tokio::test]
 async fn operators_see_the_others_end() {
-    let rig = Rig::start(apart).await;
+    let (rig, valve) = Rig::behind_a_valve(|config| {
+        apart(config);
+        config.server.drain_grace = STUCK;
+    })
+    .await;
     assert_eq!(rig.get(TICKER).await.status, 200);
     rig.sim.reset_counts();
-    rig.sim.fault(Fault::delay(ms(2_000)).times(Family::Book, 1));
+    valve.close();
     let (clients, admin) = (rig.address(), rig.app.admin_address().unwrap());
     let in_flight = async move {
         plain(clients, "GET", "/api/market-data/orderbook/BTC-USD", &[]).await.status
@@ -117,6 +118,7 @@ async fn operators_see_the_others_end() {
         let reply = plain(admin, "GET", "/readyz", &[]).await;
         assert_eq!((reply.status, &reply.json()["code"]), (503, &"draining".into()));
         assert_eq!(plain(admin, "GET", "/metrics", &[]).await.status, 200);
+        valve.open();
     };
     let (answered, is_done, ()) = tokio::join!(in_flight, end, watch);
     assert_eq!((answered, is_done), (200, true));

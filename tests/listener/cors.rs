@@ -1,6 +1,6 @@
 //! Whose pages may read answers.
 
-use crate::rig::{Reply, Rig, TICKER, plain};
+use crate::rig::{Reply, Rig, STUCK, TICKER, plain};
 
 const DESK: &str = "https://desk.example.com";
 const EXPOSED: &str =
@@ -11,6 +11,7 @@ const ALLOWED: &str = "Authorization, X-Api-Key, Cache-Control, If-None-Match, P
 async fn allowing(origins: &[&str]) -> Rig {
     Rig::start(|config| {
         config.server.cors.origins = origins.iter().map(|&origin| origin.to_owned()).collect();
+        config.cache.ticker.ttl = STUCK;
     })
     .await
 }

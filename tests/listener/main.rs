@@ -12,3 +12,6 @@ mod process;
 mod reload;
 mod rig;
 mod tls;
+#[allow(dead_code, reason = "these tests need a part of it")]
+#[path = "../explain/valve.rs"]
+mod valve;

@@ -8,7 +8,7 @@ use tidegate::{app::App, config::Config};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    time::{Instant, timeout},
+    time::timeout,
 };
 use tokio_tungstenite::{client_async, tungstenite::Message};
 
@@ -52,18 +52,19 @@ async fn plain_http_is_told_what_is_spoken_and_silence_has_an_end() {
     let issued = Issued::until(2040);
     let rig = Rig::start(|config| {
         issued.serve(config);
-        config.server.limits.header_timeout = ms(300);
+        config.server.limits.header_timeout = ms(600_000);
     })
     .await;
-    let asked = Instant::now();
+    // No timeout ends this before the test's own.
     let reply = plain(rig.address(), "GET", TICKER, &[]).await;
-    assert!(asked.elapsed() < ms(2_000), "{:?}", asked.elapsed());
     let problem = reply.json();
     assert_eq!((reply.status, &problem["code"]), (426, &"upgrade_required".into()), "{problem}");
     assert_eq!(problem["detail"], "this port speaks TLS only: ask for https://");
     assert_eq!(reply.header("upgrade"), Some("TLS/1.2"));
 
-    let connected = Instant::now();
+    let mut hasty = rig.config.clone();
+    hasty.server.limits.header_timeout = ms(300);
+    assert_eq!(rig.app.reload(&hasty).failures, Vec::<String>::new());
     let mut silent = TcpStream::connect(rig.address()).await.unwrap();
     let mut garbled = TcpStream::connect(rig.address()).await.unwrap();
     garbled.write_all(&[22, 3, 1, 0, 5, 0xff, 0xff, 0xff, 0xff, 0xff]).await.unwrap();
@@ -72,8 +73,8 @@ async fn plain_http_is_told_what_is_spoken_and_silence_has_an_end() {
         let ended = timeout(STUCK, stream.read_to_end(&mut bytes)).await.expect("it is ended");
         assert!(ended.is_err() || !bytes.starts_with(b"HTTP"), "{bytes:?}");
     }
-    assert!(connected.elapsed() < ms(5_000), "{:?}", connected.elapsed());
     eventually("failures are counted", async || (rig.metric(FAILURES) == 3.0).then_some(())).await;
+    assert_eq!(rig.app.reload(&rig.config).failures, Vec::<String>::new());
     let reply = exchange_on(secure(rig.address(), &issued.der).await.unwrap(), "GET", TICKER, &[]);
     assert_eq!(reply.await.unwrap().status, 200);
 }

@@ -1,29 +1,39 @@
-use std::{
-    io::Read as _,
-    net::{SocketAddr, TcpListener},
-    time::Duration,
-};
+use std::{io::Read as _, time::Duration};
 
 use tidegate::{
     app::App,
+    clock::Clock,
     config::Config,
-    sim::{Family, Sim, SimConfig},
+    exchange::{Endpoints, spec},
+    feed::Feed,
+    sim::{Family, Sim, SimClock, SimConfig},
     tasks::Tasks,
 };
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::{run, tidegate};
 
-/// A simulated exchange.
-async fn exchange() -> (Sim, Tasks) {
-    let tasks = Tasks::new(|name| panic!("the simulated exchange's task {name} panicked"));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let sim = Sim::start(SimConfig::default(), listener, &tasks).await.unwrap();
-    (sim, tasks)
+/// The same day whenever the tests run: there are candles of the year before it, and its month does
+/// not end meanwhile.
+fn clock() -> Clock {
+    Clock::anchored("2026-11-22T14:00:00Z".parse().unwrap())
 }
 
-/// An address at which nobody listens.
-pub(crate) fn nowhere() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+/// A simulated exchange, and what time it is there.
+pub(crate) async fn exchange() -> (Sim, Clock, Tasks) {
+    let tasks = Tasks::new(|name| panic!("the simulated exchange's task {name} panicked"));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let clock = clock();
+    let config = SimConfig { clock: SimClock::Wall(clock.clone()), ..SimConfig::default() };
+    let sim = Sim::start(config, listener, &tasks).await.unwrap();
+    (sim, clock, tasks)
+}
+
+/// An address at which nobody listens, nor comes to while this is held.
+pub(crate) fn nowhere() -> TcpSocket {
+    let taken = TcpSocket::new_v4().unwrap();
+    taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    taken
 }
 
 /// The command in a thread of its own, since the exchange lives in this one.
@@ -35,8 +45,9 @@ async fn candles(args: &[&str]) -> (i32, String, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_gateway_the_command_asks_the_exchange_itself() {
-    let (sim, _tasks) = exchange().await;
-    let (listen, rest_url) = (nowhere().to_string(), sim.rest_url());
+    let (sim, _clock, _tasks) = exchange().await;
+    let nowhere = nowhere();
+    let (listen, rest_url) = (nowhere.local_addr().unwrap().to_string(), sim.rest_url());
     let past = ["--since", "2026-01-05T00:00:00Z", "--until", "2026-01-05T03:00:00Z"];
     let base = ["BTC/USD", "--listen", &listen, "--rest-url", &rest_url];
     let args = [&base, &past[..]].concat();
@@ -72,13 +83,16 @@ async fn without_a_gateway_the_command_asks_the_exchange_itself() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_that_runs_is_asked() {
-    let (sim, _tasks) = exchange().await;
+    let (sim, clock, _tasks) = exchange().await;
     let mut config = Config::default();
     config.feed.enabled = false;
     config.cache.ohlcv.ttl = Duration::from_secs(600);
-    config.exchanges["bitfinex"].rest_url = sim.rest_url();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let app = App::start(config, listener).await.unwrap();
+    let request_timeout = config.exchanges["bitfinex"].request_timeout;
+    let at = Endpoints { rest_url: sim.rest_url(), request_timeout };
+    let exchange = spec("bitfinex").unwrap().open(&at).unwrap();
+    let no_feed = |_, _: &_, _: &_| Feed::disabled();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let app = App::with_parts(config, exchange, no_feed, clock, listener).await.unwrap();
     let listen = app.address().to_string();
     // This command knows no exchange.
     let base = ["BTC/USD", "--rest-url", "http://127.0.0.1:9", "--timeframe", "1M", "--limit", "3"];

@@ -1,17 +1,25 @@
 //! Backfill through real gateways into a real store: one in process, one that runs, one that is
 //! killed in the middle.
 
-use std::{fs, path::PathBuf};
+use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
 
+use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 use tidegate::{
     app::App,
     config::Config,
-    sim::{Family, Sim, SimConfig},
+    sim::{Family, Fault, FaultRule, Sim},
     tasks::Tasks,
 };
+use tokio::{
+    net::TcpSocket,
+    time::{Instant, sleep},
+};
 
-use crate::{candles::nowhere, run, tidegate};
+use crate::{
+    candles::{exchange, nowhere},
+    run, tidegate,
+};
 
 /// Two pages of minutes.
 const PAST: [&str; 4] = ["--since", "2026-01-01T00:00:00Z", "--until", "2026-01-18T23:59:00Z"];
@@ -19,7 +27,9 @@ const PAST: [&str; 4] = ["--since", "2026-01-01T00:00:00Z", "--until", "2026-01-
 struct Bench {
     sim: Sim,
     folder: PathBuf,
-    listen: String,
+    /// Nobody listens there, unless it is given to somebody.
+    socket: TcpSocket,
+    listen: SocketAddr,
     _tasks: Tasks,
 }
 
@@ -31,12 +41,12 @@ impl Drop for Bench {
 
 impl Bench {
     async fn new(name: &str) -> Self {
-        let tasks = Tasks::new(|name| panic!("the simulated exchange's task {name} panicked"));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let sim = Sim::start(SimConfig::default(), listener, &tasks).await.unwrap();
+        let (sim, _clock, _tasks) = exchange().await;
         let folder = std::env::temp_dir().join(format!("tidegate-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
-        Self { sim, folder, listen: nowhere().to_string(), _tasks: tasks }
+        let socket = nowhere();
+        let listen = socket.local_addr().unwrap();
+        Self { sim, folder, socket, listen, _tasks }
     }
 
     fn args(&self) -> Vec<String> {
@@ -45,7 +55,7 @@ impl Bench {
         let settings = [
             ("--set", path),
             ("--rest-url", self.sim.rest_url()),
-            ("--listen", self.listen.clone()),
+            ("--listen", self.listen.to_string()),
         ];
         let settings = settings.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]);
         fixed.iter().chain(&PAST).map(ToString::to_string).chain(settings).collect()
@@ -59,6 +69,13 @@ impl Bench {
         (code, serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out} {err}")))
     }
 
+    /// Bars in the store.
+    fn stored(&self) -> i64 {
+        let path = self.folder.join("store.sqlite");
+        let store = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        store.query_row("SELECT count(*) FROM candles", [], |row| row.get(0)).unwrap()
+    }
+
     fn calls(&self) -> u64 {
         self.sim.counts().of(Family::Candles)
     }
@@ -66,7 +83,7 @@ impl Bench {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_fetched_costs_nothing_again_whoever_asks() {
-    let bench = Bench::new("backfill").await;
+    let mut bench = Bench::new("backfill").await;
     let (code, first) = bench.backfill().await;
     assert_eq!((code, &first["outcome"]), (0, &"done".into()), "{first}");
     let calls = bench.calls();
@@ -83,8 +100,9 @@ async fn what_was_fetched_costs_nothing_again_whoever_asks() {
     config.exchanges["bitfinex"].rest_url = bench.sim.rest_url();
     config.feed.enabled = false;
     config.store.path = Some(bench.folder.join("store.sqlite"));
-    config.server.listen = bench.listen.parse().unwrap();
-    let listener = tokio::net::TcpListener::bind(config.server.listen).await.unwrap();
+    config.server.listen = bench.listen;
+    let socket = std::mem::replace(&mut bench.socket, nowhere());
+    let listener = socket.listen(128).unwrap();
     let app = App::start(config, listener).await.unwrap();
     let (code, third) = bench.backfill().await;
     assert_eq!((code, third["calls"].as_u64(), third["bars"].as_u64()), (0, Some(0), Some(bars)));
@@ -94,7 +112,14 @@ async fn what_was_fetched_costs_nothing_again_whoever_asks() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_killed_run_had_stored_is_not_fetched_again() {
+    let reference = Bench::new("reference").await;
+    let (_, whole) = reference.backfill().await;
+    let calls = reference.sim.log().into_iter().filter(|call| call.family == Family::Candles);
+    let second = calls.map(|call| call.path).nth(1).expect("there are two pages");
+
     let bench = Bench::new("killed").await;
+    let never = Fault::Hang.times(Family::Candles, 1);
+    bench.sim.fault(FaultRule { path: Some(second), ..never });
     let mut child = {
         let args = bench.args();
         tidegate(&args.iter().map(String::as_str).collect::<Vec<_>>())
@@ -103,9 +128,12 @@ async fn what_a_killed_run_had_stored_is_not_fetched_again() {
             .spawn()
             .unwrap()
     };
-    // Two pages were asked for, so that the first was answered; then it dies.
-    while bench.calls() < 2 {
-        tokio::task::yield_now().await;
+    // The second page has been asked for and does not come, and the first one is stored; then it
+    // dies.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while bench.calls() < 2 || bench.stored() == 0 {
+        assert!(Instant::now() < deadline, "{} calls, {} bars", bench.calls(), bench.stored());
+        sleep(Duration::from_millis(10)).await;
     }
     child.kill().unwrap();
     child.wait().unwrap();
@@ -114,8 +142,6 @@ async fn what_a_killed_run_had_stored_is_not_fetched_again() {
     assert_eq!((code, &rest["outcome"]), (0, &"done".into()), "{rest}");
     let (again, in_all) = (bench.calls() - before, bench.calls());
     assert!(again <= 3 && in_all <= 5, "{again} of {in_all}: {rest}");
-    let reference = Bench::new("reference").await;
-    let (_, whole) = reference.backfill().await;
     assert_eq!(rest["bars"], whole["bars"], "not a bar is missing or twice");
     assert_eq!(again, reference.calls() - 1, "the first page was kept");
 }

@@ -1,9 +1,11 @@
 //! Traces as a collector gets them, from the built program in front of a simulated exchange.
 
+#[path = "../explain/valve.rs"]
+mod valve;
+
 use std::{
     io::{BufRead as _, BufReader},
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -14,17 +16,21 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message as _;
 use tidegate::{
-    sim::{Family, Fault, Sim, SimConfig},
+    sim::{Family, Sim, SimConfig},
     tasks::Tasks,
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::mpsc,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
-const PATIENCE: Duration = Duration::from_secs(20);
+use valve::Valve;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks at something that is waited for.
+const LOOK: Duration = Duration::from_millis(5);
 const BOOK: &str = "/api/market-data/orderbook/BTC-USD";
 const FIRST: &str = "0af7651916cd43dd8448eb211c80319c";
 const SECOND: &str = "1bf7651916cd43dd8448eb211c80319d";
@@ -72,36 +78,6 @@ impl Collector {
     }
 }
 
-/// Passes bytes on to the exchange, and remembers what the gateway sent.
-async fn relay(exchange: String, tasks: &Tasks) -> (String, Arc<Mutex<Vec<u8>>>) {
-    let sent = Arc::new(Mutex::new(Vec::new()));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let root = format!("http://{}", listener.local_addr().unwrap());
-    let (remembered, of_each) = (sent.clone(), tasks.clone());
-    tasks.spawn("relay", async move {
-        while let Ok((client, _)) = listener.accept().await {
-            let upstream =
-                TcpStream::connect(exchange.trim_start_matches("http://")).await.unwrap();
-            let (mut from_client, mut to_client) = client.into_split();
-            let (mut from_exchange, mut to_exchange) = upstream.into_split();
-            let remembered = remembered.clone();
-            of_each.spawn("answers", async move {
-                let _ended = tokio::io::copy(&mut from_exchange, &mut to_client).await;
-            });
-            of_each.spawn("requests", async move {
-                let mut buffer = vec![0; 4096];
-                while let Ok(count @ 1..) = from_client.read(&mut buffer).await {
-                    remembered.lock().unwrap().extend_from_slice(&buffer[..count]);
-                    if to_exchange.write_all(&buffer[..count]).await.is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-    });
-    (root, sent)
-}
-
 /// The built program; it ends with the test.
 struct Process(Child, String);
 
@@ -138,6 +114,24 @@ async fn get(client: &reqwest::Client, url: &str, trace: &str) -> u16 {
     timeout(PATIENCE, request).await.expect("in time").expect("an answer").status().as_u16()
 }
 
+/// Sends a request over a connection of its own.
+async fn send(root: &str, path: &str, trace: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(root.trim_start_matches("http://")).await.unwrap();
+    let head = format!(
+        "GET {path} HTTP/1.1\r\nhost: tidegate\r\nconnection: close\r\n\
+         traceparent: 00-{trace}-{PARENT}-01\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
+/// The status of its answer.
+async fn status(mut stream: TcpStream) -> u16 {
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -153,27 +147,38 @@ async fn followers_are_linked_to_the_one_flight_and_the_exchange_is_told_the_tra
     let tasks = Tasks::new(|_| {});
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let sim = Sim::start(SimConfig::default(), listener, &tasks).await.unwrap();
-    let (exchange, sent) = relay(sim.rest_url(), &tasks).await;
+    let valve = Valve::before(&sim.rest_url()).await;
     let mut collector = Collector::start(&tasks).await;
     let settings = [
         ("TIDEGATE__TRACES__ENDPOINT", collector.root.as_str()),
         ("TIDEGATE__TRACES__INTERVAL", "100ms"),
         ("TIDEGATE__CACHE__ORDERBOOK__TTL", "1h"),
+        ("TIDEGATE__SERVER__REQUEST_DEADLINE", "60s"),
+        ("TIDEGATE__EXCHANGES__BITFINEX__REQUEST_TIMEOUT", "60s"),
+        // One after the other takes its connections in their order.
+        ("TOKIO_WORKER_THREADS", "1"),
     ];
-    let process = Process::start(&exchange, &settings);
-    let client = client();
+    let process = Process::start(&valve.rest_url(), &settings);
     let url = format!("{}{BOOK}", process.1);
     let warm = format!("{}/api/market-data/markets", process.1);
-    assert_eq!(get(&client, &warm, "2cf7651916cd43dd8448eb211c80319e").await, 200);
+    let other = "2cf7651916cd43dd8448eb211c80319e";
+    assert_eq!(get(&client(), &warm, other).await, 200);
 
-    sim.fault(Fault::delay(Duration::from_millis(1_500)).times(Family::Book, 1));
+    valve.close();
     let counts = || sim.counts().of(Family::Book);
     let joined = async {
         while counts() == 0 {
-            tokio::task::yield_now().await;
+            sleep(LOOK).await;
         }
-        get(&client, &url, SECOND).await
+        let second = send(&process.1, BOOK, SECOND).await;
+        // Whoever comes later is answered when the second waits for the flight.
+        for _ in 0..2 {
+            assert_eq!(get(&client(), &warm, other).await, 200);
+        }
+        valve.open();
+        timeout(PATIENCE, status(second)).await.expect("in time")
     };
+    let client = client();
     let answers = tokio::join!(get(&client, &url, FIRST), joined);
     assert_eq!((answers, counts()), ((200, 200), 1));
 
@@ -193,7 +198,7 @@ async fn followers_are_linked_to_the_one_flight_and_the_exchange_is_told_the_tra
     });
     assert_eq!(flights.count(), 1);
 
-    let told = String::from_utf8_lossy(&sent.lock().unwrap()).to_lowercase();
+    let told = valve.asked().to_lowercase();
     let expected = format!("traceparent: 00-{FIRST}-{}-01", hex(&call.span_id));
     assert!(told.contains(&expected), "{expected} is not in {told}");
 
@@ -210,11 +215,14 @@ async fn a_collector_that_is_gone_keeps_nobody_waiting() {
     let tasks = Tasks::new(|_| {});
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let sim = Sim::start(SimConfig::default(), listener, &tasks).await.unwrap();
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let endpoint = format!("http://{nobody}");
+    // It is taken, so that nobody else comes to listen there.
+    let nobody = TcpSocket::new_v4().unwrap();
+    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let endpoint = format!("http://{}", nobody.local_addr().unwrap());
     let settings = [
         ("TIDEGATE__TRACES__ENDPOINT", endpoint.as_str()),
         ("TIDEGATE__TRACES__INTERVAL", "100ms"),
+        ("TIDEGATE__CACHE__ORDERBOOK__TTL", "1h"),
     ];
     let process = Process::start(&sim.rest_url(), &settings);
     let client = client();
