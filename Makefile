@@ -9,6 +9,8 @@ SHELL := bash
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 CARGO_DENY := 0.20.2
 CARGO_FUZZ := 0.13.2
+# A registry may be away for a moment.
+export CARGO_NET_RETRY ?= 10
 # How long each fuzz target runs.
 FUZZ_SECONDS ?= 60
 

@@ -21,6 +21,14 @@ if ! command -v apt-get >/dev/null; then
   exit 1
 fi
 echo "installing: ${packages[*]}" >&2
-"${as_root[@]}" apt-get update -qq
+# A mirror may be away for a moment, and somebody else's apt at work for a few.
+patient=(-o Acquire::Retries=5 -o DPkg::Lock::Timeout=300)
+"${as_root[@]}" apt-get "${patient[@]}" update -qq
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-  apt-get install -qq --no-install-recommends "${packages[@]}" >/dev/null
+  apt-get "${patient[@]}" install -qq --no-install-recommends "${packages[@]}" >/dev/null
+for need in "$@"; do
+  if ! command -v "${need%%=*}" >/dev/null; then
+    echo "${need#*=} is installed, and there is no ${need%%=*}" >&2
+    exit 1
+  fi
+done

@@ -13,7 +13,7 @@ requirements=tests/$name/requirements.txt
 # A copy of what was installed tells whether it is what is asked for now.
 if ! cmp -s "$requirements" "$venv/installed.txt"; then
   python3 -m venv "$venv"
-  "$venv/bin/pip" install --quiet --requirement "$requirements" >&2
+  "$venv/bin/pip" --disable-pip-version-check install --quiet --retries 10 --timeout 60 --requirement "$requirements" >&2
   cp "$requirements" "$venv/installed.txt"
 fi
 echo "$PWD/$venv"

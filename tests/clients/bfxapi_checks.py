@@ -64,12 +64,14 @@ def check_raw_book(bfx):
 
 
 def check_trades(bfx):
-    trades = bfx.get_t_trades("tBTCUSD", limit=20)
-    assert len(trades) == 20
+    trades = bfx.get_t_trades("tBTCUSD", limit=120)
+    assert len(trades) == 120
     assert all(isinstance(trade.id, int) and isinstance(trade.mts, int) for trade in trades)
     assert all(newer.id > older.id and newer.mts >= older.mts for newer, older in pairwise(trades))
     ticker = bfx.get_t_ticker("tBTCUSD")
-    assert all(ticker.low <= trade.price <= ticker.high for trade in trades)
+    # A gateway's ticker may be some seconds older than its trades, and does not know the newest.
+    known = [trade.price for trade in trades if trade.mts < now_ms() - 60_000]
+    assert known and ticker.low <= min(known) <= max(known) <= ticker.high
 
 
 def check_candles_hist(bfx):
@@ -87,7 +89,8 @@ def check_candles_hist(bfx):
 
 def check_candles_last(bfx):
     row = bfx.get_candles_last("tBTCUSD", "1m")
-    assert row.mts % 60_000 == 0 and now_ms() - 900_000 < row.mts <= now_ms()
+    # The market rests for up to half an hour.
+    assert row.mts % 60_000 == 0 and now_ms() - 3_600_000 < row.mts <= now_ms()
     assert row.high >= row.close >= row.low > 0
 
 

@@ -5,13 +5,14 @@ import asyncio
 import ccxt
 import ccxt.async_support
 import pytest
+from conftest import patient
 
 
 def ask_at_once(base, wait, symbols):
     """ccxt without its own throttle asks for the trades of many markets at the same moment."""
 
     async def gathered():
-        client = ccxt.async_support.bitfinex({"enableRateLimit": False})
+        client = patient(ccxt.async_support.bitfinex({"enableRateLimit": False}))
         client.urls["api"] = {**client.urls["api"], "public": base, "private": base}
         try:
             asks = (

@@ -9,14 +9,19 @@ is missing.
 """
 
 import asyncio
-import socket
+import re
+import signal
 import subprocess
-import time
 
 import ccxt.async_support
 import pytest
 import requests
 from bfxapi import Client
+
+
+def pytest_configure():
+    # So that who is told to end ends what he has started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_addoption(parser):
@@ -60,12 +65,20 @@ def wait():
         yield runner.run
 
 
+def patient(client):
+    """ccxt as a user has it, but on a machine that may stand still for longer than its deadlines."""
+    client.timeout = 60_000
+    if hasattr(client, "streaming"):
+        client.streaming = {**client.streaming, "connectionTimeout": 60_000, "maxPingPongMisses": 12}
+    return client
+
+
 @pytest.fixture(scope="session")
 def bitfinex(base, wait):
-    """ccxt as a user has it, with nothing but its address changed."""
+    """With nothing but its address changed, and its patience."""
 
     async def connected():
-        client = ccxt.async_support.bitfinex()
+        client = patient(ccxt.async_support.bitfinex())
         client.urls["api"] = {**client.urls["api"], "public": base, "private": base}
         await client.load_markets()
         return client
@@ -84,27 +97,19 @@ def bfx(base):
 @pytest.fixture(scope="session")
 def simulated(pytestconfig):
     """Starts a simulated exchange by name, once; its root, `127.0.0.1:PORT`."""
-    running = {}
+    running, roots = [], {}
 
     def root_of(name):
-        if name not in running:
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                root = f"127.0.0.1:{free.getsockname()[1]}"
-            command = [pytestconfig.getoption("--bin"), "sim", "--exchange", name, "--listen", root]
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-            running[name] = root, process
-            deadline = time.monotonic() + 30
-            while True:
-                try:
-                    requests.get(f"http://{root}/sim/counts", timeout=2)
-                    break
-                except requests.ConnectionError:
-                    assert process.poll() is None and time.monotonic() < deadline
-                    time.sleep(0.05)
-        return running[name][0]
+        if name not in roots:
+            command = [pytestconfig.getoption("--bin"), "sim", "--exchange", name, "--listen", "127.0.0.1:0"]
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            running.append(process)
+            # The line is printed by one who listens already.
+            roots[name] = re.search(r"listening on http://(\S+)", process.stdout.readline())[1]
+        return roots[name]
 
     yield root_of
-    for _, process in running.values():
+    for process in running:
         process.terminate()
         process.wait()
+        process.stdout.close()

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from urllib.error import HTTPError
@@ -18,6 +19,7 @@ import pytest
 pytestmark = pytest.mark.gateway
 
 DATA = "/api/market-data"
+PATIENCE = 60
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 TABLES = {
     "candles": (
@@ -45,7 +47,7 @@ class Table:
         return f"{self.path}{more}&format={form}"
 
     def bytes(self, form):
-        answer = self.http.get(self.url(form), timeout=15)
+        answer = self.http.get(self.url(form), timeout=PATIENCE)
         assert answer.status_code == 200, answer.text
         return answer.content
 
@@ -61,12 +63,13 @@ class Table:
 
     def beside(self, read):
         """A frame, and the rows that it was made from: again where they moved meanwhile."""
-        for _ in range(10):
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
             before, frame, after = self.rows(), read(), self.rows()
             if before == after:
                 assert len(before) > 100
                 return frame, before
-        raise AssertionError("ten times in a row the data changed within three requests")
+        raise AssertionError("the data changed within three requests, over and over")
 
 
 @pytest.fixture(params=TABLES)
@@ -179,7 +182,7 @@ def check_a_file_is_named_and_is_not_zipped_twice(http, table):
         ("arrow", "application/vnd.apache.arrow.stream", "gzip"),
         ("parquet", "application/vnd.apache.parquet", None),
     ]:
-        answer = http.get(table.url(form), headers={"Accept-Encoding": "gzip"}, timeout=15)
+        answer = http.get(table.url(form), headers={"Accept-Encoding": "gzip"}, timeout=PATIENCE)
         assert answer.headers["content-type"] == media
         assert answer.headers.get("content-encoding") == zipped
         name = "BTC-USD-1m" if table.name == "candles" else "BTC-USD-trades"

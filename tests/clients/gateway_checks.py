@@ -11,6 +11,7 @@ import pytest
 pytestmark = pytest.mark.gateway
 
 MINUTE = 60_000
+PATIENCE = 60
 DATA = "/api/market-data"
 
 
@@ -21,24 +22,30 @@ def exactly(response):
 
 def steady(fetch_exchange_form, fetch_own_form):
     """Both forms of one cached answer: repeated where a refresh came between the two."""
-    for _ in range(10):
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
         before, own, after = fetch_exchange_form(), fetch_own_form(), fetch_exchange_form()
         assert before.status_code == own.status_code == after.status_code == 200
         if before.content == after.content:
             return exactly(before), exactly(own)
-    raise AssertionError("ten times in a row the data changed within three requests")
+    raise AssertionError("the data changed within three requests, over and over")
 
 
 @pytest.fixture
 def ask(http, base):
-    return lambda path, **headers: http.get(base + path, headers=headers, timeout=15)
+    return lambda path, **headers: http.get(base + path, headers=headers, timeout=PATIENCE)
 
 
 @pytest.fixture
-def calls(http, exchange):
-    """How often the exchange was asked so far: by these families, or by all."""
+def calls(http, base, exchange):
+    """How often the exchange was asked so far: by these families, or by all. What is under way, such as
+    a refresh behind an earlier answer that waits for its turn, is waited for."""
 
     def count(*families):
+        until = time.monotonic() + PATIENCE
+        while http.get(f"{base}/api/status").json()["cache"]["flights"]:
+            assert time.monotonic() < until, "something is fetched all the time"
+            time.sleep(0.02)
         received = http.get(f"{exchange}/sim/counts").json()["received"]
         return sum(received.get(family, 0) for family in families or received)
 
@@ -167,16 +174,17 @@ def check_a_span_of_the_past_costs_one_call_however_it_is_spelled(ask, calls):
 
 
 def check_many_clients_on_a_cold_key_cost_one_call(ask, calls):
-    before = calls("ticker", "tickers")
+    before, started = calls("ticker", "tickers"), time.monotonic()
     with ThreadPoolExecutor(50) as clients:
         answers = list(clients.map(lambda _: ask(f"{DATA}/ticker/LTC-USD"), range(50)))
-    assert calls("ticker", "tickers") - before <= 1
+    # One, unless the machine stood still for as long as the answer is fresh.
+    windows = 1 + int((time.monotonic() - started) / 3)
+    assert calls("ticker", "tickers") - before <= windows
     assert all(answer.status_code == 200 for answer in answers)
-    assert len({answer.content for answer in answers}) == 1
+    assert len({answer.content for answer in answers}) <= windows
 
 
 def check_a_hot_key_costs_no_more_than_its_windows(ask, calls):
-    ask(f"{DATA}/orderbook/ETH-USD")
     before, started = calls("book"), time.monotonic()
     for _ in range(300):
         assert ask(f"{DATA}/orderbook/ETH-USD").status_code == 200
@@ -202,7 +210,9 @@ def check_every_answer_tells_its_age(ask):
     path = f"{DATA}/ticker/BTC-USD"
     ask(path)
     answer = ask(path)
-    assert 0 <= int(answer.headers["age"]) <= 6
+    # Where the stream has it, what the exchange said last holds until its next heartbeat is missed.
+    oldest = 20 if answer.headers["cache-status"].endswith("; detail=stream") else 6
+    assert 0 <= int(answer.headers["age"]) <= oldest
     assert "max-age=" in answer.headers["cache-control"]
     assert answer.headers["cache-status"].startswith("tidegate; ")
     assert ask(path, **{"X-Request-Id": "of-the-client"}).headers["x-request-id"] == "of-the-client"

@@ -1,12 +1,13 @@
-// bitfinex-api-node, with nothing but its address changed. TARGET_BASE is the root URL.
+// bitfinex-api-node, with nothing but its address changed, and its patience. TARGET_BASE is the root URL.
 
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import BFX from 'bitfinex-api-node'
 
 const url = process.env.TARGET_BASE
-const models = new BFX({ transform: true }).rest(2, { url })
-const rows = new BFX({ transform: false }).rest(2, { url })
+const timeout = 60000
+const models = new BFX({ transform: true }).rest(2, { url, timeout })
+const rows = new BFX({ transform: false }).rest(2, { url, timeout })
 
 const descending = values => values.every((value, i) => i === 0 || values[i - 1] > value)
 const ascending = values => descending([...values].reverse())

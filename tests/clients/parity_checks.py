@@ -13,6 +13,7 @@ from pathlib import Path
 
 import ccxt
 import pytest
+from conftest import patient
 
 pytestmark = pytest.mark.gateway
 
@@ -84,7 +85,7 @@ def name(request):
 def client(name, exchange):
     """ccxt as a user has it, with nothing but its address changed."""
     options = {"fetchMarkets": {"types": ["spot"]}} if name == "binance" else {}
-    client = getattr(ccxt, name)({"options": options} if options else {})
+    client = patient(getattr(ccxt, name)({"options": options} if options else {}))
     client.enableRateLimit = False
     match name:
         case "coinbase":
@@ -101,7 +102,7 @@ def client(name, exchange):
 def ask(http, base, name):
     def ask(path):
         joined = "&" if "?" in path else "?"
-        response = http.get(f"{base}/api/market-data/{path}{joined}exchange={name}", timeout=15)
+        response = http.get(f"{base}/api/market-data/{path}{joined}exchange={name}", timeout=60)
         assert response.status_code == 200, response.text
         return json.loads(response.content, parse_float=str, parse_int=str)
 
@@ -250,7 +251,7 @@ def check_candles(name, ask, client):
 
 def check_timeframes(name, http, base, client):
     """Widths are the same under the same names, but for those that the table names."""
-    exchanges = http.get(f"{base}/api/market-data/exchanges", timeout=15).json()["exchanges"]
+    exchanges = http.get(f"{base}/api/market-data/exchanges", timeout=60).json()["exchanges"]
     (one,) = [one for one in exchanges if one["exchange"] == name]
     beyond = set(one["timeframes"]) - set(client.timeframes)
     assert beyond == ({"4h"} if name == "coinbase" else set())
@@ -282,7 +283,7 @@ def check_trades(name, ask, client):
 
 
 def check_unknown_symbol(name, http, base, client):
-    response = http.get(f"{base}/api/market-data/ticker/NOPE-USD?exchange={name}", timeout=15)
+    response = http.get(f"{base}/api/market-data/ticker/NOPE-USD?exchange={name}", timeout=60)
     assert response.status_code == 404 and response.json()["code"] == "unknown_symbol"
     with pytest.raises(ccxt.BadSymbol):
         client.fetch_ticker("NOPE/USD")

@@ -1,14 +1,14 @@
 """Four exchanges that answer every request with the same bodies, in the shapes that each documents.
 
-    python parity_exchange.py PORT
+    python parity_exchange.py
 
 Whoever asks twice gets the same bytes, so that two readers of them can be compared value by value.
-All four share one root: their paths differ. What is in the bodies is made up, and meant to be
-awkward: zeros at the end of numbers, empty buckets, empty strings, aliases, markets that are shut.
+All four share one root, which is printed: their paths differ. What is in the bodies is made up, and
+meant to be awkward: zeros at the end of numbers, empty buckets, empty strings, aliases, markets that
+are shut.
 """
 
 import json
-import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -363,4 +363,6 @@ class Exchange(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Exchange).serve_forever()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Exchange)
+    print(f"listening on http://127.0.0.1:{server.server_port}", flush=True)
+    server.serve_forever()

@@ -8,7 +8,7 @@ import BFX from 'bitfinex-api-node'
 
 const url = `${process.env.TARGET_BASE.replace(/^http/, 'ws')}/ws/2`
 
-test('a managed book whose sequence numbers and checksums hold', { timeout: 40000 }, async t => {
+test('a managed book whose sequence numbers and checksums hold', { timeout: 180000 }, async t => {
   const bfx = new BFX({ transform: true })
   const ws = bfx.ws(2, { url, seqAudit: true, manageOrderBooks: true })
   t.after(() => ws.isOpen() && ws.close())

@@ -4,6 +4,8 @@ import contextlib
 import datetime
 import os
 import pathlib
+import re
+import signal
 import socket
 import subprocess
 import threading
@@ -16,10 +18,15 @@ from websockets.sync.client import connect
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
-PATIENCE = 30
+PATIENCE = 60
 EXCHANGES = ("bitfinex", "kraken", "coinbase", "binance")
 # A market of each further one.
 LISTED = {"kraken": "BTC/USD", "coinbase": "BTC/USD", "binance": "BTC/USDT"}
+
+
+def pytest_configure():
+    # So that who is told to end ends what he has started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_addoption(parser):
@@ -33,22 +40,16 @@ def binary(pytestconfig):
 
 def said(*command, **options):
     """What a command that has to succeed prints."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, **options)
     assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}{done.stderr}"
     return done.stdout
-
-
-def free_port():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
 
 
 def until(what, ask, patience=PATIENCE):
     """Asks until there is an answer, which is returned, or patience is at its end."""
     deadline = time.monotonic() + patience
     while True:
-        with contextlib.suppress(requests.ConnectionError):
+        with contextlib.suppress(requests.ConnectionError, requests.Timeout):
             if answer := ask():
                 return answer
         assert time.monotonic() < deadline, f"{what}: not within {patience} s"
@@ -56,17 +57,18 @@ def until(what, ask, patience=PATIENCE):
 
 
 @contextlib.contextmanager
-def running(name, ready, command, log, **env):
+def running(name, path, command, log, address=None, **env):
+    """Its address, as soon as `path` there answers: the one that it prints, unless it was told one."""
     with log.open("w") as out:
         process = subprocess.Popen(command, env=os.environ | env, stdout=out, stderr=subprocess.STDOUT)
         try:
 
-            def is_ready():
+            def ready():
                 assert process.poll() is None, f"{name} ended:\n{log.read_text()}"
-                return requests.get(ready, timeout=5).ok
+                told = [address] if address else re.findall(r"listening on http://(\S+)\n", log.read_text())
+                return told and requests.get(f"http://{told[0]}{path}", timeout=20).ok and told[0]
 
-            until(name, is_ready)
-            yield
+            yield until(name, ready)
         finally:
             process.terminate()
             process.wait(PATIENCE)
@@ -78,22 +80,20 @@ def exchanges(binary, tmp_path_factory):
     with contextlib.ExitStack() as stack:
         addresses = {}
         for name in EXCHANGES:
-            address = addresses[name] = f"127.0.0.1:{free_port()}"
-            command = [binary, "sim", "--exchange", name, "--listen", address, "--ticker-every", "1s"]
+            command = [binary, "sim", "--exchange", name, "--listen", "127.0.0.1:0", "--ticker-every", "1s"]
             log = tmp_path_factory.mktemp(name) / "log"
-            stack.enter_context(running(name, f"http://{address}/sim/counts", command, log))
+            addresses[name] = stack.enter_context(running(name, "/sim/counts", command, log))
         yield addresses
 
 
 @contextlib.contextmanager
 def serving(binary, exchanges, folder, **settings):
     """The WebSockets are where the settings look for them by themselves, beside the REST interfaces."""
-    address = f"127.0.0.1:{free_port()}"
-    env = {"TIDEGATE__SERVER__LISTEN": address, "TIDEGATE__FEED__CONNECT_INTERVAL": "50ms"}
+    env = {"TIDEGATE__SERVER__LISTEN": "127.0.0.1:0", "TIDEGATE__FEED__CONNECT_INTERVAL": "50ms"}
     for name, simulated in exchanges.items():
         env[f"TIDEGATE__EXCHANGES__{name.upper()}__ENABLED"] = "true"
         env[f"TIDEGATE__EXCHANGES__{name.upper()}__REST_URL"] = f"http://{simulated}"
-    with running("gateway", f"http://{address}/readyz", [binary, "serve"], folder / "log", **env | settings):
+    with running("gateway", "/readyz", [binary, "serve"], folder / "log", **env | settings) as address:
         yield address
 
 
@@ -112,9 +112,9 @@ def read(address, stop):
     with requests.Session() as session:
         while not stop.is_set():
             for url in fetched:
-                session.get(url, headers={"cache-control": "max-age=0"}, timeout=15)
+                session.get(url, headers={"cache-control": "max-age=0"}, timeout=PATIENCE)
             for url in urls:
-                session.get(url, timeout=15)
+                session.get(url, timeout=PATIENCE)
                 if stop.wait(0.02):
                     return
 
@@ -138,9 +138,10 @@ def gateways(binary, exchanges, tmp_path_factory):
     with (
         serving(binary, exchanges, folder, **full) as address,
         serving(binary, {"bitfinex": exchanges["bitfinex"]}, bare, TIDEGATE__FEED__ENABLED="false") as without,
-        connect(f"ws://{address}/ws/2") as socket,
+        # Nobody reads what comes, and what is not taken from the socket would hold up its pings.
+        connect(f"ws://{address}/ws/2", open_timeout=PATIENCE, max_queue=None) as follower,
     ):
-        socket.send('{"event":"subscribe","channel":"ticker","symbol":"tBTCUSD"}')
+        follower.send('{"event":"subscribe","channel":"ticker","symbol":"tBTCUSD"}')
         clients = [threading.Thread(target=client, args=(address, stop)) for client in (read, follow)]
         for client in clients:
             client.start()
@@ -153,7 +154,8 @@ def gateways(binary, exchanges, tmp_path_factory):
 def prometheus_config(folder, gateways):
     """The configuration that is shipped, on this machine's addresses and in a hurry."""
     config = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())
-    config["global"] = {"scrape_interval": "500ms", "evaluation_interval": "500ms"}
+    # An interval is also the longest that a scrape may take.
+    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "500ms"}
     config["rule_files"] = [str(DEPLOY / "prometheus" / file) for file in config["rule_files"]]
     [tidegate] = [job for job in config["scrape_configs"] if job["job_name"] == "tidegate"]
     # On loopback no key is needed.
@@ -185,12 +187,16 @@ class Prometheus:
 @pytest.fixture(scope="session")
 def prometheus(gateways, tmp_path_factory):
     """A Prometheus that has seen each gateway a few times, and has evaluated each rule since then."""
-    folder, address = tmp_path_factory.mktemp("prometheus"), f"127.0.0.1:{free_port()}"
+    folder = tmp_path_factory.mktemp("prometheus")
+    # It does not tell which port it has taken.
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
     command = [
         "prometheus", f"--config.file={prometheus_config(folder, gateways)}", f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address={address}", "--log.level=warn",
     ]
-    with running("prometheus", f"http://{address}/-/ready", command, folder / "log", TZ="UTC"):
+    with running("prometheus", "/-/ready", command, folder / "log", address, TZ="UTC"):
         prometheus = Prometheus(f"http://{address}")
         scraped = 'count_over_time(up{job="tidegate"}[1m]) >= 4'
         until("each gateway was scraped", lambda: len(prometheus.ask(scraped)) == len(gateways))
