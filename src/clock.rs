@@ -50,3 +50,15 @@ impl Clock {
         }
     }
 }
+
+/// Stops a paused clock for as long as the value is held. Tokio moves such a clock on while it waits
+/// for a socket, but not while a thread blocks; with a clock that stands, a test with real sockets
+/// is late for nothing, however slow the machine is.
+#[cfg(test)]
+pub(crate) fn stopped() -> std::sync::mpsc::Sender<()> {
+    /// Who waits so long waits for time to pass: it does then, and he runs into his limit.
+    const STUCK: std::time::Duration = std::time::Duration::from_secs(180);
+    let (hold, held) = std::sync::mpsc::channel::<()>();
+    drop(tokio::task::spawn_blocking(move || held.recv_timeout(STUCK)));
+    hold
+}

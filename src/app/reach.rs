@@ -138,37 +138,62 @@ impl Gateways for Reach {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::{TcpListener, TcpStream};
+    use std::{net::SocketAddr, sync::mpsc};
+
+    use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
     use super::*;
     use crate::{
+        clock,
         sim::{Sim, SimConfig},
         tasks::Tasks,
     };
 
-    async fn settings() -> (Config, Tasks) {
+    /// What lasts as long as a test.
+    struct Bench {
+        _exchange: Tasks,
+        _time: mpsc::Sender<()>,
+        /// Bound and not listening: nobody else is given the port of the settings.
+        _port: TcpSocket,
+    }
+
+    fn bound(address: SocketAddr) -> TcpSocket {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_reuseport(true).unwrap();
+        socket.bind(address).unwrap();
+        socket
+    }
+
+    async fn settings() -> (Config, Bench) {
+        let time = clock::stopped();
         let tasks = Tasks::new(|name| panic!("the simulated exchange's task {name} panicked"));
-        let local = || TcpListener::bind("127.0.0.1:0");
-        let sim = Sim::start(SimConfig::default(), local().await.unwrap(), &tasks).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let sim = Sim::start(SimConfig::default(), listener, &tasks).await.unwrap();
+        let port = bound("127.0.0.1:0".parse().unwrap());
         let mut config = Config::default();
         config.feed.enabled = false;
         config.exchanges["bitfinex"].rest_url = sim.rest_url();
-        config.server.listen = local().await.unwrap().local_addr().unwrap();
+        config.server.listen = port.local_addr().unwrap();
         config.server.drain_delay = Duration::ZERO;
-        (config, tasks)
+        (config, Bench { _exchange: tasks, _time: time, _port: port })
+    }
+
+    /// A gateway where the settings have it.
+    async fn start(config: &Config) -> App {
+        let listener = bound(config.server.listen).listen(64).unwrap();
+        App::start(config.clone(), listener).await.unwrap()
     }
 
     /// Two of them would each spend a whole budget.
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn there_is_one_gateway_at_a_time_and_one_that_runs_goes_first() {
-        let (config, _tasks) = settings().await;
+        let (config, _bench) = settings().await;
         let mut reach = Reach::with(config.clone());
         let own = reach.find().await.unwrap();
         assert!(own.is_own);
         assert_eq!(reach.find().await.unwrap().client, own.client, "it is started once");
 
-        let listener = TcpListener::bind(config.server.listen).await.unwrap();
-        let app = App::start(config.clone(), listener).await.unwrap();
+        let app = start(&config).await;
         let running = reach.find().await.unwrap();
         let there = Client::new(Endpoint::of_listener(config.server.listen));
         assert_eq!((running.client, running.is_own), (there, false));
@@ -180,9 +205,9 @@ mod tests {
         assert!(reach.close().await);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn nothing_is_started_where_nothing_would_be_kept() {
-        let (mut config, _tasks) = settings().await;
+        let (mut config, _bench) = settings().await;
         let mut reach = Reach::with(config.clone()).with_store();
         assert!(matches!(reach.find().await, Err(FindError::NoStore(_))));
         assert!(reach.own.is_none());
@@ -192,14 +217,13 @@ mod tests {
         assert!(reach.close().await);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn another_host_is_never_replaced() {
-        let (config, _tasks) = settings().await;
+        let (config, _bench) = settings().await;
         let there = Endpoint::of_listener(config.server.listen);
         let mut reach = Reach::only(there);
         assert!(matches!(reach.find().await, Err(FindError::Lasting(_))), "it never answered");
-        let listener = TcpListener::bind(config.server.listen).await.unwrap();
-        let app = App::start(config, listener).await.unwrap();
+        let app = start(&config).await;
         assert!(!reach.find().await.unwrap().is_own);
         app.gateway().phase().drain();
         let told = reach.find().await.unwrap_err();

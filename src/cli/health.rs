@@ -111,9 +111,11 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::clock;
 
     /// A server that answers one request with these bytes and keeps what it was asked.
     async fn asked(answer: &'static [u8]) -> (Result<(), HealthError>, String) {
+        let _time = clock::stopped();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let health = Health { url: None, config: None };
@@ -128,14 +130,14 @@ mod tests {
         tokio::join!(health.run(env), serve)
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn alive_is_a_200_from_livez() {
         let (result, request) = asked(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
         result.unwrap();
         assert!(request.starts_with("GET /livez HTTP/1.1\r\nhost: 127.0.0.1:"), "{request}");
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn anything_else_is_dead() {
         let (result, _) = asked(b"HTTP/1.1 503 Service Unavailable\r\n\r\n").await;
         let told = result.unwrap_err().to_string();

@@ -157,7 +157,7 @@ fn gone(error: &Error) -> WireError {
 mod tests {
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
-        net::TcpListener,
+        net::{TcpListener, TcpSocket},
     };
     use tokio_tungstenite::accept_async;
 
@@ -252,8 +252,11 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_at_the_address_is_a_failure() {
-        let (listener, connector) = listener().await;
-        drop(listener);
+        // Bound and not listening: nobody else is given the port meanwhile.
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let url = format!("ws://{}/ws/2", socket.local_addr().unwrap());
+        let connector = WebSocket::new(&url, MAX_MESSAGE_BYTES).unwrap();
         let error = connector.connect().await.err().unwrap();
         assert!(matches!(error, ConnectError::Failed(_)), "{error}");
     }

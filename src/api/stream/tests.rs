@@ -7,6 +7,7 @@ use super::{following::Following, message::Subject};
 use crate::{
     app::App,
     cache::Ask,
+    clock,
     config::Config,
     exchange::{Data, bitfinex::wire},
     feed::Item,
@@ -16,8 +17,9 @@ use crate::{
     telemetry::{ClientId, StreamKind},
 };
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn nobody_is_told_to_go_on_from_beyond_what_was_taken() {
+    let _time = clock::stopped();
     let tasks = Tasks::new(|name| panic!("{name} panicked"));
     let bind = async || TcpListener::bind("127.0.0.1:0").await.unwrap();
     let sim = Sim::start(SimConfig::default(), bind().await, &tasks).await.unwrap();
@@ -60,8 +62,9 @@ async fn nobody_is_told_to_go_on_from_beyond_what_was_taken() {
 }
 
 /// What is told of two names of one market is made once, and told under both.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn aliases_are_told_under_their_own_names() {
+    let _time = clock::stopped();
     let tasks = Tasks::new(|name| panic!("{name} panicked"));
     let bind = async || TcpListener::bind("127.0.0.1:0").await.unwrap();
     let sim = SimConfig { exchange: Kind::Coinbase, ..SimConfig::default() };

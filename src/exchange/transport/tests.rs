@@ -139,7 +139,7 @@ async fn an_answer_without_end_is_refused() {
 async fn silence_ends_at_the_timeout() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let root = format!("http://{}", listener.local_addr().unwrap());
-    let timeout = Duration::from_millis(60);
+    let timeout = Duration::from_millis(300);
     let begun = tokio::time::Instant::now();
     let got = Transport::new(&root, timeout).unwrap().get("v2/x").await;
     assert_eq!(got, Err(UpstreamError::Transport(TransportFault::Timeout)));
@@ -148,9 +148,10 @@ async fn silence_ends_at_the_timeout() {
 
 #[tokio::test]
 async fn nobody_listening_is_a_connect_fault() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let root = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
+    // Bound and not listening: nobody else is given the port meanwhile.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let root = format!("http://{}", socket.local_addr().unwrap());
     let got = Transport::new(&root, PATIENT).unwrap().get("v2/x").await;
     assert_eq!(got, Err(UpstreamError::Transport(TransportFault::Connect)));
 }

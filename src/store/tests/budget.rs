@@ -1,7 +1,7 @@
 use super::*;
 use crate::store::SavedBudget;
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn calls_and_bans_survive_a_restart() {
     let bench = Bench::new().await;
     let store = &bench.store;
@@ -30,7 +30,7 @@ async fn calls_and_bans_survive_a_restart() {
     assert_eq!(saved, SavedBudget { calls: Vec::new(), bans });
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn calls_are_forgotten_after_the_longest_window() {
     let bench = Bench::new().await;
     for ago in [59, 61, 600] {

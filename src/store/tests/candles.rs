@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{market::Coverage, store::StoreError, telemetry::StoreState};
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_bar_comes_back_digit_for_digit() {
     let bench = Bench::new().await;
     bench.keep(&btc(), minutes(0, 10), bars([2, 3, 7])).await;
@@ -17,7 +17,7 @@ async fn a_bar_comes_back_digit_for_digit() {
     assert_eq!(bench.read(&wider, minutes(-5, 20)).await, Held::default());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_taken_ends_where_its_last_bucket_ends() {
     let bench = Bench::new().await;
     bench.keep(&btc(), minutes(0, 10), bars([0, 2, 3, 7])).await;
@@ -39,7 +39,7 @@ async fn what_is_taken_ends_where_its_last_bucket_ends() {
     assert_eq!(bench.metrics.store().totals().bars_read, 2 + 5 + 5 + 2 + 3);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_kept_replaces_what_was_there() {
     let bench = Bench::new().await;
     bench.keep(&btc(), minutes(0, 10), bars([1, 2, 3])).await;
@@ -58,7 +58,7 @@ async fn what_is_kept_replaces_what_was_there() {
     assert_eq!(bench.store.snapshot().bars, 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_bar_outside_of_its_span_is_refused() {
     let bench = Bench::new().await;
     for (span, bars) in [((0, 3), bars([3])), ((0, 3), bars([-1, 1])), ((3, 3), bars([3]))] {
@@ -73,7 +73,7 @@ async fn a_bar_outside_of_its_span_is_refused() {
     assert_eq!(bench.store.snapshot().state, StoreState::On);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_bar_that_cannot_be_read_is_not_known_and_passes() {
     let bench = Bench::new().await;
     bench.keep(&btc(), minutes(0, 3), bars([0, 1, 2])).await;
@@ -85,7 +85,7 @@ async fn a_bar_that_cannot_be_read_is_not_known_and_passes() {
     assert_eq!(bench.read(&btc(), minutes(0, 3)).await.bars, bars([0, 1, 2]));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn analysts_see_numbers_and_dates() {
     let bench = Bench::new().await;
     bench.keep(&btc(), minutes(0, 3), bars([1])).await;
@@ -127,7 +127,7 @@ async fn analysts_see_numbers_and_dates() {
     assert_eq!((mode.as_str(), vacuum), ("wal", 2), "a log, and space is given back in steps");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn without_a_path_nothing_is_kept() {
     let bench = Bench::with(|settings| settings.path = None).await;
     let store = &bench.store;
@@ -141,7 +141,7 @@ async fn without_a_path_nothing_is_kept() {
     assert_eq!(std::fs::read_dir(bench.directory.path()).unwrap().count(), 0);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_directory_means_a_file_in_it() {
     let bench = Bench::new().await;
     let mut settings = bench.settings.clone();

@@ -31,7 +31,7 @@ async fn has_begun_anew(bench: &Bench, fault: StoreFault) {
     assert_eq!(held_minutes(&bench.read(&btc(), minutes(-900, 900)).await), [1]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_no_database_is_set_aside() {
     let bench = found(|path| fs::write(path, "a letter\n".repeat(1000)).unwrap()).await;
     has_begun_anew(&bench, StoreFault::Corrupt).await;
@@ -39,7 +39,7 @@ async fn what_is_no_database_is_set_aside() {
     assert_eq!(aside, "a letter\n".repeat(1000), "nothing of it is touched");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_database_of_others_is_set_aside_with_its_log() {
     let bench = found(|path| {
         let other = Connection::open(path).unwrap();
@@ -57,7 +57,7 @@ async fn a_database_of_others_is_set_aside_with_its_log() {
     assert_eq!(name, "soup");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_later_format_is_set_aside() {
     let bench = Bench::new().await;
     bench.keep(&btc(), minutes(0, 3), bars([1])).await;
@@ -66,7 +66,7 @@ async fn a_later_format_is_set_aside() {
     has_begun_anew(&bench, StoreFault::Foreign).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_file_without_a_table_is_set_aside() {
     let bench = Bench::new().await;
     bench.sql().execute_batch("DROP TABLE bans").unwrap();
@@ -74,7 +74,7 @@ async fn a_file_without_a_table_is_set_aside() {
     has_begun_anew(&bench, StoreFault::Corrupt).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_empty_file_is_begun() {
     let bench = found(|path| fs::write(path, "").unwrap()).await;
     bench.keep(&btc(), minutes(0, 3), bars([1])).await;
@@ -90,7 +90,7 @@ fn damage(path: &Path) {
     file.write_all_at(&vec![0xa5; usize::try_from(length).unwrap() - 65_536], 65_536).unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn damage_that_is_there_at_the_start_is_found() {
     let bench = Bench::new().await;
     bench.keep(&btc(), minutes(0, 5000), bars(0..5000)).await;
@@ -113,7 +113,7 @@ async fn written_by_others() -> Bench {
     bench
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn damage_that_a_read_meets_is_set_aside() {
     let bench = written_by_others().await;
     damage(&bench.path());
@@ -123,7 +123,7 @@ async fn damage_that_a_read_meets_is_set_aside() {
     has_begun_anew(&bench, StoreFault::Corrupt).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_meets_damage_is_written_to_the_next_file() {
     let bench = written_by_others().await;
     damage(&bench.path());
@@ -137,7 +137,7 @@ async fn what_meets_damage_is_written_to_the_next_file() {
     assert_eq!(bench.metrics.store().totals().lost, 0);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_file_that_is_moved_away_is_begun_anew() {
     let bench = Bench::new().await;
     bench.keep(&btc(), minutes(0, 3), bars([1])).await;

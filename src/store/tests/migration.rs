@@ -39,7 +39,7 @@ fn columns(file: &Connection) -> Vec<String> {
     rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_file_of_the_first_format_goes_on_with_what_it_holds() {
     let bench = Bench::with(|settings| drop(version_1(settings.path.as_ref().unwrap()))).await;
     assert_eq!(bench.store.snapshot().state, StoreState::On);
@@ -71,7 +71,7 @@ async fn a_file_of_the_first_format_goes_on_with_what_it_holds() {
 }
 
 /// What fails half-way leaves the file as it was; it is set aside like any that is damaged.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_file_that_cannot_be_brought_up_to_date_is_not_changed() {
     let bench = Bench::with(|settings| {
         let file = version_1(settings.path.as_ref().unwrap());

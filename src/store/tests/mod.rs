@@ -1,4 +1,5 @@
-//! The store on real files, as those above see it.
+//! The store on real files, as those above see it. Time is paused, which stands while a thread works
+//! with a file: no search for damage is cut short, and no date depends on how fast the machine is.
 
 mod bounds;
 mod budget;

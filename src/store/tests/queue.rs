@@ -4,7 +4,7 @@ use crate::{
     telemetry::{StoreFault, StoreState},
 };
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_waits_is_committed_at_once() {
     let bench = Bench::new().await;
     for index in 0..500 {
@@ -20,7 +20,7 @@ async fn what_waits_is_committed_at_once() {
     assert!(snapshot.bytes > 20_000, "{snapshot:?}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_queue_has_a_bound_and_who_can_wait_waits() {
     let bench = Bench::new().await;
     let third = i64::try_from(ROOM / 3).unwrap();
@@ -46,7 +46,7 @@ async fn the_queue_has_a_bound_and_who_can_wait_waits() {
     assert_eq!(bench.store.snapshot().state, StoreState::On);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_queued_is_written_before_the_end() {
     let bench = Bench::new().await;
     for index in 0..100 {
@@ -67,7 +67,7 @@ async fn what_is_queued_is_written_before_the_end() {
     assert_eq!(bench.store.snapshot().pending, 0);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn another_process_is_waited_for() {
     let bench = Bench::new().await;
     let other = bench.sql();
@@ -83,7 +83,7 @@ async fn another_process_is_waited_for() {
     assert_eq!(held_minutes(&bench.read(&btc(), minutes(0, 3)).await), [1]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn another_process_is_not_waited_for_for_ever() {
     let bench = Bench::new().await;
     let other = bench.sql();

@@ -23,7 +23,7 @@ async fn cramped(pages: i64) -> Bench {
     Bench { store, tasks, ..bench }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_full_disk_costs_what_does_not_fit_and_passes() {
     let bench = cramped(40).await;
     bench.keep(&btc(), minutes(0, 1000), bars(0..1000)).await;
