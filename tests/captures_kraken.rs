@@ -235,12 +235,13 @@ fn the_books_of_2021_keep_the_exchanges_checksums() {
         assert_eq!(told(BookSide::Ask), asks, "{pair}");
     }
 
-    // The same book, of which a level was lost, is not the exchange's.
-    let (pair, book) = recorded.iter().next().unwrap();
-    let mut best = book.best(true);
-    best.pop_last();
-    let sides =
-        [changes(&Side::new(), &best, true), changes(&Side::new(), &book.best(false), false)];
-    replay.hear(pair, "snapshot", sides, book.sum());
-    assert_eq!(replay.broken, [Broken::Checksum]);
+    // The same books, of which a level was lost, are not the exchange's.
+    for (pair, book) in &recorded {
+        let mut best = book.best(true);
+        best.pop_last();
+        let sides =
+            [changes(&Side::new(), &best, true), changes(&Side::new(), &book.best(false), false)];
+        replay.hear(pair, "snapshot", sides, book.sum());
+    }
+    assert_eq!(replay.broken, vec![Broken::Checksum; recorded.len()]);
 }

@@ -36,7 +36,7 @@ use tokio_tungstenite::{
 };
 
 /// Beyond this a test is stuck, not slow.
-const STUCK: Duration = Duration::from_secs(20);
+const STUCK: Duration = Duration::from_secs(60);
 const FLAGS: u64 = 32_768 + 65_536 + 131_072;
 
 /// A gateway and where its channels bring their data.
@@ -181,11 +181,12 @@ fn config(heartbeat: u64) -> Config {
     let mut config = settings();
     config.stream.heartbeat = ms(heartbeat);
     config.server.drain_delay = ms(20);
-    config.server.drain_grace = ms(5_000);
+    config.server.drain_grace = ms(30_000);
     config
 }
 
-const QUIET: u64 = 15_000;
+/// Longer than any test.
+const QUIET: u64 = 600_000;
 
 #[tokio::test]
 async fn what_the_exchange_says_is_what_the_client_reads() {
@@ -193,9 +194,11 @@ async fn what_the_exchange_says_is_what_the_client_reads() {
     const LEVELS: &str = "[[100,1,2.0],[99.5,2,0.50],[101,3,-1e-7]]";
     const TRADES: &str = "[[12,1700000000002,-0.10,100],[11,1700000000001,1,100.0]]";
     const TICKER: &str = "[1,2,3,4,5,0.1,7,8,9,1.0]";
+    const HOUR_MS: u64 = 3_600_000;
     let mut levels = gateway.open(&book(), &format!("[7,{LEVELS}]"));
     let mut trades = gateway.open(&on("trades"), &format!("[7,{TRADES}]"));
     let mut ticker = gateway.open(&on("ticker"), &format!("[7,{TICKER}]"));
+    let began = Clock::system().now().millis();
     let mut client = Client::connect(&gateway.rig).await;
     let book = client.subscribe(&book()).await;
     assert_eq!(client.text().await, format!("[{book},{LEVELS}]"));
@@ -224,8 +227,9 @@ async fn what_the_exchange_says_is_what_the_client_reads() {
     {
         let text = client.text().await;
         let rest = text.strip_prefix(expected.as_str()).unwrap_or_else(|| panic!("{text}"));
-        let time = rest.strip_prefix(&format!(",{},17", number + 1));
-        assert!(time.is_some_and(|time| time.len() == "95360452345]".len()), "{text}");
+        let time = rest.strip_prefix(&format!(",{},", number + 1));
+        let time = time.and_then(|time| time.strip_suffix(']')?.parse::<i64>().ok());
+        assert!(time.is_some_and(|time| time.abs_diff(began) < HOUR_MS), "{text}");
     }
     client.say(&json!({"event":"ping","cid":5})).await;
     let pong = client.json().await;

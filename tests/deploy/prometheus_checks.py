@@ -129,13 +129,12 @@ def check_budgets_are_told_for_each_exchange_in_units_of_its_window(prometheus, 
     limits = {"kraken": 5, "coinbase": 8, "binance": 3000}
     assert in_the_end(of_each(f'tidegate_budget_limit{{{of}, family=~"public|weight"}}'), limits) == limits
     demands = of_each(f"max by (exchange) (tidegate:budget_demand:ratio_rate5m{{{of}}}) > 0")
-    until("each is called", lambda: set(demands()) == set(EXCHANGES))
-    demand = demands()
+    demand = until("each is called", lambda: (found := demands()).keys() == set(EXCHANGES) and found)
     # Nobody spends more than there is, but a rate takes what it sees at its edges for a little more.
     # Calls a minute would make 5 in 5 s twelve times as much.
     assert all(share <= 1.1 for share in demand.values()), demand
     # A weight is more than a call.
-    [calls, units] = (
+    calls, units = (
         until(f"{name} is known", lambda: prometheus.ask(f'sum({name}{{{of}, exchange="binance"}})'))[0][1]
         for name in ("tidegate_upstream_calls_total", "tidegate_upstream_units_total")
     )

@@ -14,7 +14,7 @@ use crate::{
 /// them: it refuses nobody, and who has to wait too long is told for how long.
 pub(crate) async fn a_storm_never_breaks_the_limit(case: Case) {
     let mut config = settings();
-    config.server.request_deadline = ms(2_500);
+    config.server.request_deadline = ms(8_000);
     config.upstream.merge_window = Duration::ZERO;
     // A machine that is too slow for so many answers at once is no fault of the exchange.
     config.upstream.breaker_failures = 1_000;

@@ -12,6 +12,7 @@ use tidegate::{
 
 use crate::{
     Case, Proof,
+    client::ask,
     rig::{Rig, STUCK, eventually, lenient, ms, number, rows, settings},
 };
 
@@ -46,7 +47,9 @@ impl Rig {
 }
 
 pub(crate) async fn channels_carry_what_is_read(case: Case) {
-    let rig = Rig::start(case, followed(case)).await;
+    let mut config = followed(case);
+    config.feed.max_silence = ms(50_000);
+    let rig = Rig::before(case, config, vec![busy(case)]).await;
     rig.is_live().await;
     let paths = ["ticker/{}", "orderbook/{}?limit=25", "trades/{}?limit=20"];
     for path in paths {
@@ -57,7 +60,7 @@ pub(crate) async fn channels_carry_what_is_read(case: Case) {
             reply.cache_status().contains("detail=stream").then_some(reply)
         })
         .await;
-        assert!((10..=20).contains(&reply.ttl()), "fresh for the longest silence: {reply:?}");
+        assert!((10..=50).contains(&reply.ttl()), "fresh for the longest silence: {reply:?}");
     }
     rig.sim().reset_counts();
     for _ in 0..50 {
@@ -155,11 +158,16 @@ fn busiest() -> UnixMs {
     at(from + busiest.expect("quarters").0 * QUARTER)
 }
 
+/// A simulated exchange that refuses nothing, in that quarter of an hour. None of Binance's hours
+/// ends in it: numbers of trades leap there, as if some had been lost.
+fn busy(case: Case) -> SimConfig {
+    SimConfig { clock: SimClock::Wall(Clock::anchored(busiest())), ..lenient(case.kind) }
+}
+
 /// Server-sent events of three channels: a snapshot, then changes, each of the exchange's own
 /// market; of trades every one, and none twice.
 pub(crate) async fn streams_tell_clients_what_channels_bring(case: Case) {
-    let clock = SimClock::Wall(Clock::anchored(busiest()));
-    let mut sim = SimConfig { clock, ..lenient(case.kind) };
+    let mut sim = busy(case);
     sim.ws.ticker_every = ms(500);
     let rig = Rig::before(case, followed(case), vec![sim]).await;
     rig.is_live().await;
@@ -225,11 +233,9 @@ pub(crate) async fn streams_tell_clients_what_channels_bring(case: Case) {
 #[tokio::test]
 async fn a_lost_trade_is_fetched() {
     let case = crate::BINANCE;
-    let clock = SimClock::Wall(Clock::anchored(busiest()));
-    let sim = SimConfig { clock, ..lenient(case.kind) };
-    let rig = Rig::before(case, followed(case), vec![sim]).await;
+    let rig = Rig::before(case, followed(case), vec![busy(case)]).await;
     rig.is_live().await;
-    let path = format!("/api/market-data/trades/{}?limit=20", case.market);
+    let path = format!("/api/market-data/trades/{}?limit=100", case.market);
     let live = async || {
         let reply = rig.get(&path).await;
         let is_live = reply.cache_status().contains("detail=stream");
@@ -239,8 +245,10 @@ async fn a_lost_trade_is_fetched() {
     let last = *eventually("it is read from the channel", live).await.last().unwrap();
     rig.sim().reset_counts();
     rig.sim().ws_fault(WsFault::LoseFrame.times("trades", "BTCUSDT", 1));
+    eventually("it is noticed", async || (rig.calls() > 0).then_some(())).await;
+    let before = *eventually("it is read from the channel", live).await.last().unwrap();
     let newest = eventually("there are further trades", async || {
-        live().await.filter(|ids| *ids.last().unwrap() >= last + 3)
+        live().await.filter(|ids| *ids.last().unwrap() >= before + 3)
     })
     .await;
     let known: Vec<i64> = newest.into_iter().filter(|id| *id >= last).collect();
@@ -274,11 +282,14 @@ async fn who_waits_for_calls_gets_a_channel() {
         }
     };
     let all = futures_util::future::join_all(paths.iter().map(read));
-    tokio::time::timeout(STUCK, all).await.expect("every book has a channel");
+    tokio::time::timeout(2 * STUCK, all).await.expect("every book has a channel");
     for path in &paths {
         let path = format!("/api/market-data/{path}");
+        // Who waits for a call when the channel speaks gets the call's answer, which takes the
+        // place of what the channel said: asked in step with it, it might be so every time.
         eventually("it is read from the channel", async || {
-            let reply = rig.get(&path).await;
+            let held = [("cache-control", "only-if-cached")];
+            let reply = ask(rig.app.address(), "GET", &path, &held).await;
             reply.cache_status().contains("detail=stream").then_some(())
         })
         .await;

@@ -35,14 +35,19 @@ pub(crate) struct Rig {
     _tasks: Tasks,
 }
 
-/// Settings that leave what was fetched fresh for the whole test, and nothing stale.
+/// Settings that leave what was fetched fresh for the whole test, and nothing stale, and that give
+/// every call the time of a machine that stands still.
 pub(crate) fn settings() -> Config {
     let mut config = Config::default();
     config.feed.enabled = false;
+    config.server.request_deadline = ms(30_000);
+    for site in &mut config.exchanges.sites {
+        site.request_timeout = ms(25_000);
+    }
     config.upstream.breaker_open = ms(20);
     config.upstream.breaker_open_max = ms(50);
     let policy = Policy {
-        ttl: Duration::from_secs(60),
+        ttl: Duration::from_secs(600),
         stale_while_revalidate: Duration::ZERO,
         stale_if_error: Duration::ZERO,
         negative_ttl: ms(1),

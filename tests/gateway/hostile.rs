@@ -12,7 +12,8 @@ use tokio::{
 
 use crate::{
     client::{Reply, ask, drain, head, send},
-    rig::{Rig, eventually, ms, settings},
+    rig::{Rig, SOON, eventually, for_each_product, ms, policy, settings},
+    time::passes,
 };
 
 const TICKER: &str = "/api/market-data/ticker/BTC-USD";
@@ -44,7 +45,7 @@ async fn pipelined(address: SocketAddr, paths: &[String]) -> Vec<Reply> {
     let (mut bytes, mut replies) = (Vec::new(), Vec::new());
     while replies.len() < paths.len() {
         let mut chunk = [0; 65_536];
-        let read = timeout(ms(20_000), stream.read(&mut chunk)).await.expect("an answer").unwrap();
+        let read = timeout(SOON, stream.read(&mut chunk)).await.expect("an answer").unwrap();
         assert!(read > 0, "closed after {} answers", replies.len());
         bytes.extend_from_slice(&chunk[..read]);
         let mut used = 0;
@@ -86,15 +87,16 @@ async fn headers_and_uris_have_bounds() {
 
 /// Whoever does not send his headers in time is cut off, even if he sends a little all the time;
 /// so is who connects and says nothing, and who keeps a connection idle.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn slow_headers_are_cut() {
+    passes();
     let rig = rig(|config| config.server.limits.header_timeout = ms(500)).await;
     let address = rig.app.address();
     let within = |lasted: Duration| assert!((ms(450)..ms(2_500)).contains(&lasted), "{lasted:?}");
 
     let slow = async || {
-        let (mut input, mut output) = TcpStream::connect(address).await.unwrap().into_split();
         let (started, mut end) = (Instant::now(), [0; 256]);
+        let (mut input, mut output) = TcpStream::connect(address).await.unwrap().into_split();
         let trickle = async {
             output.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
             while output.write_all(b"x-slow: 1\r\n").await.is_ok() {
@@ -117,8 +119,8 @@ async fn slow_headers_are_cut() {
         within(started.elapsed());
     };
     let idle = async {
-        let mut stream = send(address, b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
         let started = Instant::now();
+        let mut stream = send(address, b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
         let bytes = drain(&mut stream).await;
         assert_eq!(Reply::parse(&bytes, true).unwrap().0.status, 200);
         within(started.elapsed());
@@ -131,34 +133,37 @@ async fn slow_headers_are_cut() {
 async fn one_connection_too_many_is_told_so() {
     let rig = rig(|config| config.server.limits.max_connections = 5).await;
     let address = rig.app.address();
-    let open = async || {
-        let mut held = Vec::new();
-        for _ in 0..5 {
-            held.push(TcpStream::connect(address).await.unwrap());
+    // A connection that was let in, which only an answer tells.
+    let let_in = async || {
+        let mut stream = send(address, b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let mut bytes = Vec::new();
+        while Reply::parse(&bytes, true).is_none() {
+            let read = timeout(SOON, stream.read_buf(&mut bytes)).await.expect("an answer");
+            assert!(read.unwrap() > 0, "closed without an answer");
         }
-        held
+        Reply::parse(&bytes, true).filter(|(reply, _)| reply.status == 200).map(|_| stream)
     };
-    // The rig's own last connection may still be on its way out.
-    let full = async || {
-        let held = open().await;
+    let mut held = Vec::new();
+    for _ in 0..5 {
+        // The rig's own last connection may still be on its way out.
+        held.push(eventually(SOON, "room for one more", &let_in).await);
+    }
+    for _ in 0..2 {
         let reply = rig.get(TICKER).await;
-        (reply.status == 503).then_some((held, reply))
-    };
-    let (mut held, reply) = eventually(ms(5_000), "a full house", full).await;
-    for reply in [reply, rig.get(TICKER).await] {
         reply.problem("", 503, "overloaded");
         assert_eq!(reply.header("connection"), Some("close"));
     }
     held.pop();
-    rig.recovers(ms(5_000), TICKER).await;
+    rig.recovers(SOON, TICKER).await;
     drop(held);
     let free = async || (rig.metric("tidegate_connections_open", "").await <= 1.0).then_some(());
-    eventually(ms(5_000), "room again", free).await;
+    eventually(SOON, "room again", free).await;
     assert!(rig.metric("tidegate_connections_refused_total", "").await >= 2.0);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn too_many_who_wait_are_told_so() {
+    passes();
     let rig = rig(|config| config.server.limits.max_waiting = 4).await;
     is_well(&rig).await;
     let book = "/api/market-data/orderbook/BTC-USD";
@@ -248,7 +253,12 @@ async fn rubbish_in_a_path_names_no_market_and_goes_nowhere() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_is_bounded_whatever_is_asked() {
     const BOUND: u64 = 1024 * 1024;
-    let rig = rig(|config| config.cache.max_bytes = BOUND).await;
+    let rig = rig(|config| {
+        config.cache.max_bytes = BOUND;
+        // However long all of it takes, what is held is fresh.
+        for_each_product(config, policy([3_600_000, 0, 0, 1_000]));
+    })
+    .await;
     let address = rig.app.address();
     is_well(&rig).await;
     assert_eq!(rig.get("/api/market-data/orderbook/BTC-USD?limit=250").await.status, 200);
@@ -308,7 +318,7 @@ async fn pipelined_requests_are_answered_in_their_order() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_http_is_sent_away() {
-    let rig = rig(|config| config.server.limits.header_timeout = ms(500)).await;
+    let rig = rig(|_| {}).await;
     let address = rig.app.address();
     let garbage: [&[u8]; 8] = [
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
@@ -335,8 +345,9 @@ async fn what_is_not_http_is_sent_away() {
 }
 
 /// Who asks and asks and never reads is no longer listened to, others are.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn a_client_that_never_reads_hurts_nobody() {
+    passes();
     let rig = rig(|_| {}).await;
     let book = "/api/market-data/orderbook/BTC-USD?limit=250";
     assert_eq!(rig.get(book).await.status, 200);
@@ -354,5 +365,5 @@ async fn a_client_that_never_reads_hurts_nobody() {
     }
     drop(stream);
     let gone = async || (rig.metric("tidegate_connections_open", "").await <= 1.0).then_some(());
-    eventually(ms(5_000), "its connection is given up", gone).await;
+    eventually(SOON, "its connection is given up", gone).await;
 }

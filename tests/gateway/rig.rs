@@ -87,6 +87,23 @@ impl Rig {
         Self::with(sim, config, App::start).await
     }
 
+    /// The same with a gateway that is made in another way.
+    pub(crate) async fn with<E: std::fmt::Debug>(
+        sim: SimConfig,
+        mut config: Config,
+        make: impl AsyncFnOnce(Config, TcpListener) -> Result<App, E>,
+    ) -> Self {
+        let tasks = Tasks::new(|name| panic!("the simulated exchange's task {name} panicked"));
+        let sim = Sim::start(sim, port().await, &tasks).await.expect("a simulated exchange");
+        config.exchanges["bitfinex"].rest_url = sim.rest_url();
+        config.exchanges["bitfinex"].ws_url = sim.ws_url();
+        let app = make(config, port().await).await.expect("a gateway");
+        let rig = Self { app, sim, tasks };
+        assert_eq!(rig.get("/api/market-data/markets").await.status, 200);
+        rig.sim.reset_counts();
+        rig
+    }
+
     /// A gateway that shows another time than now, and goes on from there; the market as `sim` says.
     pub(crate) async fn at(clock: Clock, sim: SimClock, config: Config) -> Self {
         let sim = SimConfig { clock: sim, ..lenient() };
@@ -105,23 +122,6 @@ impl Rig {
         let now = BUSY + ms(20_000);
         let market = SimClock::Manual(ManualTime::new(now));
         (Self::at(Clock::anchored(now), market, settings()).await, now)
-    }
-
-    /// The same with a gateway that is made in another way.
-    pub(crate) async fn with<E: std::fmt::Debug>(
-        sim: SimConfig,
-        mut config: Config,
-        make: impl AsyncFnOnce(Config, TcpListener) -> Result<App, E>,
-    ) -> Self {
-        let tasks = Tasks::new(|name| panic!("the simulated exchange's task {name} panicked"));
-        let sim = Sim::start(sim, port().await, &tasks).await.expect("a simulated exchange");
-        config.exchanges["bitfinex"].rest_url = sim.rest_url();
-        config.exchanges["bitfinex"].ws_url = sim.ws_url();
-        let app = make(config, port().await).await.expect("a gateway");
-        let rig = Self { app, sim, tasks };
-        assert_eq!(rig.get("/api/market-data/markets").await.status, 200);
-        rig.sim.reset_counts();
-        rig
     }
 
     pub(crate) async fn get(&self, path: &str) -> Reply {

@@ -4,9 +4,7 @@ use serde_json::{Value, json};
 use tidegate::{config::Config, market::Channel};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
-use crate::rig::{Rig, eventually, ms, settings};
-
-const SOON: std::time::Duration = ms(15_000);
+use crate::rig::{Rig, SOON, eventually, ms, settings};
 
 fn live() -> Config {
     let mut config = settings();

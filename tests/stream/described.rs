@@ -93,7 +93,9 @@ async fn until(socket: &mut Socket, seen: &mut Vec<Value>, name: &str) {
 async fn every_message_is_described_and_every_description_sent() {
     let rig = Rig::start(|config| {
         config.stream.buffer = 2;
-        config.stream.heartbeat = Duration::from_millis(100);
+        // The client is given up after three of them without a sign of life, and a machine that stands
+        // still gives none.
+        config.stream.heartbeat = Duration::from_secs(3);
     })
     .await;
     let document = document(&rig).await;
