@@ -45,8 +45,13 @@ fn is_offered(width: &Timeframe) -> bool {
     PROFILE.timeframes.contains(width)
 }
 
-/// What to derive from: the exchange's own candles, or, of a width that it does not offer, those
-/// derived from the widest that it does. `None` if those are not certain.
+/// The width itself, or, if the exchange does not offer it, the widest that it can be derived from.
+fn source(width: Timeframe) -> Timeframe {
+    if is_offered(&width) { width } else { width.sources().find(is_offered).unwrap() }
+}
+
+/// What to derive from: the exchange's own candles, or those derived from them. `None` if these are
+/// not certain.
 fn parts(
     venue: &Venue,
     symbol: &str,
@@ -54,11 +59,9 @@ fn parts(
     from: UnixMs,
     to: UnixMs,
 ) -> Option<Vec<Candle>> {
-    if is_offered(&width) {
-        return Some(own(venue, symbol, width, from, to));
-    }
-    let source = width.sources().find(is_offered).unwrap();
-    derive(&own(venue, symbol, source, from, to), source, width, Some(DECIMALS))
+    let source = source(width);
+    let own = own(venue, symbol, source, from, to);
+    if source == width { Some(own) } else { derive(&own, source, width, Some(DECIMALS)) }
 }
 
 /// The exchange's own candles of a span of time.
@@ -161,7 +164,7 @@ fn any_candles_derived_equal_the_exchanges_own() {
         let venue = &VENUES[seed];
         let markets = venue.market().instruments().iter().filter(|one| !one.is_funding());
         let symbol = market.get(&markets.collect::<Vec<_>>()).symbol();
-        let [part, whole] = widths.map(|width| width.fixed().unwrap());
+        let [part, whole] = [source(widths[0]), widths[1]].map(|width| width.fixed().unwrap());
         let ago = (whole * ago).min(30 * DAY);
         let from = widths[1].start_of(before(newest_end(widths[1]), ago));
         // No more bars than a page of the exchange holds.

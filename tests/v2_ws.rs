@@ -256,7 +256,7 @@ async fn what_the_exchange_says_is_what_the_client_reads() {
 
 #[tokio::test]
 async fn heartbeats_are_numbered_like_everything_else() {
-    let gateway = Gateway::start(config(60)).await;
+    let gateway = Gateway::start(config(1_000)).await;
     let mut levels = gateway.open(&book(), "[7,[[100,1,2.0]]]");
     let mut client = Client::connect(&gateway.rig).await;
     client.say(&json!({"event":"conf","flags":65_536})).await;

@@ -135,7 +135,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::MutexGuard;
 
     use super::*;
 
@@ -153,7 +153,15 @@ mod tests {
         }
     }
 
+    /// What is the most that anybody wants logged is one figure of the process, and each of these
+    /// tests has it worked out anew.
+    fn alone() -> MutexGuard<'static, ()> {
+        static ALONE: Mutex<()> = Mutex::new(());
+        ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn logged(filter: &str, json: bool) -> String {
+        let _alone = alone();
         let sink = Sink::default();
         let into = sink.clone();
         let (subscriber, _) = subscriber(filter, json, false, move || into.clone()).unwrap();
@@ -205,6 +213,7 @@ mod tests {
 
     #[test]
     fn a_filter_is_changed_while_lines_are_written() {
+        let _alone = alone();
         let sink = Sink::default();
         let into = sink.clone();
         let (subscriber, filter) = subscriber("warn", false, false, move || into.clone()).unwrap();

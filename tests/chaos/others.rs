@@ -44,7 +44,9 @@ struct Case {
     channels: &'static [&'static str],
     /// As its simulation names the markets.
     names: [&'static str; 3],
-    /// What can go wrong on a channel so that the exchange's own proof shows it.
+    /// Levels a side of a book that the exchange's own proof is about.
+    proven_levels: usize,
+    /// What can go wrong on a channel so that the proof shows it.
     betrayed: fn(&'static str, u32) -> WsRule,
     /// What can go wrong with the exchange as a whole.
     refuses: &'static [Fault],
@@ -59,6 +61,7 @@ const KRAKEN: Case = Case {
     markets: ["BTC-USD", "ETH-USD", "XRP-USD"],
     names: ["BTC/USD", "ETH/USD", "XRP/USD"],
     channels: &["ticker", "orderbook", "trades", "ohlcv:1m"],
+    proven_levels: 10,
     betrayed: |name, times| match times {
         1 => WsFault::WrongChecksum.times("book", name, 1),
         2 => WsFault::LoseFrame.times("book", name, 1),
@@ -74,6 +77,7 @@ const COINBASE: Case = Case {
     markets: ["BTC-USD", "ETH-USD", "XRP-USD"],
     names: ["BTC-USD", "ETH-USD", "XRP-USD"],
     channels: &["ticker", "orderbook", "trades"],
+    proven_levels: 20,
     betrayed: |name, times| {
         let channel = ["book", "trades", "ticker"][times as usize % 3];
         WsFault::LoseFrame.times(channel, name, 1)
@@ -88,6 +92,7 @@ const BINANCE: Case = Case {
     markets: ["BTC-USDT", "ETH-USDT", "XRP-USDT"],
     names: ["BTCUSDT", "ETHUSDT", "XRPUSDT"],
     channels: &["ticker", "orderbook", "trades", "ohlcv:1m"],
+    proven_levels: 20,
     betrayed: |name, _| WsFault::LoseFrame.times("book", name, 1),
     refuses: &[Fault::Maintenance, Fault::NotReady, Fault::Banned { retry_after: None }],
     connections: 300,
@@ -229,10 +234,11 @@ impl Rig {
             let source = told["source"].as_str().unwrap_or_default();
             let served = match part {
                 Part::Ticker => vec![part.served(context)[0][..3].to_vec()],
-                Part::Ohlcv | Part::Orderbook => part.served(context),
+                Part::Ohlcv => part.served(context),
+                Part::Orderbook => self.proven(part.served(context)),
             };
             let true_at = |at: UnixMs| match part {
-                Part::Orderbook => self.oracle.book(id, at),
+                Part::Orderbook => self.proven(self.oracle.book(id, at)),
                 Part::Ticker => vec![self.oracle.ticker(id, at).to_vec()],
                 Part::Ohlcv => self.minutes(id, &served, at),
             };
@@ -250,6 +256,12 @@ impl Rig {
             );
             *sources.entry((part, source.to_owned())).or_default() += 1;
         }
+    }
+
+    /// The sides of a book, each a row of prices and amounts, as far as the exchange proves them.
+    fn proven(&self, mut book: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
+        book.iter_mut().for_each(|side| side.truncate(2 * self.case.proven_levels));
+        book
     }
 
     /// Compares trades with the truth: none is missing between them, nor of those before the

@@ -11,8 +11,8 @@ use crate::{
 
 async fn rig(case: Case) -> Rig {
     let mut config = settings();
-    config.server.request_deadline = ms(1_500);
-    config.exchanges[case.kind.as_str()].request_timeout = ms(300);
+    config.server.request_deadline = ms(5_000);
+    config.exchanges[case.kind.as_str()].request_timeout = ms(1_000);
     config.exchanges[case.kind.as_str()].budget.set_all(100_000);
     config.upstream.ban = ms(50);
     Rig::start(case, config).await
