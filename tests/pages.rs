@@ -36,7 +36,7 @@ impl Bench {
         let client = Client::builder()
             .no_proxy()
             .no_gzip()
-            .timeout(Duration::from_secs(20))
+            .timeout(Duration::from_secs(60))
             .build()
             .unwrap();
         Self { app, client, _tasks: tasks }

@@ -150,7 +150,7 @@ async fn check(path: &Path, acknowledged: &Acknowledged) -> u32 {
         assert!(held.known.covers(&span(chunk)), "chunk {chunk} is known");
         newest = newest.max(version);
     }
-    assert!(tasks.drain(Duration::from_secs(10)).await);
+    assert!(tasks.drain(Duration::from_secs(60)).await);
     newest
 }
 

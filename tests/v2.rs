@@ -6,7 +6,10 @@ use std::time::Duration;
 use reqwest::{Client, Method, header::HeaderMap};
 use tidegate::{
     app::App,
+    clock::Clock,
     config::Config,
+    exchange::{Endpoints, bitfinex},
+    feed::Feed,
     market::UnixMs,
     sim::{Family, Fault, ManualTime, Sim, SimClock, SimConfig},
     tasks::Tasks,
@@ -16,9 +19,10 @@ use tokio::net::TcpListener;
 /// A Sunday afternoon, 12.345 s into a minute.
 const NOW: i64 = 1_795_360_452_345;
 const MINUTE: i64 = 60_000;
+const DAY: i64 = 1_440 * MINUTE;
 
-/// A gateway before an exchange whose market stands still, and that exchange's twin, which can be
-/// asked without being counted.
+/// A gateway before an exchange whose market has stood still for a day, and that exchange's twin,
+/// which can be asked without being counted.
 struct Bench {
     app: App,
     sim: Sim,
@@ -81,10 +85,15 @@ fn ample() -> Config {
 impl Bench {
     async fn start(mut config: Config) -> Self {
         let (sim, twin) = (sim().await, sim().await);
-        config.exchanges["bitfinex"].rest_url = sim.rest_url();
         config.feed.enabled = false;
+        let request_timeout = config.exchanges["bitfinex"].request_timeout;
+        let endpoints = Endpoints { rest_url: sim.rest_url(), request_timeout };
+        let exchange = bitfinex::SPEC.open(&endpoints).unwrap();
+        let open = |_, _: &_, _: &_| Feed::disabled();
+        // Whatever the date is, the market does not stand in the future.
+        let clock = Clock::anchored(UnixMs::from_millis(NOW + DAY));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let app = App::start(config, listener).await.unwrap();
+        let app = App::with_parts(config, exchange, open, clock, listener).await.unwrap();
         let client = Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap();
         let bench = Self { app, sim, twin, client };
         bench.get("/api/market-data/markets").await;

@@ -61,7 +61,7 @@ test("operators have the whole page on a listener of their own, and clients have
   for (const id of ["candles-fed", "book-fed", "trades-fed", "ticker-fed"]) {
     await page.locator(`#${id}`, { hasText: /^live, / }).waitFor();
   }
-  assert.equal((await world.get("/api/status", world.desk)).streams.clients, 1);
+  await until("it is one stream", async () => (await world.get("/api/status", world.desk)).streams.clients === 1);
   await page.locator("#to-overview").click();
   await enter(page, KEY);
   await page.getByRole("button", { name: "Clear ticker tBTCUSD" }).click();

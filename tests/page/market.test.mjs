@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { text, until, World } from "./world.mjs";
+import { arrives, text, until, World } from "./world.mjs";
 
 let world;
 before(async () => {
@@ -10,16 +10,35 @@ after(() => world?.end());
 
 const followers = async () => (await world.get("/api/status")).streams.clients;
 const isLive = (page, id) => page.locator(`#${id}`, { hasText: /^live, / }).waitFor();
+const FED = ["candles-fed", "book-fed", "trades-fed", "ticker-fed"];
+
+/** The list of markets may come later than anything else. */
+const offers = (page, typed) =>
+  until(`${typed} is offered`, async () => {
+    const input = page.locator("#symbol");
+    await input.focus();
+    await page.keyboard.press("Escape");
+    await page.keyboard.type(typed);
+    return (await input.getAttribute("aria-expanded")) === "true";
+  });
+
+/** Waits until the stream has told of a change. */
+async function changes(page) {
+  const book = () => text(page, "#book-rows");
+  const before = await book();
+  await until("the book changes by itself", async () => (await book()) !== before);
+}
 
 test("the market view follows the gateway's stream, and costs nothing when it is left", async () => {
   const page = await world.live();
   assert.equal(await followers(), 0, "nothing is followed before it is asked for");
   await page.locator("#to-market").click();
-  for (const id of ["candles-fed", "book-fed", "trades-fed", "ticker-fed"]) await isLive(page, id);
-  assert.equal(await followers(), 1);
+  for (const id of FED) await isLive(page, id);
+  await until("it is one stream", async () => (await followers()) === 1);
 
   assert.match(await page.locator("#candles").getAttribute("aria-label"), /^Candles of BTC\/USD 5m, \d{2,} of them: the last closes at \d+/);
   assert.match(await text(page, "#candle-reading"), /UTC · open \d+.* · volume [\d.]+/);
+  await page.locator("#book-rows td.price").nth(23).waitFor();
   const levels = await page.locator("#book-rows td.price").allInnerTexts();
   assert.equal(levels.length, 24);
   assert.ok(levels.every((level) => Number(level) > 0), levels.join());
@@ -34,9 +53,7 @@ test("the market view follows the gateway's stream, and costs nothing when it is
     const { last } = await world.get("/api/market-data/ticker/BTC/USD");
     return (await text(page, "#price")) === String(last);
   });
-  const book = () => text(page, "#book-rows");
-  const before = await book();
-  await until("the book changes by itself", async () => (await book()) !== before);
+  await changes(page);
   assert.deepEqual(page.complaints, []);
   assert.ok(!page.asked.some((request) => request.url().includes("/compare/")));
 
@@ -48,10 +65,8 @@ test("the market view follows the gateway's stream, and costs nothing when it is
 test("a market is picked by keyboard", async () => {
   const page = await world.live("#market");
   await isLive(page, "ticker-fed");
+  await offers(page, "eth");
   const input = page.locator("#symbol");
-  await input.focus();
-  await page.keyboard.type("eth");
-  assert.equal(await input.getAttribute("aria-expanded"), "true");
   const option = async () => text(page, `#${await input.getAttribute("aria-activedescendant")}`);
   assert.equal(await option(), "ETH/USD");
   await page.keyboard.press("ArrowDown");
@@ -62,7 +77,7 @@ test("a market is picked by keyboard", async () => {
   assert.equal(await input.inputValue(), "BTC/USD");
   await page.keyboard.type("eth");
   await page.keyboard.press("Enter");
-  assert.equal(new URL(page.url()).hash, "#market/bitfinex/5m/ETH/USD");
+  await arrives(page, "#market/bitfinex/5m/ETH/USD");
   await page.locator(`#candles[aria-label^="Candles of ETH/USD 5m, "]`).waitFor();
   await page.locator("#timeframe").selectOption("1h");
   await page.locator(`#candles[aria-label^="Candles of ETH/USD 1h, "][aria-label*="closes"]`).waitFor();
@@ -81,7 +96,7 @@ test("an unknown market is a problem with a request id and near names", async ()
   await page.keyboard.press("Enter");
   await page.locator("#market-problem", { hasText: /^404 unknown_symbol: no market "XXXUSD" on bitfinex · request [0-9a-f]+$/ }).waitFor();
   assert.equal(await text(page, "#price"), "–", "no figure of another market is left");
-  assert.match(await text(page, "#link"), /^No stream: 404/);
+  await page.locator("#link", { hasText: /^No stream: 404/ }).waitFor();
   const near = page.locator("#suggestions button").first();
   const name = await near.innerText();
   await near.click();
@@ -92,11 +107,12 @@ test("an unknown market is a problem with a request id and near names", async ()
 
 test("the stream comes back after a restart, from where it was", async () => {
   const page = await world.live("#market");
-  await isLive(page, "book-fed");
-  await until("the book has an event with an id", async () => (await text(page, "#book-rows")).length > 0);
+  for (const id of FED) await isLive(page, id);
+  await changes(page);
   await world.killGateway();
   await page.locator("#book-fed", { hasText: "disconnected" }).waitFor();
-  assert.match(await text(page, "#link"), /^The stream is lost, .+ What is shown is old\.$/);
+  // In between, it is being connected.
+  await page.locator("#link", { hasText: /^The stream is lost, .+ What is shown is old\.$/ }).waitFor();
   assert.ok((await page.locator(".panel[data-old]").count()) >= 3);
   await world.startGateway();
   await isLive(page, "book-fed");

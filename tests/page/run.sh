@@ -27,7 +27,7 @@ tap=$(mktemp)
 trap 'rm -f "$tap"' EXIT
 
 TIDEGATE_BIN=$bin CHROMIUM=$CHROMIUM PICTURES=$pictures \
-  timeout 900 node --test --test-concurrency=1 --test-reporter=tap ./*.test.mjs >"$tap"
+  timeout 2700 node --test --test-concurrency=1 --test-reporter=tap ./*.test.mjs >"$tap"
 passed=$(sed -n 's/^# pass //p' "$tap") failed=$(sed -n 's/^# fail //p' "$tap")
 cancelled=$(sed -n 's/^# cancelled //p' "$tap") skipped=$(sed -n 's/^# skipped //p' "$tap")
 failed=$((${failed:-1} + ${cancelled:-0} + ${skipped:-0}))

@@ -2,7 +2,6 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
@@ -13,7 +12,7 @@ const FLAGS = [
   "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ];
 /** The longest that anything here may take. */
-export const PATIENCE = 30_000;
+export const PATIENCE = 90_000;
 /** The key of a client who may do everything, and that of one who may only look. */
 export const KEY = "an-operators-key";
 export const LOOKERS_KEY = "a-lookers-key";
@@ -38,32 +37,41 @@ export async function until(what, look, patience = PATIENCE) {
   throw new Error(`${what}: not within ${patience / 1000} s, last seen: ${JSON.stringify(seen)}`);
 }
 
-async function freePort() {
-  const server = createServer();
-  await new Promise((done) => server.listen(0, "127.0.0.1", done));
-  const { port } = server.address();
-  await new Promise((done) => server.close(done));
-  return port;
-}
+const children = new Set();
+process.once("exit", () => {
+  for (const child of children) child.kill("SIGKILL");
+});
 
-/** A process that is ended by its id. */
+/** A process that is ended by its id, at the latest with this one. */
 class Process {
   constructor(args, env) {
     this.log = "";
     this.child = spawn(BIN, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+    children.add(this.child);
     for (const pipe of [this.child.stdout, this.child.stderr]) {
       pipe.on("data", (text) => {
         this.log = (this.log + text).slice(-20_000);
       });
     }
-    this.ended = new Promise((done) => this.child.once("exit", done));
+    this.ended = new Promise((done) => this.child.once("exit", done)).then(() => children.delete(this.child));
+  }
+
+  /** What `look` gives once it gives something; what has ended gives nothing any more. */
+  async #until(what, look) {
+    return until(what, () => {
+      if (this.child.exitCode !== null || this.child.signalCode !== null) throw new Error(`it ended:\n${this.log}`);
+      return look();
+    });
+  }
+
+  /** The port that it says it has taken: one that was found for it beforehand may be taken by then. */
+  async port(says) {
+    const [, port] = await this.#until(`"${says}" is said`, () => new RegExp(`${says} http://\\S+:(\\d+)\\n`).exec(this.log));
+    return Number(port);
   }
 
   async answers(url) {
-    await until(`${url} answers`, async () => {
-      if (this.child.exitCode !== null) throw new Error(`it ended:\n${this.log}`);
-      return fetch(url).then((answer) => answer.ok, () => false);
-    });
+    await this.#until(`${url} answers`, () => fetch(url).then((answer) => answer.ok, () => false));
   }
 
   async kill() {
@@ -78,16 +86,27 @@ export const EXCHANGES = Object.keys(SOCKETS);
 
 /** Everything that a file of tests needs. */
 export class World {
+  exchanges = [];
+
   /** `host`: where clients ask; beyond the loopback everybody needs a key. `isApart`: operators have a listener of their own. */
-  static async start({ host = "127.0.0.1", isApart = false, exchanges = ["bitfinex"] } = {}) {
+  static async start(options = {}) {
     const world = new World();
-    world.folder = await mkdtemp(join(tmpdir(), "tidegate-page-"));
-    world.exchanges = [];
+    try {
+      await world.#begin(options);
+      return world;
+    } catch (error) {
+      await world.end();
+      throw error;
+    }
+  }
+
+  async #begin({ host = "127.0.0.1", isApart = false, exchanges = ["bitfinex"] }) {
+    this.folder = await mkdtemp(join(tmpdir(), "tidegate-page-"));
     const served = {};
     for (const name of exchanges) {
-      const address = `127.0.0.1:${await freePort()}`;
-      const exchange = new Process(["sim", "--exchange", name, "--listen", address, "--ticker-every", "1s"], {});
-      world.exchanges.push(exchange);
+      const exchange = new Process(["sim", "--exchange", name, "--listen", "127.0.0.1:0", "--ticker-every", "1s"], {});
+      this.exchanges.push(exchange);
+      const address = `127.0.0.1:${await exchange.port("listening on")}`;
       await exchange.answers(`http://${address}/sim/counts`);
       const settings = `TIDEGATE__EXCHANGES__${name.toUpperCase()}__`;
       Object.assign(served, {
@@ -96,26 +115,25 @@ export class World {
         [`${settings}WS_URL`]: `ws://${address}${SOCKETS[name]}`,
       });
     }
-    world.port = await freePort();
-    world.base = `http://127.0.0.1:${world.port}`;
-    const desk = isApart ? `127.0.0.1:${await freePort()}` : "";
-    world.desk = desk ? `http://${desk}` : world.base;
-    const keys = join(world.folder, "keys.toml");
+    const keys = join(this.folder, "keys.toml");
     await writeFile(keys, KEYS);
-    world.settings = {
-      TIDEGATE__SERVER__LISTEN: `${host}:${world.port}`,
-      TIDEGATE__SERVER__ADMIN__LISTEN: desk,
+    this.settings = {
+      TIDEGATE__SERVER__LISTEN: `${host}:0`,
+      TIDEGATE__SERVER__ADMIN__LISTEN: isApart ? "127.0.0.1:0" : "",
       TIDEGATE__ACCESS__KEYS_FILE: keys,
       ...served,
       TIDEGATE__FEED__CONNECT_INTERVAL: "50ms",
     };
-    await world.startGateway();
-    world.browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS });
-    return world;
+    await this.startGateway();
+    // Where it was the first time, a page finds it again.
+    this.settings.TIDEGATE__SERVER__LISTEN = `${host}:${new URL(this.base).port}`;
+    this.desk = isApart ? `http://127.0.0.1:${await this.gateway.port("operators are served on")}` : this.base;
+    this.browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS, timeout: PATIENCE });
   }
 
   async startGateway() {
     this.gateway = new Process(["serve"], this.settings);
+    this.base = `http://127.0.0.1:${await this.gateway.port("tidegate is listening on")}`;
     await this.gateway.answers(`${this.base}/readyz`);
   }
 
@@ -162,7 +180,7 @@ export class World {
     await this.browser?.close();
     await this.gateway?.kill();
     for (const exchange of this.exchanges) await exchange.kill();
-    await rm(this.folder, { recursive: true, force: true });
+    if (this.folder) await rm(this.folder, { recursive: true, force: true });
   }
 }
 
@@ -173,6 +191,9 @@ export async function enter(page, key) {
   await page.keyboard.press("Enter");
   await page.locator("#operator").waitFor();
 }
+
+/** Waits until the address names this place. */
+export const arrives = (page, hash) => page.waitForURL((url) => url.hash === hash);
 
 export const text = async (page, selector) => (await page.locator(selector).innerText()).trim();
 

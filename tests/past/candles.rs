@@ -13,6 +13,9 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use crate::{run, tidegate};
 
+/// Longer than the exchange takes for any answer, on the busiest machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
 /// The same day whenever the tests run: there are candles of the year before it, and its month does
 /// not end meanwhile.
 fn clock() -> Clock {
@@ -87,8 +90,9 @@ async fn a_gateway_that_runs_is_asked() {
     let mut config = Config::default();
     config.feed.enabled = false;
     config.cache.ohlcv.ttl = Duration::from_secs(600);
-    let request_timeout = config.exchanges["bitfinex"].request_timeout;
-    let at = Endpoints { rest_url: sim.rest_url(), request_timeout };
+    // The exchange takes a while for months of candles.
+    config.server.request_deadline = PATIENCE;
+    let at = Endpoints { rest_url: sim.rest_url(), request_timeout: PATIENCE };
     let exchange = spec("bitfinex").unwrap().open(&at).unwrap();
     let no_feed = |_, _: &_, _: &_| Feed::disabled();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

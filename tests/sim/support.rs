@@ -62,7 +62,7 @@ pub(crate) async fn start(config: SimConfig) -> Bench {
     let sim = Sim::start(config, listener, &tasks).await.unwrap();
     // Another test of this process may have installed it already.
     let _installed = rustls::crypto::ring::default_provider().install_default();
-    let client = Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
+    let client = Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap();
     Bench { sim, time, client, tasks }
 }
 

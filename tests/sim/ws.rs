@@ -41,7 +41,7 @@ impl Client {
     }
 
     async fn message(&mut self) -> Option<Result<Message, Error>> {
-        tokio::time::timeout(Duration::from_secs(20), self.0.next()).await.expect("in time")
+        tokio::time::timeout(Duration::from_secs(60), self.0.next()).await.expect("in time")
     }
 
     async fn next(&mut self) -> Value {
@@ -218,7 +218,8 @@ async fn a_connection_has_so_many_channels_and_no_more() {
 
 #[tokio::test]
 async fn too_many_connections_are_refused_for_a_while() {
-    let time = Duration::from_millis(600);
+    // Longer than three connections take.
+    let time = Duration::from_secs(6);
     let ws = WsConfig {
         max_connections: Some(3),
         connection_window: Some(time),
@@ -232,10 +233,13 @@ async fn too_many_connections_are_refused_for_a_while() {
     }
     assert_eq!(refusal(&bench).await, 429);
     let mut refused = 1;
-    while try_connect(&bench).await.is_err() {
-        refused += 1;
-        assert!(refused < 100_000, "the block ends");
-    }
+    let let_in = async {
+        while try_connect(&bench).await.is_err() {
+            refused += 1;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), let_in).await.expect("the block ends");
     let counts = bench.get("/sim/counts").await.json()["ws"].clone();
     assert_eq!(
         (&counts["connections"], &counts["refused_connections"]),
